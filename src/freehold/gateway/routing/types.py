@@ -1,0 +1,50 @@
+"""Routes as data: what the `routes` snapshot holds. Compiled by `table.py`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.policy.targets import Target
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """One target in a tier, with its share of the tier's traffic."""
+
+    target: str
+    weight: float = 1.0
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client names in `model`: tiers tried in order; within a tier, arms by weight."""
+
+    name: str
+    tiers: tuple[tuple[Arm, ...], ...]
+    choose: str = "weighted"
+    """Within a tier: `weighted` (by share, sticky where a conversation is known) or `least_loaded`."""
+    sticky: bool = True
+    """Keep a conversation on the arm it began on, while that arm is healthy."""
+    attempts: int = 3
+    """Most attempts for one call, first included."""
+    retry_ratio: float = 0.1
+    """Retry budget: at most this share of recent calls may be retries (plus a floor of 10 a minute)."""
+    first_token_seconds: float | None = None
+    """Overrides the target's own."""
+    strict: bool = False
+    """Refuse rather than drop a field in translation."""
+    baseline: str = ""
+    """Target whose price says what the call would have cost rented; empty where none was named."""
+    budgets: tuple[str, ...] = ()
+    label: str = ""
+    """Least label of everything sent on this route; empty for none."""
+    capture: bool = False
+    """Keep bodies (sealed, with retention)."""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class Routes(msgspec.Struct, frozen=True, kw_only=True):
+    """Content of the `routes` snapshot."""
+
+    targets: tuple[Target, ...] = ()
+    routes: tuple[Route, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Other names for a route: `gpt-4o` may lead to `assistant`."""

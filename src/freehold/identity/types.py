@@ -1,0 +1,35 @@
+"""Who calls: a principal is a key in a team, with its scope, its default label and its limits."""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.core.label import UNKNOWN, Label
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """One virtual key as the data plane knows it. The secret itself exists nowhere; `digest` is its SHA-256."""
+
+    key_id: str
+    name: str
+    digest: bytes
+    team: str = "default"
+    role: str = "developer"
+    routes: tuple[str, ...] = ("*",)
+    """Routes the key may name; `*` is all."""
+    label: Label = UNKNOWN
+    """Default label of what this key sends. UNKNOWN is the top: only targets cleared for everything take it."""
+    rights: tuple[str, ...] = ()
+    expires_at: float | None = None
+    """Unix seconds."""
+    revoked_at: float | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    budgets: tuple[str, ...] = ()
+    """Ids of every budget a call by this key draws on (its own, its team's); a route's are added by route."""
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Content of the `keys` snapshot. Revoked and expired keys stay, so the caller is told which it is."""
+
+    principals: tuple[Principal, ...] = ()

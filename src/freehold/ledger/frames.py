@@ -1,0 +1,113 @@
+"""The journal's frames: what the data plane writes down about a call, and what the writer turns into rows.
+
+A call is `Open`, perhaps further `Attempt`s, and `Close`; or one `Refused`, where nothing was sent.
+An `Open` without a `Close` (the gateway was killed) settles at what it reserved.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from freehold.ledger.meter import Usage
+
+
+class Open(msgspec.Struct, frozen=True, tag="open", array_like=True):
+    """Written before the first byte leaves for a target."""
+
+    call: bytes
+    at: float
+    key_id: str
+    team: str
+    route: str
+    dialect: str
+    stream: bool
+    label: str
+    workflow: str
+    target: str
+    policy_version: int
+    routes_version: int
+    reserved: Decimal
+    budgets: tuple[str, ...]
+    """Leases drawn on, as `budget@period_start` (period start in whole Unix seconds)."""
+    request_sha256: bytes
+
+
+class Attempt(msgspec.Struct, frozen=True, tag="attempt", array_like=True):
+    """Written before bytes leave for a second or later target."""
+
+    call: bytes
+    at: float
+    number: int
+    target: str
+    reserved: Decimal
+    """The whole call's reservation from now on."""
+
+
+class Tried(msgspec.Struct, frozen=True, array_like=True):
+    """How one attempt went. Times in seconds from the call's start."""
+
+    number: int
+    target: str
+    started: float
+    first_token: float | None
+    ended: float
+    outcome: str
+    """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`."""
+    status: int
+    usage: Usage
+    cost: Decimal
+    error: str = ""
+    """Our error code, where it failed."""
+
+
+class Close(msgspec.Struct, frozen=True, tag="close", array_like=True):
+    """Written before the last byte of the answer goes to the caller; settles the call."""
+
+    call: bytes
+    at: float
+    outcome: str
+    """`ok`, `failed` (an honest error went out), `cancelled` (the caller hung up), `broken` (cut after it began)."""
+    status: int
+    cost: Decimal
+    tried: tuple[Tried, ...]
+    response_sha256: bytes
+    delivered: int
+    """Bytes of body that went to the caller."""
+    dropped: tuple[str, ...] = ()
+    """Fields lost in translation, as named in the response header."""
+    error: str = ""
+    scanned: int = -1
+    """Characters a scanner looked at; -1 where no scanner was configured."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused", array_like=True):
+    """A call that was answered without sending anything anywhere."""
+
+    call: bytes
+    at: float
+    key_id: str
+    team: str
+    route: str
+    dialect: str
+    label: str
+    workflow: str
+    status: int
+    error: str
+    policy_version: int
+    routes_version: int
+
+
+class Body(msgspec.Struct, frozen=True, tag="body", array_like=True):
+    """A captured body, sealed with the instance's data key and bound to `call + side`."""
+
+    call: bytes
+    at: float
+    side: str
+    """`request` or `response`."""
+    sealed: bytes
+    label: str
+
+
+Frame = Open | Attempt | Close | Refused | Body

@@ -1,0 +1,58 @@
+"""What a call used and what that costs: pure arithmetic on counts and prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from freehold.core.money import MILLION, ZERO
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one attempt, by kind. The totals include their parts, whatever the vendor's own habit.
+
+    `input` counts cached and cache-written tokens too; `output` counts reasoning too.
+    """
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    """Input read from the vendor's prompt cache (part of `input`)."""
+    cache_write: int = 0
+    """Input written to the vendor's prompt cache (part of `input`)."""
+    cache_write_1h: int = 0
+    """The part of `cache_write` kept for an hour, which some vendors price higher."""
+    reasoning: int = 0
+    """Output the caller does not see as text (part of `output`)."""
+    estimated: bool = False
+    """True where the target did not say and we counted."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """Dollars per million tokens, with where they come from and the date they held."""
+
+    input: Decimal
+    output: Decimal = ZERO
+    cached: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    source: str
+    as_of: str
+    """ISO date."""
+
+
+FREE = Price(input=ZERO, output=ZERO, source="not set", as_of="1970-01-01")
+
+
+def cost(usage: Usage, price: Price) -> Decimal:
+    """Dollars for `usage` at `price`. A kind without a price of its own costs what plain input costs."""
+    plain = usage.input - usage.cached - usage.cache_write
+    total = plain * price.input + usage.output * price.output
+    if usage.cached:
+        total += usage.cached * (price.input if price.cached is None else price.cached)
+    if usage.cache_write:
+        short = price.input if price.cache_write is None else price.cache_write
+        long = short if price.cache_write_1h is None else price.cache_write_1h
+        total += (usage.cache_write - usage.cache_write_1h) * short + usage.cache_write_1h * long
+    return total / MILLION

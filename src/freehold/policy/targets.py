@@ -1,0 +1,46 @@
+"""Targets: one model at one provider in one region, with its price, terms and clearance."""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold.core.label import Label
+from freehold.core.permit import Origin
+from freehold.ledger.meter import FREE, Price
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a call may go. `dialects` are what the provider speaks at this target, best first."""
+
+    name: str
+    provider: str
+    """Name of the provider as configured."""
+    driver: str
+    """Which file of `gateway/providers` speaks to it: `openai`, `anthropic`, `llama_cpp`."""
+    dialects: tuple[str, ...]
+    model: str
+    """What the provider calls the model."""
+    origin: Origin
+    path: str = "/v1"
+    """Base path before the dialect's own (`/chat/completions`)."""
+    credential: str = ""
+    """Reference to the secret (`${env:NAME}`, `${file:PATH}`), never the secret."""
+    headers: tuple[tuple[str, str], ...] = ()
+    owned: bool = False
+    region: str = "unknown"
+    clearance: Label
+    """The most sensitive label this target may take."""
+    price: Price = FREE
+    context_tokens: int = 0
+    """0 where unknown."""
+    max_output_tokens: int = 4096
+    """Assumed for the reservation where the caller names no maximum."""
+    connect_seconds: float = 5.0
+    first_token_seconds: float = 60.0
+    """Longest silence before the answer begins."""
+    idle_seconds: float = 60.0
+    """Longest silence once it has begun."""
+    quirks: tuple[str, ...] = ()
+    """Facts about this model's server that its driver acts on, e.g. `no_tools`."""
+    tls_ca: str = ""
+    """Path of a CA bundle for a private certificate; empty means the system's."""
