@@ -1,0 +1,161 @@
+"""The journal: append-only segments of checksummed frames, the one thing a call waits for.
+
+A frame is `u32 length, u32 crc32, msgpack`, little-endian. Frames of one event-loop turn go out in one `write`,
+so they survive `kill -9` of any process; the writer process flushes them to disk. A torn tail is not a frame.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from freehold.core.errors import JournalUnavailable
+from freehold.ledger.frames import Attempt, Body, Close, Frame, Open, Refused
+
+SEGMENT_BYTES = 64 << 20
+_HEAD = struct.Struct("<II")
+_MAX_FRAME = 256 << 20
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Open | Attempt | Close | Refused | Body).decode
+
+Then = Callable[[JournalUnavailable | None], None]
+"""Called once the frame is written (None) or cannot be (the error)."""
+
+
+def segment_name(sequence: int) -> str:
+    """File name of a segment; names sort as numbers do."""
+    return f"{sequence:08d}.journal"
+
+
+def pack(frame: Frame) -> bytes:
+    """One frame as bytes."""
+    payload = _encode(frame)
+    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def unpack(data: bytes) -> tuple[list[Frame], int]:
+    """The whole frames at the start of `data` and how many bytes they take. Stops at a torn or damaged frame."""
+    frames: list[Frame] = []
+    at, size = 0, len(data)
+    while at + 8 <= size:
+        length, check = _HEAD.unpack_from(data, at)
+        end = at + 8 + length
+        if length > _MAX_FRAME or end > size:
+            break
+        payload = data[at + 8 : end]
+        if zlib.crc32(payload) != check:
+            break
+        frames.append(_decode(payload))
+        at = end
+    return frames, at
+
+
+def read_segment(path: Path, offset: int = 0, limit: int = 4 << 20) -> tuple[list[Frame], int]:
+    """Frames from `offset` on, about `limit` bytes of them, and the offset after the last whole one."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read(limit)
+        frames, used = unpack(data)
+        if not frames and len(data) == limit:
+            frames, used = unpack(data + file.read(_MAX_FRAME))
+    return frames, offset + used
+
+
+class Journal:
+    """The writing side, one for each gateway process; `epoch` names its folder under `journal/`."""
+
+    def __init__(self, folder: Path, epoch: str, soon: Callable[[Callable[[], None]], object]) -> None:
+        """`soon` runs a function at the end of the event-loop turn (`loop.call_soon`). Raises JournalUnavailable."""
+        self.folder = folder / epoch
+        self._soon = soon
+        self._sequence = 0
+        self._handle = -1
+        self._size = 0
+        self._frames: list[bytes] = []
+        self._then: list[Then] = []
+        self.broken = False
+        try:
+            self.folder.mkdir(parents=True)
+            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._rotate()
+        except OSError as error:
+            raise JournalUnavailable(f"cannot start the journal: {error.strerror}", param=str(self.folder)) from None
+
+    def _rotate(self) -> None:
+        path = self.folder / segment_name(self._sequence + 1)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle, self._size = handle, 0
+        self._sequence += 1
+
+    def add(self, frame: Frame, then: Then | None = None) -> None:
+        """Write `frame` at the end of this turn, then call `then`."""
+        if not self._frames:
+            self._soon(self.flush)
+        payload = _encode(frame)
+        self._frames.append(_HEAD.pack(len(payload), zlib.crc32(payload)))
+        self._frames.append(payload)
+        if then is not None:
+            self._then.append(then)
+
+    def flush(self) -> None:
+        """Write what this turn gathered and say so to those who wait."""
+        if not self._frames:
+            return
+        data = b"".join(self._frames)
+        waiting = self._then
+        self._frames, self._then = [], []
+        failed = self._write(data)
+        for one in waiting:
+            one(failed)
+
+    def _write(self, data: bytes) -> JournalUnavailable | None:
+        try:
+            if self._size > SEGMENT_BYTES:
+                self._rotate()
+            done = os.write(self._handle, data)
+            while done < len(data):
+                done += os.write(self._handle, data[done:])
+        except OSError as error:
+            self.broken = True
+            self._cut()
+            return JournalUnavailable(f"the journal cannot be written: {error.strerror}", retry_after=5)
+        self._size += len(data)
+        self.broken = False
+        return None
+
+    def _cut(self) -> None:
+        """Drop half a write, so that what follows can be read."""
+        try:
+            os.ftruncate(self._handle, self._size)
+        except OSError:
+            self._size = SEGMENT_BYTES + 1
+
+    def close(self) -> None:
+        """Write what is left and let the writer know that this epoch is over."""
+        self.flush()
+        os.close(self._handle)
+        os.close(self._lock)
+
+
+def epoch_over(folder: Path) -> bool:
+    """True where the gateway that wrote this epoch no longer lives (its lock can be had)."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
