@@ -1,0 +1,168 @@
+"""The route table: a `routes` snapshot compiled for the hot path, swapped whole.
+
+A target's health outlives the swap; everything else is new. Compiling refuses a snapshot that does not hold together.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from freehold.core.errors import BadConfig, UnknownModel
+from freehold.core.label import Label, parse_label
+from freehold.core.money import MILLION
+from freehold.core.permit import Origin
+from freehold.gateway.ports import Driver
+from freehold.gateway.routing.breaker import Breaker
+from freehold.gateway.routing.choose import order_by_load, order_by_weight, place
+from freehold.gateway.routing.retry import RetryBudget
+from freehold.gateway.routing.types import Route, Routes
+from freehold.policy.permits import Mint
+from freehold.policy.targets import Target
+
+
+class Health:
+    """What this process has learned about a target."""
+
+    __slots__ = ("breaker", "in_flight")
+
+    def __init__(self) -> None:
+        self.breaker = Breaker()
+        self.in_flight = 0
+
+
+class Stop:
+    """One target, ready to be called: its request heads, the bound of its price, its health."""
+
+    def __init__(self, target: Target, driver: Driver, secret: str, health: Health) -> None:
+        self.target = target
+        self.name = target.name
+        self.driver = driver
+        self.health = health
+        self.origin = target.origin
+        price = target.price
+        dearest = max(price.input, price.cache_write or price.input, price.cache_write_1h or price.input)
+        self.bound_input: Decimal = dearest / MILLION
+        self.bound_output: Decimal = price.output / MILLION
+        self.free = not (self.bound_input or self.bound_output)
+        self.forwards = driver.forwards()
+        self._secret = secret
+        self._heads: dict[str, bytes] = {}
+
+    def head(self, dialect: str, upstream_path: str) -> bytes:
+        """The request head up to and including `content-length: `."""
+        found = self._heads.get(dialect)
+        if found is None:
+            target = self.target
+            default = {"http": 80, "https": 443}[target.origin.scheme]
+            host = target.origin.host if target.origin.port == default else f"{target.origin.host}:{target.origin.port}"
+            lines = [f"POST {target.path}{upstream_path} HTTP/1.1", f"host: {host}"]
+            lines += [f"{name}: {value}" for name, value in self.driver.headers(target, self._secret, dialect)]
+            lines += ["content-type: application/json", "accept-encoding: identity", "user-agent: freehold"]
+            found = self._heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
+        return found
+
+    def bound(self, body_bytes: int, max_output: int | None, choices: int) -> Decimal:
+        """The most a call can cost in dollars: no token is shorter than a byte, no answer longer than its limit."""
+        output = self.target.max_output_tokens if max_output is None else max_output
+        return self.bound_input * body_bytes + self.bound_output * (output * choices)
+
+
+class Path:
+    """A compiled route."""
+
+    def __init__(self, route: Route, tiers: tuple[tuple[Stop, ...], ...], now: float) -> None:
+        self.route = route
+        self.name = route.name
+        self.tiers = tiers
+        self.weights = tuple(tuple(arm.weight for arm in tier) for tier in route.tiers)
+        self.label: Label | None = parse_label(route.label) if route.label else None
+        self.retries = RetryBudget(route.retry_ratio, now)
+        self.only = tiers[0][0] if len(tiers) == 1 and len(tiers[0]) == 1 else None
+        self._permitted: dict[Label, tuple[tuple[tuple[Stop, ...], tuple[float, ...]], ...]] = {}
+
+    def permitted(self, label: Label, mint: Mint) -> tuple[tuple[tuple[Stop, ...], tuple[float, ...]], ...]:
+        """The tiers with only the targets that may take `label`, and their weights. Remembered: both sides are fixed."""
+        found = self._permitted.get(label)
+        if found is None:
+            tiers = []
+            for stops, weights in zip(self.tiers, self.weights, strict=True):
+                kept = [(s, w) for s, w in zip(stops, weights, strict=True) if mint.decision(label, s.target).allowed]
+                if kept:
+                    tiers.append((tuple(s for s, _ in kept), tuple(w for _, w in kept)))
+            found = self._permitted[label] = tuple(tiers)
+        return found
+
+    def plan(self, label: Label, mint: Mint, conversation: str, now: float, roll: Callable[[], float]) -> list[Stop]:
+        """Targets in the order to try. Those at rest come last rather than never: something may still answer.
+
+        Empty where policy lets the label go nowhere.
+        """
+        tiers = self.permitted(label, mint)
+        if len(tiers) == 1 and len(tiers[0][0]) == 1:
+            return [tiers[0][0][0]]
+        route = self.route
+        at = place(conversation) if conversation and route.sticky else roll()
+        ready: list[Stop] = []
+        resting: list[Stop] = []
+        for stops, weights in tiers:
+            if len(stops) == 1:
+                order = [0]
+            elif route.choose == "least_loaded":
+                order = order_by_load(weights, [stop.health.in_flight for stop in stops], at)
+            else:
+                order = order_by_weight(weights, at)
+            for index in order:
+                (ready if stops[index].health.breaker.allows(now) else resting).append(stops[index])
+        return ready + resting
+
+
+class RouteTable:
+    """All routes by name and alias, under one version."""
+
+    def __init__(self, version: int, paths: Mapping[str, Path], stops: Mapping[str, Stop]) -> None:
+        self.version = version
+        self.paths = paths
+        self.stops = stops
+        self.origins: frozenset[Origin] = frozenset(stop.origin for stop in stops.values())
+
+    def path(self, name: str) -> Path:
+        """The route by that name. Raises UnknownModel with the nearest names."""
+        found = self.paths.get(name)
+        if found is None:
+            near = difflib.get_close_matches(name[:200], list(self.paths), n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(repr(one) for one in near)}?" if near else None
+            raise UnknownModel(f"the model {name[:200]!r} does not exist here", hint=hint, param="model")
+        return found
+
+
+def compile_routes(
+    version: int,
+    routes: Routes,
+    drivers: Mapping[str, Driver],
+    resolve: Callable[[str], str],
+    health: dict[str, Health],
+    now: float,
+) -> RouteTable:
+    """A table from a snapshot. `resolve` turns a credential reference into its secret. Raises BadConfig."""
+    stops: dict[str, Stop] = {}
+    for target in routes.targets:
+        driver = drivers.get(target.driver)
+        if driver is None:
+            raise BadConfig(f"target {target.name!r} needs the driver {target.driver!r}, which does not exist")
+        secret = resolve(target.credential) if target.credential else ""
+        stops[target.name] = Stop(target, driver, secret, health.setdefault(target.name, Health()))
+    paths: dict[str, Path] = {}
+    for route in routes.routes:
+        missing = [arm.target for tier in route.tiers for arm in tier if arm.target not in stops]
+        if missing or not route.tiers or not all(route.tiers):
+            raise BadConfig(f"route {route.name!r} names no target, or one that does not exist: {missing}")
+        tiers = tuple(tuple(stops[arm.target] for arm in tier) for tier in route.tiers)
+        paths[route.name] = Path(route, tiers, now)
+    for alias, name in routes.aliases:
+        if name not in paths:
+            raise BadConfig(f"alias {alias!r} leads to the route {name!r}, which does not exist")
+        paths.setdefault(alias, paths[name])
+    return RouteTable(version, paths, stops)
+
