@@ -22,6 +22,10 @@ from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
 
 
+Tiers = tuple[tuple[tuple["Stop", ...], tuple[float, ...]], ...]
+"""For each tier its targets and their weights."""
+
+
 class Health:
     """What this process has learned about a target."""
 
@@ -80,10 +84,14 @@ class Path:
         self.label: Label | None = parse_label(route.label) if route.label else None
         self.retries = RetryBudget(route.retry_ratio, now)
         self.only = tiers[0][0] if len(tiers) == 1 and len(tiers[0]) == 1 else None
-        self._permitted: dict[Label, tuple[tuple[tuple[Stop, ...], tuple[float, ...]], ...]] = {}
+        self._mint: Mint | None = None
+        self._permitted: dict[Label, Tiers] = {}
 
-    def permitted(self, label: Label, mint: Mint) -> tuple[tuple[tuple[Stop, ...], tuple[float, ...]], ...]:
-        """The tiers with only the targets that may take `label`, and their weights. Remembered: both sides are fixed."""
+    def permitted(self, label: Label, mint: Mint) -> Tiers:
+        """The tiers with only the targets that may take `label`. Remembered for as long as the policy stays."""
+        if mint is not self._mint:
+            self._mint = mint
+            self._permitted = {}
         found = self._permitted.get(label)
         if found is None:
             tiers = []

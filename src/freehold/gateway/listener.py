@@ -1,0 +1,270 @@
+"""The caller's side: HTTP/1.1 in, one call at a time for each connection, pipelined requests in order.
+
+llhttp parses; this file enforces what it leaves open (sizes, Host, duplicates) and knows nothing of dialects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import httptools
+
+from freehold.core.errors import BadHttp, FreeholdError, TooLarge, WrongHost
+
+MAX_HEAD_BYTES = 64 << 10
+MAX_QUEUED = 16
+HEAD_SECONDS = 30.0
+BODY_SECONDS = 300.0
+IDLE_SECONDS = 600.0
+
+WANTED = frozenset(
+    {
+        b"accept", b"anthropic-beta", b"anthropic-version", b"authorization", b"content-length", b"content-type",
+        b"expect", b"host", b"openai-beta", b"traceparent", b"transfer-encoding", b"x-api-key",
+        b"x-freehold-conversation", b"x-freehold-label", b"x-freehold-strict", b"x-freehold-workflow",
+    }
+)  # fmt: skip
+_SINGLE = frozenset({b"authorization", b"content-length", b"content-type", b"host", b"transfer-encoding", b"x-api-key"})
+
+
+class Inbound:
+    """One request as it came. `headers` holds the wanted ones, names in lower case."""
+
+    __slots__ = ("body", "headers", "http11", "keep_alive", "method", "url")
+
+    def __init__(self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.keep_alive = True
+        self.http11 = True
+
+
+class Handler(Protocol):
+    """What serves a request on a connection."""
+
+    def hung_up(self) -> None:
+        """The caller is gone."""
+
+    def pause(self) -> None:
+        """The caller reads more slowly than we write."""
+
+    def resume(self) -> None:
+        """The caller caught up."""
+
+
+class House(Protocol):
+    """What connections belong to."""
+
+    max_body_bytes: int
+    now: Callable[[], float]
+    connections: set[Connection]
+
+    def hosted(self, host: bytes) -> bool:
+        """Is this a name we serve?"""
+
+    def serve(self, connection: Connection, inbound: Inbound) -> Handler | None:
+        """Begin serving; None where it was answered at once."""
+
+    def refuse(self, connection: Connection, error: FreeholdError, inbound: Inbound | None) -> None:
+        """Answer with an error in the form the path calls for."""
+
+
+class Connection(asyncio.Protocol):
+    """One caller's connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.parser: httptools.HttpRequestParser = httptools.HttpRequestParser(self)
+        self.handler: Handler | None = None
+        self.busy = False
+        self.closing = False
+        self.queue: list[Inbound] = []
+        self.since = house.now()
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: bytes | list[bytes] = b""
+        self._size = 0
+        self._head_bytes = 0
+        self._in_head = True
+        self._fault: FreeholdError | None = None
+        self._current: Inbound | None = None
+
+    # From the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the way back."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.house.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; what goes wrong is answered once, and the connection closed."""
+        if self.closing:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.reject(BadHttp("this server upgrades to no other protocol"))
+            return
+        except httptools.HttpParserError as error:
+            self.reject(self._fault or BadHttp(f"not HTTP/1.1: {error}"))
+            return
+        if self._fault is not None:
+            self.reject(self._fault)
+        elif self._in_head and self._head_bytes > MAX_HEAD_BYTES + len(data):
+            self.reject(BadHttp(f"headers of more than {MAX_HEAD_BYTES} bytes"))
+
+    def eof_received(self) -> bool:
+        """The caller is done sending: so are we."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever serves that nobody listens."""
+        self.closing = True
+        self.house.connections.discard(self)
+        self.queue.clear()
+        handler = self.handler
+        if handler is not None:
+            self.handler = None
+            handler.hung_up()
+
+    def pause_writing(self) -> None:
+        """Back-pressure goes through to the target."""
+        if self.handler is not None:
+            self.handler.pause()
+
+    def resume_writing(self) -> None:
+        """And is released again."""
+        if self.handler is not None:
+            self.handler.resume()
+
+    # From the parser
+
+    def on_message_begin(self) -> None:
+        """A new request."""
+        self._url = b""
+        self._headers = {}
+        self._body = b""
+        self._size = 0
+        self.since = self.house.now()
+
+    def on_url(self, url: bytes) -> None:
+        """Comes in pieces when the read was split."""
+        self._url = self._url + url if self._url else url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep what we use; a second one of those that must be single is an attack."""
+        name = name.lower()
+        if name in WANTED:
+            if name in self._headers:
+                if name in _SINGLE:
+                    self._fault = BadHttp(f"more than one {name.decode()} header")
+                else:
+                    value = self._headers[name] + b"," + value
+            self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """Refuse early what can be refused early."""
+        self._in_head = False
+        self._head_bytes = 0
+        headers = self._headers
+        host = headers.get(b"host")
+        if host is None or not self.house.hosted(host):
+            if self._fault is None:
+                self._fault = WrongHost("the Host header is missing or not one of ours")
+            return
+        length = headers.get(b"content-length")
+        if length is not None and int(length) > self.house.max_body_bytes:
+            self._fault = TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
+        elif b"expect" in headers and self._fault is None and not self.busy:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, data: bytes) -> None:
+        """Gather; pieces are joined once."""
+        self._size += len(data)
+        if self._size > self.house.max_body_bytes:
+            self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
+            self._body = b""
+        elif not self._body:
+            self._body = data
+        elif isinstance(self._body, list):
+            self._body.append(data)
+        else:
+            self._body = [self._body, data]
+
+    def on_message_complete(self) -> None:
+        """A whole request: serve it, or let it wait its turn."""
+        self._in_head = True
+        if self._fault is not None or self.closing:
+            return
+        body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
+        inbound = Inbound(self.parser.get_method(), self._url, self._headers, body)
+        inbound.keep_alive = self.parser.should_keep_alive()
+        inbound.http11 = self.parser.get_http_version() != "1.0"
+        self._body = b""
+        if not self.busy:
+            self._serve(inbound)
+            return
+        self.queue.append(inbound)
+        if len(self.queue) >= MAX_QUEUED:
+            self.transport.pause_reading()
+
+    # For whoever serves
+
+    def _serve(self, inbound: Inbound) -> None:
+        self.busy = True
+        self._current = inbound
+        handler = self.house.serve(self, inbound)
+        if self.busy:
+            self.handler = handler
+
+    def write(self, data: bytes) -> None:
+        """Bytes to the caller."""
+        if not self.closing:
+            self.transport.write(data)
+
+    def done(self, keep: bool = True) -> None:
+        """The answer is whole: go on with the next request, or close."""
+        self.handler = None
+        self.busy = False
+        current = self._current
+        self.since = self.house.now()
+        if not keep or current is None or not current.keep_alive:
+            self.close()
+        elif self.queue and not self.closing:
+            if len(self.queue) == MAX_QUEUED:
+                self.transport.resume_reading()
+            self._serve(self.queue.pop(0))
+
+    def close(self) -> None:
+        """Close once what was written is out."""
+        self.closing = True
+        self.queue.clear()
+        self.transport.close()
+
+    def reject(self, error: FreeholdError) -> None:
+        """Answer what is not a proper request, and close; a call under way on this connection is given up."""
+        if self.closing:
+            return
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.hung_up()
+        else:
+            self.house.refuse(self, error, None)
+        self.close()
+
+    def overdue(self, now: float) -> bool:
+        """True where the caller takes too long to send a request, or has been idle for long."""
+        if self.busy or self.closing:
+            return False
+        waited = now - self.since
+        if self._in_head:
+            return waited > (HEAD_SECONDS if self._head_bytes else IDLE_SECONDS)
+        return waited > BODY_SECONDS

@@ -1,0 +1,227 @@
+"""The target's side: HTTP/1.1 out, pooled connections, one call at a time on each.
+
+A pooled connection that turns out stale before a byte of answer came is replaced once, silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+import httptools
+
+from freehold.core.egress import send
+from freehold.core.errors import FreeholdError, UpstreamLied, UpstreamUnreachable
+from freehold.core.permit import Origin, Permit
+
+KEPT = frozenset(
+    {b"content-encoding", b"content-type", b"retry-after", b"retry-after-ms", b"transfer-encoding", b"x-should-retry"}
+)
+MAX_HEAD_BYTES = 64 << 10
+POOL_IDLE_SECONDS = 4.0
+"""Servers commonly close after 5 s of silence (llama.cpp does): do not race them."""
+POOL_SIZE = 512
+
+
+class Receiver(Protocol):
+    """Who the answer is for."""
+
+    def answer_head(self, upstream: Upstream) -> bool:
+        """Status and headers are known. True to get the raw bytes of the body instead of its content."""
+
+    def answer_raw(self, data: bytes, whole: bool) -> None:
+        """Raw bytes of the body, chunk framing and all; `whole` when the message is complete with them."""
+
+    def answer_body(self, data: bytes) -> None:
+        """Content of the body."""
+
+    def answer_end(self) -> None:
+        """The body is complete."""
+
+    def answer_failed(self, error: FreeholdError, stale: bool) -> None:
+        """No (more) answer will come; `stale` where a pooled connection died before any byte."""
+
+
+class Upstream(asyncio.Protocol):
+    """One connection to a target."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.receiver: Receiver | None = None
+        self.parser: httptools.HttpResponseParser = httptools.HttpResponseParser(self)
+        self.headers: dict[bytes, bytes] = {}
+        self.status = 0
+        self.used = 0
+        self.idle_since = 0.0
+        self.closed = False
+        self.keep = False
+        self._raw = False
+        self._done = False
+        self._begun = False
+        self._head = b""
+        self._in_head = True
+        self._framed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the way out."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def request(self, receiver: Receiver, permit: Permit, head: bytes, now: float) -> None:
+        """Send a request; its answer goes to `receiver`. Raises EgressRefused."""
+        self.receiver = receiver
+        self.headers = {}
+        self.status = 0
+        self.used += 1
+        self._raw = self._done = self._begun = self._framed = False
+        self._head = b""
+        self._in_head = True
+        send(self.transport, self.origin, permit, head, now)
+
+    @property
+    def chunked(self) -> bool:
+        """True where the answer's body is in chunks, so its end can be told from a cut."""
+        return self.headers.get(b"transfer-encoding", b"").lower() == b"chunked"
+
+    # From the transport
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, then pass on: nothing is relayed that the parser has not accepted."""
+        receiver = self.receiver
+        if receiver is None:
+            self.abort()  # nobody asked for this
+            return
+        self._begun = True
+        in_head = self._in_head
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(UpstreamLied(f"the target's answer is not HTTP/1.1: {error}"))
+            return
+        if self.receiver is not receiver:
+            return  # given up in a callback
+        if self._raw:
+            if in_head:
+                whole = self._head + data
+                self._head = b""
+                data = whole[whole.find(b"\r\n\r\n") + 4 :]
+            if data or self._done:
+                receiver.answer_raw(data, self._done)
+        elif in_head and self._in_head:
+            self._head += data
+            if len(self._head) > MAX_HEAD_BYTES:
+                self._fail(UpstreamLied("the target's answer has endless headers"))
+                return
+        if self._done and self.receiver is receiver and not self._raw:
+            receiver.answer_end()
+
+    def eof_received(self) -> bool:
+        """The target closed its side."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Without an end of its own, the answer is cut. A body that runs to the end of connection is accepted as
+        whole only where nothing streams: its dialect decides."""
+        self.closed = True
+        receiver = self.receiver
+        if receiver is None:
+            return
+        if self.status and not self._framed and not self.chunked and exc is None and not self._in_head:
+            self.keep = False
+            receiver.answer_end()
+            return
+        self.receiver = None
+        what = "cut its answer" if self._begun else "closed the connection"
+        stale = self.used > 1 and not self._begun
+        receiver.answer_failed(UpstreamUnreachable(f"the target {what}"), stale)
+
+    def pause_writing(self) -> None:
+        """Requests are whole in memory: nothing to pause."""
+
+    def resume_writing(self) -> None:
+        """See above."""
+
+    # From the parser
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the few that matter."""
+        name = name.lower()
+        if name in KEPT:
+            self.headers[name] = value
+        elif name == b"content-length":
+            self._framed = True
+
+    def on_headers_complete(self) -> None:
+        """Ask the receiver how it wants the body; interim answers are passed over."""
+        status = self.parser.get_status_code()
+        if status < 200:
+            return
+        self.status = status
+        self._in_head = False
+        if self.receiver is not None:
+            self._raw = self.receiver.answer_head(self) and self.chunked
+
+    def on_body(self, data: bytes) -> None:
+        """Content, unless the receiver takes raw bytes."""
+        if not self._raw and self.receiver is not None:
+            self.receiver.answer_body(data)
+
+    def on_message_complete(self) -> None:
+        """Whole; `should_keep_alive` is right only here."""
+        if self.parser.get_status_code() < 200:
+            self.headers = {}
+            return
+        self._done = True
+        self.keep = self.parser.should_keep_alive()
+
+    # For the pool and the receiver
+
+    def _fail(self, error: FreeholdError) -> None:
+        receiver, self.receiver = self.receiver, None
+        self.abort()
+        if receiver is not None:
+            receiver.answer_failed(error, stale=False)
+
+    def abort(self) -> None:
+        """Close at once; the target is to stop working on this."""
+        self.receiver = None
+        self.closed = True
+        self.transport.abort()
+
+
+class Pool:
+    """Idle connections by origin and CA bundle, most recently used first."""
+
+    def __init__(self) -> None:
+        self._idle: dict[tuple[Origin, str], list[Upstream]] = {}
+
+    def take(self, origin: Origin, tls_ca: str, now: float) -> Upstream | None:
+        """A connection that should still be open, or None."""
+        idle = self._idle.get((origin, tls_ca))
+        while idle:
+            upstream = idle.pop()
+            if not upstream.closed and now - upstream.idle_since < POOL_IDLE_SECONDS:
+                return upstream
+            upstream.abort()
+        return None
+
+    def give(self, upstream: Upstream, tls_ca: str, now: float) -> None:
+        """The answer was whole: keep the connection where it may be kept."""
+        upstream.receiver = None
+        idle = self._idle.setdefault((upstream.origin, tls_ca), [])
+        if upstream.keep and not upstream.closed and len(idle) < POOL_SIZE:
+            upstream.idle_since = now
+            idle.append(upstream)
+        else:
+            upstream.abort()
+
+    def sweep(self, now: float) -> None:
+        """Close what has idled too long."""
+        for key, idle in self._idle.items():
+            if idle and now - idle[0].idle_since >= POOL_IDLE_SECONDS:
+                kept = [one for one in idle if not one.closed and now - one.idle_since < POOL_IDLE_SECONDS]
+                for one in idle:
+                    if one not in kept and not one.closed:
+                        one.abort()
+                self._idle[key] = kept
