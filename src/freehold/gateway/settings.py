@@ -1,0 +1,141 @@
+"""The tables of the data plane: [gateway], [providers.*], [targets.*] and [routes.*]."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from freehold.core.section import Count, Flag, LabelText, Money, Name, Port, Seconds, Secret, Section
+from freehold.policy.settings import BudgetField
+
+RESERVED_HEADERS = ("authorization", "content-length", "content-type", "host", "transfer-encoding", "x-api-key")
+
+
+class GatewaySettings(Section):
+    """The listener that applications call."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8700, description="Port to listen on; 0 takes a free one.")
+    processes: Count = Field(1, description="Data-plane processes that share the port.")
+    hosts: tuple[str, ...] = Field(
+        ("127.0.0.1", "localhost", "[::1]"), description="Host headers that are served, without port; `*` serves any."
+    )
+    max_body_bytes: Count = Field(32 * 1024 * 1024, description="Largest request body.")
+    tls_certificate: str = Field("", description="PEM file of the listener's certificate chain; empty for plain HTTP.")
+    tls_key: str = Field("", description="PEM file with the certificate's private key.")
+
+
+def _headers(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if name.lower() in RESERVED_HEADERS:
+            raise PydanticCustomError("header", "{name} is set by Freehold itself", {"name": name})
+        if "${" in text:
+            raise PydanticCustomError("interpolation", "takes no ${...}: it is not a secret")
+        if not name.isascii() or not text.isprintable():
+            raise PydanticCustomError("header", "{name} is no header line", {"name": name})
+    return value
+
+
+class ProviderSettings(Section):
+    """Who serves models. Calls leave only to addresses written here."""
+
+    vendor: str = Field("", description="A vendor Freehold knows: fills in address, driver and dialects.")
+    base_url: str = Field("", description="Address up to and with the API's base path, such as `https://host/v1`.")
+    api_key: Secret = Field("", description="Reference to the provider's key.")
+    driver: str = Field("", description="How it is spoken to; `openai` unless the vendor says otherwise.")
+    dialects: tuple[str, ...] = Field((), description="Wire protocols it speaks, best first.")
+    region: str = Field("unknown", description="Where it runs; targets may say more exactly.")
+    owned: Flag = Field(default=False, description="True for an engine on machines of your own.")
+    tls_ca: str = Field("", description="PEM file that its certificate is checked against, besides the system's.")
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
+        default_factory=dict, description="Headers sent with every call."
+    )
+    quirks: tuple[str, ...] = Field((), description="Facts about its server that the driver acts on.")
+
+
+class PriceSettings(Section):
+    """Dollars per million tokens, with their source and date."""
+
+    input: Money = Field(description="Plain input.")
+    output: Money = Field(description="Output.")
+    cached: Money | None = Field(None, description="Input read from the prompt cache.")
+    cache_write: Money | None = Field(None, description="Input written to the prompt cache.")
+    cache_write_1h: Money | None = Field(None, description="Input kept in the prompt cache for an hour.")
+    source: str = Field("freehold.toml", description="Where the price stands.")
+    as_of: date = Field(description="Day it was read.")
+
+
+class TargetSettings(Section):
+    """One model at one provider."""
+
+    provider: str = Field(description="Name of a [providers] table.")
+    model: str = Field("", description="What the provider calls the model; the target's own name where empty.")
+    region: str = Field("", description="Where it runs; the provider's where empty.")
+    clearance: LabelText | None = Field(
+        None, description="Most sensitive label it may take: `internal` for rented targets, everything for owned ones."
+    )
+    price: PriceSettings | None = Field(
+        None, description="What it costs; where absent, the dated list price Freehold knows for vendor and model."
+    )
+    context_tokens: Annotated[int, Field(strict=True, ge=0)] = Field(0, description="Context window; 0 if unknown.")
+    max_output_tokens: Count = Field(4096, description="Reserved for output where the caller names no limit.")
+    connect_seconds: Seconds = Field(5.0, description="Longest wait for a connection.")
+    first_token_seconds: Seconds = Field(60.0, description="Longest silence before the answer begins.")
+    idle_seconds: Seconds = Field(60.0, description="Longest silence once it has begun.")
+    quirks: tuple[str, ...] = Field((), description="Facts about this model that the driver acts on.")
+
+
+class ArmSettings(Section):
+    """One target of a route, with its share."""
+
+    target: str = Field(description="Name of a target.")
+    weight: float = Field(1.0, ge=0, description="Share of the traffic of its step.")
+
+
+def _steps(value: Any) -> Any:
+    """Names alone are steps tried in order; entries with weights share one step; an inner list is one step."""
+    if not isinstance(value, list):
+        return value
+    if not value:
+        raise PydanticCustomError("targets", "needs at least one target")
+    kinds = {type(one) for one in value}
+    if kinds == {dict}:
+        return [value]
+    if kinds <= {str, list}:
+        return [[_arm(one)] if isinstance(one, str) else [_arm(each) for each in one] for one in value]
+    raise PydanticCustomError("targets", "mixes names and weights: put each step into a list of its own")
+
+
+def _arm(value: Any) -> Any:
+    return {"target": value} if isinstance(value, str) else value
+
+
+_ARM = [{"type": "string"}, ArmSettings.model_json_schema()]
+Steps = Annotated[
+    tuple[tuple[ArmSettings, ...], ...],
+    BeforeValidator(_steps),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [*_ARM, {"type": "array", "items": {"anyOf": _ARM}}]}}),
+]
+
+
+class RouteSettings(Section):
+    """What a client names in `model`."""
+
+    targets: Steps = Field(
+        description="Names: tried in order. Tables with `target` and `weight`: share the traffic. "
+        "A list in the list: one step, whose members share."
+    )
+    choose: Literal["weighted", "least_loaded"] = Field("weighted", description="How a step picks among its members.")
+    sticky: Flag = Field(default=True, description="Keep a conversation on the target it began on.")
+    attempts: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(3, description="Most attempts for one call.")
+    retry_ratio: float = Field(0.1, ge=0, le=1, description="Largest share of recent calls that may be retries.")
+    first_token_seconds: Seconds | None = Field(None, description="Overrides the targets' own.")
+    strict: Flag = Field(default=False, description="Refuse rather than drop a field in translation.")
+    baseline: str = Field("", description="Target whose price says what the call would have cost rented.")
+    label: LabelText | Literal[""] = Field("", description="Least label of everything sent here; empty for none.")
+    capture: Flag | None = Field(None, description="Keep bodies; where absent, [capture] bodies decides.")
+    budget: BudgetField | None = Field(None, description="Money limit: a number of dollars a month, or a table.")
+    aliases: tuple[Name, ...] = Field((), description="Other names clients may use.")

@@ -1,0 +1,133 @@
+"""What no single table can see: names that lead nowhere, addresses that are not safe, owners that do not exist."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from urllib.parse import urlsplit
+
+from freehold.core.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
+from freehold.core.permit import Origin
+from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
+from freehold.settings.problems import Finding, suggestion
+from freehold.settings.tree import Settings
+from freehold.settings.vendors import vendor, vendor_names
+
+Declared = Mapping[str, AbstractSet[str]]
+"""Names by table as the file has them, also those whose tables are not valid themselves."""
+
+
+def check(settings: Settings, declared: Declared) -> list[Finding]:
+    """Every cross-table problem of settings that are valid table by table."""
+    return [
+        *_providers(settings),
+        *_targets(settings, declared),
+        *_routes(settings, declared),
+        *_owners(settings, declared),
+        *_listeners(settings),
+    ]
+
+
+def split_url(url: str) -> tuple[Origin, str]:
+    """Origin and base path of a provider's address. Raises ValueError, in words, where it is not safe."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no http or https address")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("holds more than scheme, host, port and path")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("is plain http to another machine")
+    path = parts.path.rstrip("/")
+    if ".." in path or "//" in path or not all("!" <= one <= "~" for one in path):
+        raise ValueError("has a path that is not plain")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise ValueError("has a port that is no number up to 65535") from None
+    return Origin(parts.scheme, parts.hostname, port), path
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine's own addresses and for `localhost`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _dangling(path: tuple[str | int, ...], kind: str, name: str, known: Collection[str]) -> Finding:
+    fix = f"declare [{kind}s.{name}] or name one of: {', '.join(sorted(known)) or '(none yet)'}"
+    return Finding(DanglingName, path, f'there is no {kind} "{name}"', suggestion(name, known), fix)
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    for name, one in settings.providers.items():
+        path = ("providers", name)
+        row = vendor(one.vendor) if one.vendor else None
+        if one.vendor and row is None:
+            remark = suggestion(one.vendor, vendor_names())
+            fix = f"name one of {', '.join(vendor_names())}, or leave vendor out and give base_url"
+            yield Finding(BadSetting, (*path, "vendor"), f'"{one.vendor}" is no vendor Freehold knows', remark, fix)
+            continue
+        url = one.base_url or (row.base_url if row else "")
+        if not url:
+            yield Finding(MissingSetting, path, f'[providers.{name}] lacks "base_url"')
+            continue
+        try:
+            split_url(url)
+        except ValueError as error:
+            yield Finding(UnsafeUrl, (*path, "base_url"), f'"base_url" in [providers.{name}] {error}')
+
+
+def _targets(settings: Settings, declared: Declared) -> Iterator[Finding]:
+    for name, one in settings.targets.items():
+        if name in OWNED_TARGETS:
+            yield Finding(BadSetting, ("targets", name), f'"{name}" is the name of an embedded owned model')
+        if one.provider not in declared.get("providers", ()):
+            yield _dangling(("targets", name, "provider"), "provider", one.provider, declared.get("providers", ()))
+
+
+def _routes(settings: Settings, declared: Declared) -> Iterator[Finding]:
+    targets = [*declared.get("targets", ()), *(OWNED_TARGETS if settings.serving.enabled else ())]
+    names = {name: name for name in settings.routes}
+    for name, one in settings.routes.items():
+        path = ("routes", name)
+        for step in one.targets:
+            for arm in step:
+                if arm.target not in targets:
+                    yield _dangling((*path, "targets"), "target", arm.target, targets)
+            if not any(arm.weight > 0 for arm in step):
+                yield Finding(BadSetting, (*path, "targets"), f'a step of route "{name}" has no target with a weight')
+        if one.baseline and one.baseline not in targets:
+            yield _dangling((*path, "baseline"), "target", one.baseline, targets)
+        for alias in one.aliases:
+            if names.setdefault(alias, name) != name or alias in OWNED_ROUTES:
+                yield Finding(BadSetting, (*path, "aliases"), f'"{alias}" already leads to another route')
+
+
+def _owners(settings: Settings, declared: Declared) -> Iterator[Finding]:
+    routes = [*declared.get("routes", ()), *OWNED_ROUTES]
+    seen = {(f"team/{name}", one.budget.period) for name, one in settings.teams.items() if one.budget}
+    seen |= {(f"route/{name}", one.budget.period) for name, one in settings.routes.items() if one.budget}
+    for index, one in enumerate(settings.budgets):
+        kind, _, name = one.owner.partition("/")
+        if kind == "route" and name not in routes:
+            yield _dangling(("budgets", index, "owner"), "route", name, routes)
+        if (one.owner, one.period) in seen:
+            message = f'"{one.owner}" has two budgets for the same period ({one.period})'
+            yield Finding(BadSetting, ("budgets", index), message, fix="keep one of them")
+        seen.add((one.owner, one.period))
+
+
+def _listeners(settings: Settings) -> Iterator[Finding]:
+    gateway, admin = settings.gateway, settings.admin
+    if gateway.port and (gateway.host, gateway.port) == (admin.host, admin.port):
+        yield Finding(BadSetting, ("admin", "port"), "[gateway] and [admin] listen on the same port")
+    if bool(gateway.tls_certificate) != bool(gateway.tls_key):
+        lacking = "tls_key" if gateway.tls_certificate else "tls_certificate"
+        yield Finding(MissingSetting, ("gateway",), f'[gateway] lacks "{lacking}"')
+    if not is_loopback(admin.host):
+        message = f"the management API would listen on {admin.host}, and it speaks plain http"
+        fix = "keep it on 127.0.0.1; reach it through an ssh tunnel or a proxy that ends TLS"
+        yield Finding(BadSetting, ("admin", "host"), message, fix=fix)

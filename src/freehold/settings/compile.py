@@ -1,0 +1,116 @@
+"""Settings as the data plane's snapshots: pure, so `config check`, `routes explain` and the admin process agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from freehold.core.label import Label, Level, parse_label
+from freehold.gateway.routing.types import Arm, Route, Routes
+from freehold.gateway.settings import PriceSettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.ledger.meter import FREE, Price
+from freehold.policy.settings import LimitSettings
+from freehold.policy.targets import Target
+from freehold.policy.types import Budget, Policy
+from freehold.settings.checks import split_url
+from freehold.settings.owned import owned_routes
+from freehold.settings.tree import Settings
+from freehold.settings.vendors import vendor
+
+RENTED_CLEARANCE = Label(Level.INTERNAL)
+OWNED_CLEARANCE = Label(Level.UNKNOWN)
+
+
+def routes(settings: Settings, owned: Sequence[Target]) -> Routes:
+    """The `routes` snapshot: configured targets and routes beside the embedded owned ones."""
+    targets = [_target(name, one, settings.providers[one.provider]) for name, one in settings.targets.items()]
+    mine = [one for one in owned_routes() if settings.serving.enabled and one.name not in settings.routes]
+    configured = [_route(name, one, settings) for name, one in settings.routes.items()]
+    aliases = [(alias, name) for name, one in settings.routes.items() for alias in one.aliases]
+    return Routes(
+        targets=tuple(sorted([*targets, *(owned if settings.serving.enabled else ())], key=lambda one: one.name)),
+        routes=tuple(sorted([*configured, *mine], key=lambda one: one.name)),
+        aliases=tuple(sorted(aliases)),
+    )
+
+
+def policy(settings: Settings, key_budgets: Sequence[Budget]) -> Policy:
+    """The `policy` snapshot: configured budgets beside those of keys."""
+    return Policy(
+        air_gapped=settings.policy.air_gapped,
+        budgets=tuple(sorted([*budgets(settings), *key_budgets], key=lambda one: one.id)),
+    )
+
+
+def budgets(settings: Settings) -> list[Budget]:
+    """Every configured budget. The first of an owner has the owner's name as id, others end in their period."""
+    fields: list[tuple[str, LimitSettings]] = []
+    fields += [(f"team/{name}", one.budget) for name, one in sorted(settings.teams.items()) if one.budget]
+    fields += [(f"route/{name}", one.budget) for name, one in sorted(settings.routes.items()) if one.budget]
+    fields += [(one.owner, one) for one in settings.budgets]
+    found: dict[str, Budget] = {}
+    for owner, one in fields:
+        name = owner if owner not in found else f"{owner}/{one.period}"
+        found[name] = Budget(id=name, limit=one.limit, period=one.period)
+    return list(found.values())
+
+
+def owned_by(owner: str, all_budgets: Sequence[Budget]) -> tuple[str, ...]:
+    """Ids of the budgets of an owner such as `team/search`."""
+    return tuple(one.id for one in all_budgets if one.id in (owner, f"{owner}/{one.period}"))
+
+
+def _target(name: str, one: TargetSettings, provider: ProviderSettings) -> Target:
+    row = vendor(provider.vendor) if provider.vendor else None
+    origin, path = split_url(provider.base_url or (row.base_url if row else ""))
+    default = OWNED_CLEARANCE if provider.owned else RENTED_CLEARANCE
+    return Target(
+        name=name,
+        provider=one.provider,
+        driver=provider.driver or (row.driver if row else "openai"),
+        dialects=provider.dialects or (row.dialects if row else ("openai_chat", "openai_embeddings")),
+        model=one.model or name,
+        origin=origin,
+        path=path,
+        credential=provider.api_key,
+        headers=tuple(sorted(provider.headers.items())),
+        owned=provider.owned,
+        region=one.region or provider.region,
+        clearance=parse_label(one.clearance) if one.clearance else default,
+        price=_price(one.price) if one.price else FREE,
+        context_tokens=one.context_tokens,
+        max_output_tokens=one.max_output_tokens,
+        connect_seconds=one.connect_seconds,
+        first_token_seconds=one.first_token_seconds,
+        idle_seconds=one.idle_seconds,
+        quirks=tuple(sorted({*provider.quirks, *one.quirks})),
+        tls_ca=provider.tls_ca,
+    )
+
+
+def _price(one: PriceSettings) -> Price:
+    return Price(
+        input=one.input,
+        output=one.output,
+        cached=one.cached,
+        cache_write=one.cache_write,
+        cache_write_1h=one.cache_write_1h,
+        source=one.source,
+        as_of=one.as_of.isoformat(),
+    )
+
+
+def _route(name: str, one: RouteSettings, settings: Settings) -> Route:
+    return Route(
+        name=name,
+        tiers=tuple(tuple(Arm(arm.target, arm.weight) for arm in step) for step in one.targets),
+        choose=one.choose,
+        sticky=one.sticky,
+        attempts=one.attempts,
+        retry_ratio=one.retry_ratio,
+        first_token_seconds=one.first_token_seconds,
+        strict=one.strict,
+        baseline=one.baseline,
+        budgets=owned_by(f"route/{name}", budgets(settings)),
+        label=one.label,
+        capture=settings.capture.bodies if one.capture is None else one.capture,
+    )

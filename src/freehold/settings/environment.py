@@ -1,0 +1,65 @@
+"""The only reader of environment variables, and of the secrets that settings refer to."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from freehold.core.errors import MissingSecret
+
+HOME = "FREEHOLD_HOME"
+CONFIG = "FREEHOLD_CONFIG"
+KEY = "FREEHOLD_KEY"
+OVERRIDE = "FREEHOLD__"
+
+
+def variable(name: str) -> str:
+    """The variable's value, empty where it is not set."""
+    return os.environ.get(name, "")
+
+
+def overrides() -> dict[tuple[str, str], Any]:
+    """`FREEHOLD__TABLE__KEY=VALUE` as (table, key) -> value; values are TOML where they parse, text otherwise."""
+    found: dict[tuple[str, str], Any] = {}
+    for name in sorted(os.environ):
+        parts = name.removeprefix(OVERRIDE).lower().split("__")
+        if name.startswith(OVERRIDE) and len(parts) == 2:
+            found[parts[0], parts[1]] = _value(os.environ[name])
+    return found
+
+
+def override_name(table: str, key: str) -> str:
+    """The variable that overrides a setting."""
+    return f"{OVERRIDE}{table}__{key}".upper()
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"x = {text}", parse_float=Decimal)["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def resolve_secret(reference: str) -> str:
+    """The secret behind `${env:NAME}` or `${file:PATH}`; empty for an empty reference.
+
+    Raises MissingSecret, which names the reference and never a value.
+    """
+    if not reference:
+        return ""
+    kind, _, where = reference.removeprefix("${").removesuffix("}").partition(":")
+    if kind == "env":
+        found = os.environ.get(where, "")
+    elif kind == "file":
+        try:
+            found = Path(where).read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            found = ""
+    else:
+        raise MissingSecret(f"{kind!r} is no kind of secret reference", param="api_key")
+    if not found or not found.isprintable():
+        raise MissingSecret(f"{reference} leads to nothing usable", param=reference)
+    return found

@@ -1,0 +1,43 @@
+"""The settings tree: one line per room. What stands in `freehold.toml`, checked as a whole."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from freehold.core.section import Name, Port, Section
+from freehold.gateway.settings import GatewaySettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.ledger.settings import CaptureSettings
+from freehold.policy.settings import BudgetSettings, PolicySettings, TeamSettings
+from freehold.serving.settings import ServingSettings
+
+
+class InstanceSettings(Section):
+    """This installation."""
+
+    home: str = Field(".freehold", description="Folder of everything it keeps; relative to the file's own folder.")
+
+
+class AdminSettings(Section):
+    """The management API's own listener."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8701, description="Port to listen on; 0 takes a free one.")
+    hosts: tuple[str, ...] = Field(
+        ("127.0.0.1", "localhost", "[::1]"), description="Host headers that are served, without port."
+    )
+
+
+class Settings(Section):
+    """The whole of `freehold.toml`."""
+
+    instance: InstanceSettings = InstanceSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    admin: AdminSettings = AdminSettings()
+    capture: CaptureSettings = CaptureSettings()
+    policy: PolicySettings = PolicySettings()
+    serving: ServingSettings = ServingSettings()
+    providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
+    targets: dict[Name, TargetSettings] = Field(default_factory=dict)
+    routes: dict[Name, RouteSettings] = Field(default_factory=dict)
+    teams: dict[Name, TeamSettings] = Field(default_factory=dict)
+    budgets: tuple[BudgetSettings, ...] = ()
