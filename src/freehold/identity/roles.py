@@ -1,0 +1,33 @@
+"""Which role may do what on the management API. A role without an entry may do nothing there."""
+
+from __future__ import annotations
+
+from freehold.core.errors import Forbidden
+
+_READS = frozenset(
+    f"{noun}:read" for noun in ("audit", "calls", "config", "keys", "models", "receipts", "routes", "status", "usage")
+)
+_OPERATES = _READS | {"config:reload", "keys:write", "providers:check"}
+
+PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("auditor", _READS),
+    ("developer", frozenset()),
+    ("finance", frozenset({"routes:read", "status:read", "usage:read"})),
+    ("operator", _OPERATES),
+    ("owner", _OPERATES | {"bodies:erase", "bodies:read", "keys:admin"}),
+)
+"""`keys:admin` is the right to make keys whose own role may do something here."""
+
+ROLES = tuple(name for name, _ in PERMISSIONS)
+
+
+def may(role: str, permission: str) -> bool:
+    """True where the role has the permission."""
+    return any(name == role and permission in found for name, found in PERMISSIONS)
+
+
+def demand(role: str, permission: str) -> None:
+    """Raises Forbidden unless the role has the permission."""
+    if not may(role, permission):
+        able = ", ".join(name for name, found in PERMISSIONS if permission in found)
+        raise Forbidden(f"the role {role!r} lacks {permission}", hint=f"use a key with the role {able}")

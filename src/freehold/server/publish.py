@@ -1,0 +1,94 @@
+"""Makes signed snapshots out of settings and database. Versions only grow; the same content is not published twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, Engine
+
+from freehold.core.clock import Clock
+from freehold.core.crypto import Identity, sha256
+from freehold.core.db import writing
+from freehold.core.errors import BadSignature
+from freehold.core.snapshot import read_snapshot, write_snapshot
+from freehold.identity import store as keys_store
+from freehold.identity.keys import Key, snapshot
+from freehold.identity.types import Keys
+from freehold.policy.targets import Target
+from freehold.policy.types import Budget
+from freehold.server import store
+from freehold.settings import compile as compiled
+from freehold.settings.tree import Settings
+
+KINDS = ("policy", "routes", "keys")
+"""In the order they are written: a key never names a budget that the policy does not have yet."""
+
+
+class Publisher:
+    """Publishes to one instance's snapshot folder. `owned` tells where the embedded models answer now."""
+
+    def __init__(
+        self, engine: Engine, home: Path, identity: Identity, clock: Clock, owned: Callable[[], Sequence[Target]]
+    ) -> None:
+        self._engine = engine
+        self._folder = home / "snapshots"
+        self._identity = identity
+        self._clock = clock
+        self._owned = owned
+
+    def publish(self, settings: Settings) -> dict[str, int]:
+        """Write down and out what changed; returns the version of every kind."""
+        with writing(self._engine) as connection:
+            versions = self.record(connection, settings)
+        self.write_out()
+        return versions
+
+    def record(self, connection: Connection, settings: Settings) -> dict[str, int]:
+        """Write down what changed, as part of a transaction that holds the write lock; `write_out` comes after it."""
+        keys = keys_store.everything(connection)
+        policy = compiled.policy(settings, [one for key in keys for one in key_budgets(key)])
+        contents = {
+            "policy": policy,
+            "routes": compiled.routes(settings, self._owned()),
+            "keys": _keys(keys, policy.budgets),
+        }
+        return {kind: self._record(connection, kind, contents[kind]) for kind in KINDS}
+
+    def write_out(self) -> None:
+        """Make the files say what is written down. Under the write lock, so that no older version wins a race."""
+        with writing(self._engine) as connection:
+            for kind in KINDS:
+                version, _ = store.latest(connection, kind)
+                if version and self._on_file(kind) != version:
+                    content = msgspec.Raw(store.content(connection, kind, version))
+                    write_snapshot(self._folder, kind, version, self._clock(), content, self._identity)
+
+    def _record(self, connection: Connection, kind: str, content: object) -> int:
+        raw = msgspec.msgpack.encode(content)
+        digest = sha256(raw)
+        version, before = store.latest(connection, kind)
+        on_file = self._on_file(kind)
+        if digest != before or on_file > version:
+            version = max(version, on_file) + 1
+            store.keep(connection, kind, version, self._clock(), digest, raw)
+        return version
+
+    def _on_file(self, kind: str) -> int:
+        try:
+            return read_snapshot(self._folder, kind, msgspec.Raw, self._identity)[0]
+        except (FileNotFoundError, BadSignature, msgspec.MsgspecError):
+            return 0
+
+
+def key_budgets(key: Key) -> list[Budget]:
+    """The budget a key was made with."""
+    if key.budget is None:
+        return []
+    return [Budget(id=f"key/{key.name}", limit=key.budget, period=key.period)]
+
+
+def _keys(keys: Sequence[Key], budgets: Sequence[Budget]) -> Keys:
+    owners = {f"key/{key.name}" for key in keys} | {f"team/{key.team}" for key in keys}
+    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners})
