@@ -233,12 +233,32 @@ class UpstreamFailed(FreeholdError):
 
     code = "FH-UP-001"
     hint_text = "see the attempts: freehold calls show CALL"
+    retries: ClassVar[bool] = True
+    """Whether another attempt may succeed, where `retryable` does not say."""
+    outcome: ClassVar[str] = "failed"
+    """The word for it in a call's list of attempts."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        status: int | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        """`status` is the target's own HTTP status, None where it gave none."""
+        super().__init__(message, hint=hint, param=param, retry_after=retry_after)
+        self.status = status
+        self.retryable = self.retries if retryable is None else retryable
 
 
 class UpstreamUnreachable(UpstreamFailed):
     """No connection to the target could be made."""
 
     code = "FH-UP-002"
+    outcome = "unreachable"
     hint_text = "check the provider: freehold providers check"
 
 
@@ -246,6 +266,7 @@ class UpstreamTimeout(UpstreamFailed):
     """The target did not answer in time."""
 
     code = "FH-UP-003"
+    outcome = "timeout"
     hint_text = "raise the target's timeouts, or add a fallback to the route"
 
 
@@ -253,6 +274,7 @@ class UpstreamLied(UpstreamFailed):
     """The target's answer is not what its protocol allows (bad JSON, wrong length, cut stream)."""
 
     code = "FH-UP-004"
+    outcome = "lied"
     hint_text = "the answer cannot be trusted; add a fallback to the route"
 
 
@@ -260,6 +282,8 @@ class UpstreamRefused(UpstreamFailed):
     """The target answered with an error of its own."""
 
     code = "FH-UP-005"
+    outcome = "refused"
+    retries = False
     hint_text = "read the target's message; check model name and provider key"
 
 
@@ -267,6 +291,7 @@ class UpstreamOverloaded(UpstreamFailed):
     """The target asked us to slow down."""
 
     code = "FH-UP-006"
+    outcome = "overloaded"
     hint_text = "wait for retry-after, or add a fallback to the route"
 
 

@@ -64,6 +64,16 @@ class StreamMeter(Protocol):
         """Usage where the stream told it, and whether the stream reached its end mark."""
 
 
+class StreamStripper(Protocol):
+    """Takes out of a relayed stream the usage that was asked for on the gateway's own account; sans-I/O."""
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes to pass on for these bytes of the body (chunk framing removed); may hold some back."""
+
+    def end(self) -> bytes:
+        """The body is over: what was held back."""
+
+
 class Dialect(Protocol):
     """One wire protocol, both ways."""
 
@@ -91,17 +101,23 @@ class Dialect(Protocol):
     def decode_answer(self, body: bytes) -> Answer:
         """The neutral form of a whole answer. Raises UpstreamLied."""
 
-    def encode_answer(self, answer: Answer) -> tuple[bytes, tuple[str, ...]]:
-        """The body for a caller, and the names of what was dropped."""
+    def encode_answer(self, answer: Answer, *, created: int = 0) -> tuple[bytes, tuple[str, ...]]:
+        """The body for a caller, and the names of what was dropped. `created`: see `stream_encoder`."""
 
     def stream_decoder(self) -> StreamDecoder:
         """A new decoder for one stream."""
 
-    def stream_encoder(self, request: Peek) -> StreamEncoder:
-        """A new encoder for one stream to a caller who asked with `request`."""
+    def stream_encoder(self, request: Peek, *, created: int = 0) -> StreamEncoder:
+        """A new encoder for one stream to a caller who asked with `request`.
+
+        `created` (Unix seconds) is stated where the dialect has such a field and the answer does not tell.
+        """
 
     def stream_meter(self) -> StreamMeter:
         """A new meter for one stream that is relayed verbatim."""
+
+    def stream_stripper(self) -> StreamStripper | None:
+        """A new stripper for one stream whose usage the caller did not ask for; None where there is no such thing."""
 
     def usage(self, body: bytes) -> Usage | None:
         """Usage out of a whole answer. Raises UpstreamLied where the body is not JSON or holds an error."""
@@ -112,10 +128,12 @@ class Dialect(Protocol):
     def error_event(self, error: FreeholdError, request_id: str) -> bytes:
         """The same inside a stream that has begun."""
 
-    def headers(self, request_id: str, limits: Sequence[tuple[str, int, int, float]]) -> list[tuple[bytes, bytes]]:
+    def headers(
+        self, request_id: str, limits: Sequence[tuple[str, int, int, float]], now: float
+    ) -> list[tuple[bytes, bytes]]:
         """Response headers in this dialect's own form: request id, and rate limits.
 
-        `limits` are (`requests` or `tokens`, limit, remaining, seconds until reset).
+        `limits` are (`requests` or `tokens`, limit, remaining, seconds until reset); `now` is Unix seconds.
         """
 
 

@@ -1,0 +1,152 @@
+"""OpenAI's chat completions: https://developers.openai.com/api/reference (chat), read in the SDK's types, 3.54."""
+
+# ruff: noqa: ARG002 - the port asks for what only other dialects use
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Raw
+
+from freehold.core.errors import FreeholdError, UpstreamLied
+from freehold.gateway import json_splice
+from freehold.gateway.dialects import openai_wire as wire
+from freehold.gateway.dialects.openai_chat_strip import UsageStripper
+from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
+from freehold.gateway.ports import Peek
+from freehold.gateway.stream_edges import Edges
+from freehold.ledger.meter import Usage
+
+_NONE = (b"", b"null", b"[]")
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+class _Metadata(msgspec.Struct):
+    workflow: str | None = None
+
+
+class _Glance(msgspec.Struct):
+    model: str
+    messages: Raw
+    stream: bool | None = None
+    max_tokens: Count | None = None
+    max_completion_tokens: Count | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
+    stream_options: _StreamOptions | None = None
+    metadata: _Metadata | None = None
+    user: str | None = None
+    prompt_cache_key: str | None = None
+    tools: Raw = Raw(b"")
+    response_format: _Kind | None = None
+
+
+class _Whole(msgspec.Struct):
+    choices: Raw = Raw(b"")
+    usage: wire.Counts | None = None
+    error: Raw = Raw(b"null")
+
+
+class _Chunk(msgspec.Struct):
+    usage: wire.Counts | None = None
+    error: Raw = Raw(b"null")
+
+
+_glance = msgspec.json.Decoder(_Glance)
+_whole = msgspec.json.Decoder(_Whole)
+_chunk = msgspec.json.Decoder(_Chunk)
+
+
+class OpenAiChat:
+    """The dialect `openai_chat`."""
+
+    name = "openai_chat"
+    paths: tuple[str, ...] = ("/v1/chat/completions",)
+    upstream_path = "/chat/completions"
+
+    def peek(self, body: bytes) -> Peek:
+        """What routing needs of a request."""
+        seen = from_caller(_glance, body)
+        stream = seen.stream is True
+        options, metadata, form = seen.stream_options, seen.metadata, seen.response_format
+        return Peek(
+            model=seen.model,
+            stream=stream,
+            max_output=seen.max_tokens if seen.max_completion_tokens is None else seen.max_completion_tokens,
+            choices=1 if seen.n is None else seen.n,
+            wants_usage=not stream or (options is not None and options.include_usage is True),
+            workflow="" if metadata is None else metadata.workflow or "",
+            conversation=seen.prompt_cache_key or seen.user or "",
+            tools=bytes(seen.tools) not in _NONE,
+            structured=form is not None and form.type.startswith("json"),
+        )
+
+    def with_model(self, body: bytes, peek: Peek, model: str, *, add_usage: bool) -> bytes:
+        """The body for a target that speaks the same dialect."""
+        body = json_splice.with_model(body, peek.model, model)
+        return json_splice.with_usage_asked(body) if add_usage else body
+
+    def usage(self, body: bytes) -> Usage | None:
+        """Usage out of a whole answer."""
+        seen = from_target(_whole, body)
+        if bytes(seen.error) != b"null":
+            raise UpstreamLied("the target answered 200 with an error inside")
+        if not bytes(seen.choices).startswith(b"["):
+            raise UpstreamLied("the target's answer holds no choices")
+        return None if seen.usage is None else wire.usage_of(seen.usage)
+
+    def stream_meter(self) -> Meter:
+        """A meter for one relayed stream."""
+        return Meter()
+
+    def stream_stripper(self) -> UsageStripper:
+        """A stripper for one relayed stream."""
+        return UsageStripper()
+
+    def error(self, error: FreeholdError, request_id: str) -> tuple[int, bytes]:
+        """Status and body; the request id goes in a header."""
+        return wire.error_body(error)
+
+    def error_event(self, error: FreeholdError, request_id: str) -> bytes:
+        """An error inside a stream that has begun."""
+        return wire.error_event(error)
+
+    def headers(
+        self, request_id: str, limits: Sequence[tuple[str, int, int, float]], now: float
+    ) -> list[tuple[bytes, bytes]]:
+        """`x-request-id` and `x-ratelimit-*`."""
+        return wire.headers(request_id, limits)
+
+
+class Meter:
+    """Usage and end mark off the edges of a relayed stream."""
+
+    __slots__ = ("_edges", "feed")
+
+    def __init__(self) -> None:
+        self._edges = Edges()
+        self.feed = self._edges.feed
+
+    def end(self) -> tuple[Usage | None, bool]:
+        """The last usage told, and whether `[DONE]` came and no error did."""
+        complete, failed = False, False
+        for payload in reversed(self._edges.tail()):
+            if payload == b"[DONE]":
+                complete = True
+            elif b'"usage"' in payload or b'"error"' in payload:
+                try:
+                    chunk = _chunk.decode(payload)
+                except BROKEN:
+                    return None, False
+                failed = failed or bytes(chunk.error) != b"null"
+                if chunk.usage is not None:
+                    return wire.usage_of(chunk.usage), complete and not failed
+        return None, complete and not failed

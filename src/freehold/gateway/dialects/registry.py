@@ -1,0 +1,27 @@
+"""The dialects this gateway speaks, sorted by name. A dialect is added by one line here."""
+
+from __future__ import annotations
+
+from freehold.core.errors import BadConfig
+from freehold.gateway.dialects.anthropic_count_tokens import AnthropicCountTokens
+from freehold.gateway.dialects.anthropic_messages import AnthropicMessages
+from freehold.gateway.dialects.openai_chat import OpenAiChat
+from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
+from freehold.gateway.ports import Dialect
+
+DIALECTS: tuple[Dialect, ...] = (
+    AnthropicCountTokens(),
+    AnthropicMessages(),
+    OpenAiChat(),
+    OpenAiEmbeddings(),
+)
+
+_BY_NAME = {one.name: one for one in DIALECTS}
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of that name. Raises BadConfig where there is none."""
+    found = _BY_NAME.get(name)
+    if found is None:
+        raise BadConfig(f"there is no dialect '{name}'", hint=f"use one of: {', '.join(sorted(_BY_NAME))}")
+    return found

@@ -1,0 +1,81 @@
+"""Server-sent events, sans-I/O: bytes in, `data` payloads out (WHATWG HTML, section 9.2), tolerant of what is legal.
+
+Invariant: any split of the same bytes gives the same payloads.
+"""
+
+from __future__ import annotations
+
+import re
+
+from freehold.core.errors import UpstreamLied
+
+MOST_BYTES = 16 << 20
+"""Longest event held in memory while its end is awaited."""
+
+_MARK = b"\xef\xbb\xbf"
+_LINES = re.compile(rb"\r\n|\n|\r")
+
+
+class Events:
+    """Cuts a body into whole events (with the blank line that ends each) and reads their data."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Payloads now complete. Raises UpstreamLied where an event outgrows memory."""
+        return payloads(self.whole(data))
+
+    def end(self) -> list[bytes]:
+        """What stands at the end without a blank line: tolerated, as clients do."""
+        return payloads(self.rest())
+
+    def whole(self, data: bytes) -> bytes:
+        """The bytes of all events now complete; what follows them is held."""
+        start = 0
+        if self._held:
+            start = max(0, len(self._held) - 2)
+            data = self._held + data
+        at, at_crlf = data.rfind(b"\n\n", start), data.rfind(b"\n\r\n", start)
+        end = at_crlf + 3 if at_crlf > at else at + 2 if at >= 0 else 0
+        if len(data) - end > MOST_BYTES:
+            raise UpstreamLied(f"an event of the stream is longer than {MOST_BYTES} bytes")
+        self._held = data[end:]
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """The held bytes, which are held no longer."""
+        held, self._held = self._held, b""
+        return held
+
+
+def payloads(text: bytes) -> list[bytes]:
+    """The data of each event that has some."""
+    if not text:
+        return []
+    text = text.removeprefix(_MARK)
+    if b"\r" in text:
+        text = _LINES.sub(b"\n", text)
+    found = []
+    for event in text.split(b"\n\n"):
+        data = _data(event)
+        if data is not None:
+            found.append(data)
+    return found
+
+
+def _data(event: bytes) -> bytes | None:
+    """One event's data: its `data:` lines joined; None where it has none."""
+    if event.startswith(b"data: ") and b"\n" not in event:
+        return event[6:]
+    lines = []
+    for line in event.split(b"\n"):
+        if line.startswith(b"data: "):
+            lines.append(line[6:])
+        elif line.startswith(b"data:"):
+            lines.append(line[5:])
+        elif line == b"data":
+            lines.append(b"")
+    return b"\n".join(lines) if lines else None
