@@ -21,13 +21,13 @@ PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
 ROLES = tuple(name for name, _ in PERMISSIONS)
 
 
-def may(role: str, permission: str) -> bool:
-    """True where the role has the permission."""
-    return any(name == role and permission in found for name, found in PERMISSIONS)
+def permissions(role: str) -> frozenset[str]:
+    """What a role may do; nothing, where there is no such role."""
+    return next((found for name, found in PERMISSIONS if name == role), frozenset())
 
 
 def demand(role: str, permission: str) -> None:
     """Raises Forbidden unless the role has the permission."""
-    if not may(role, permission):
+    if permission not in permissions(role):
         able = ", ".join(name for name, found in PERMISSIONS if permission in found)
         raise Forbidden(f"the role {role!r} lacks {permission}", hint=f"use a key with the role {able}")

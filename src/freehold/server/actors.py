@@ -1,0 +1,76 @@
+"""Who asks the management API: the holder of the instance's own token, or a virtual key whose role allows it."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, Request
+
+from freehold.core.crypto import write_private
+from freehold.core.errors import ExpiredKey, RevokedKey, Unauthenticated, UnknownKey
+from freehold.identity import store
+from freehold.identity.keys import digest_of, state
+from freehold.identity.roles import demand
+from freehold.server.instance import Instance
+
+TOKEN_FILE = "admin.token"  # noqa: S105  the name of the file, not its content
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who, for the audit, and in which role."""
+
+    name: str
+    role: str
+
+
+def admin_token(home: Path) -> str:
+    """The instance's own token, made on first use; only the instance's user can read it."""
+    path = home / "run" / TOKEN_FILE
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32).encode())
+    return path.read_text().strip()
+
+
+def instance_of(request: Request) -> Instance:
+    """The instance this application serves."""
+    found = request.app.state.instance
+    assert isinstance(found, Instance)
+    return found
+
+
+Served = Annotated[Instance, Depends(instance_of)]
+
+
+def actor_of(request: Request, instance: Served) -> Actor:
+    """Raises Unauthenticated and its kin."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("this request carries no token", hint="send 'Authorization: Bearer TOKEN'")
+    if hmac.compare_digest(token.encode(), request.app.state.token.encode()):
+        return Actor("owner", "owner")
+    with instance.reading() as connection:
+        key = store.by_digest(connection, digest_of(token))
+    now = instance.clock()
+    if key is None:
+        raise UnknownKey("this key does not exist here")
+    mine = next(one for one in key.secrets if one.digest == digest_of(token))
+    if state(key, now) == "revoked" or (mine.until is not None and mine.until <= now):
+        raise RevokedKey("this key was revoked or rotated away")
+    if state(key, now) == "expired":
+        raise ExpiredKey("this key has expired")
+    return Actor(f"key/{key.name}", key.role)
+
+
+def allowed(permission: str) -> Callable[..., Actor]:
+    """A dependency that lets in actors with a permission and names them to the endpoint."""
+
+    def check(actor: Annotated[Actor, Depends(actor_of)]) -> Actor:
+        demand(actor.role, permission)
+        return actor
+
+    return check

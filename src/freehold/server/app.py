@@ -1,0 +1,52 @@
+"""The management API: one router a noun, in an explicit list, on a listener of its own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+import uvicorn
+from fastapi import FastAPI
+
+from freehold import __version__
+from freehold.server.api import config, keys, status
+from freehold.server.instance import Instance
+from freehold.server.rim import App, Rim, translate_errors
+
+ROUTERS = (
+    config.router,
+    keys.router,
+    status.router,
+)
+
+
+def create_app(instance: Instance | None, token: str) -> FastAPI:
+    """The application without its rim; `instance` may be None where only the OpenAPI document is wanted."""
+    app = FastAPI(
+        title="Freehold management API",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0"},
+        description="Send the token in `run/admin.token` of the instance's home, or a key whose role allows it, "
+        "as `Authorization: Bearer`.",
+    )
+    app.state.instance = instance
+    app.state.token = token
+    for router in ROUTERS:
+        app.include_router(router)
+    translate_errors(app)
+    return app
+
+
+def guarded(app: FastAPI, hosts: Sequence[str]) -> App:
+    """The application as it is served."""
+    return Rim(app, hosts)
+
+
+def serve(app: App, listener: socket.socket) -> None:
+    """Serve on a bound socket until SIGTERM or SIGINT."""
+    settings = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=5
+    )
+    uvicorn.Server(settings).run(sockets=[listener])

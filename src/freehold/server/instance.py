@@ -1,0 +1,90 @@
+"""What the management API works on: one running instance, with the settings in force and the parts behind ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+
+from freehold.core.clock import Clock
+from freehold.core.crypto import Identity
+from freehold.core.db import reading, writing
+from freehold.server.publish import Publisher
+from freehold.settings.load import Loaded
+from freehold.settings.problems import InvalidConfig
+from freehold.settings.tree import Settings
+
+
+class Audit(Protocol):
+    """Writes down who changed what, inside the transaction of the change."""
+
+    def __call__(self, connection: Connection, at: float, kind: str, actor: str, content: dict[str, object]) -> None:
+        """`kind` is `noun.verb`; `content` holds plain JSON values and no secret."""
+
+
+class Instance:
+    """Everything an endpoint may ask for."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        identity: Identity,
+        loaded: Loaded,
+        publisher: Publisher,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self.engine = engine
+        self.identity = identity
+        self.publisher = publisher
+        self.clock = clock
+        self.random: Callable[[int], bytes] = os.urandom
+        self.loaded = loaded
+        self.problems: InvalidConfig | None = None
+        self.versions: dict[str, int] = {}
+        self._audit = audit
+
+    @property
+    def home(self) -> Path:
+        """The instance's folder."""
+        return self.loaded.home
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force: the last that were valid."""
+        return self.loaded.settings
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view of the database."""
+        with reading(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def changing(self, actor: str, kind: str, content: dict[str, object]) -> Iterator[Connection]:
+        """One audited change, published to the data plane when it is committed.
+
+        `content` may be filled in while the change is made; it is written down at its end.
+        """
+        with writing(self.engine) as connection:
+            yield connection
+            self._audit(connection, self.clock(), kind, actor, content)
+            self.versions = self.publisher.record(connection, self.settings)
+        self.publisher.write_out()
+
+    def adopt(self, loaded: Loaded, actor: str) -> None:
+        """Put new settings in force and publish them."""
+        before = self.loaded
+        self.loaded = loaded
+        self.problems = None
+        file = str(loaded.file) if loaded.file else ""
+        try:
+            with self.changing(actor, "config.reload", {"file": file}):
+                pass
+        except BaseException:
+            self.loaded = before
+            raise
