@@ -29,10 +29,10 @@ class Receiver(Protocol):
     def answer_head(self, upstream: Upstream) -> bool:
         """Status and headers are known. True to get the raw bytes of the body instead of its content."""
 
-    def answer_raw(self, data: bytes, whole: bool) -> None:
-        """Raw bytes of the body, chunk framing and all; `whole` when the message is complete with them."""
+    def answer_raw(self, raw: bytes, content: bytes, whole: bool) -> None:
+        """Raw bytes of the body with their chunk framing, the content in them, and whether the message is complete."""
 
-    def answer_body(self, data: bytes) -> None:
+    def answer_body(self, content: bytes) -> None:
         """Content of the body."""
 
     def answer_end(self) -> None:
@@ -50,6 +50,9 @@ class Upstream(asyncio.Protocol):
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.receiver: Receiver | None = None
+        self._pieces: list[bytes] = []
+        # The parser appends content without a Python frame for each chunk.
+        self.on_body = self._pieces.append
         self.parser: httptools.HttpResponseParser = httptools.HttpResponseParser(self)
         self.headers: dict[bytes, bytes] = {}
         self.status = 0
@@ -63,6 +66,7 @@ class Upstream(asyncio.Protocol):
         self._head = b""
         self._in_head = True
         self._framed = False
+        self._interim = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the way out."""
@@ -71,10 +75,11 @@ class Upstream(asyncio.Protocol):
     def request(self, receiver: Receiver, permit: Permit, head: bytes, now: float) -> None:
         """Send a request; its answer goes to `receiver`. Raises EgressRefused."""
         self.receiver = receiver
+        self._pieces.clear()
         self.headers = {}
         self.status = 0
         self.used += 1
-        self._raw = self._done = self._begun = self._framed = False
+        self._raw = self._done = self._begun = self._framed = self._interim = False
         self._head = b""
         self._in_head = True
         send(self.transport, self.origin, permit, head, now)
@@ -101,19 +106,24 @@ class Upstream(asyncio.Protocol):
             return
         if self.receiver is not receiver:
             return  # given up in a callback
-        if self._raw:
-            if in_head:
-                whole = self._head + data
-                self._head = b""
-                data = whole[whole.find(b"\r\n\r\n") + 4 :]
-            if data or self._done:
-                receiver.answer_raw(data, self._done)
-        elif in_head and self._in_head:
+        if in_head and self._in_head:
             self._head += data
             if len(self._head) > MAX_HEAD_BYTES:
                 self._fail(UpstreamLied("the target's answer has endless headers"))
-                return
-        if self._done and self.receiver is receiver and not self._raw:
+            return
+        pieces = self._pieces
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if self._raw:
+            if in_head:
+                data = self._head + data
+                data = data[data.find(b"\r\n\r\n") + 4 :]
+            if data:
+                receiver.answer_raw(data, content, self._done)
+            return
+        if content:
+            receiver.answer_body(content)
+        if self._done and self.receiver is receiver:
             receiver.answer_end()
 
     def eof_received(self) -> bool:
@@ -122,7 +132,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Without an end of its own, the answer is cut. A body that runs to the end of connection is accepted as
-        whole only where nothing streams: its dialect decides."""
+        whole only where nothing streams: its dialect decides.
+        """
         self.closed = True
         receiver = self.receiver
         if receiver is None:
@@ -156,16 +167,16 @@ class Upstream(asyncio.Protocol):
         """Ask the receiver how it wants the body; interim answers are passed over."""
         status = self.parser.get_status_code()
         if status < 200:
+            self._interim = True
             return
         self.status = status
         self._in_head = False
         if self.receiver is not None:
-            self._raw = self.receiver.answer_head(self) and self.chunked
+            self._raw = self.receiver.answer_head(self)
 
-    def on_body(self, data: bytes) -> None:
-        """Content, unless the receiver takes raw bytes."""
-        if not self._raw and self.receiver is not None:
-            self.receiver.answer_body(data)
+    def may_be_raw(self) -> bool:
+        """Raw bytes can be passed on only where their framing tells a cut from an end, and no interim head precedes."""
+        return self.chunked and not self._interim
 
     def on_message_complete(self) -> None:
         """Whole; `should_keep_alive` is right only here."""
@@ -218,10 +229,9 @@ class Pool:
 
     def sweep(self, now: float) -> None:
         """Close what has idled too long."""
-        for key, idle in self._idle.items():
-            if idle and now - idle[0].idle_since >= POOL_IDLE_SECONDS:
-                kept = [one for one in idle if not one.closed and now - one.idle_since < POOL_IDLE_SECONDS]
-                for one in idle:
-                    if one not in kept and not one.closed:
-                        one.abort()
-                self._idle[key] = kept
+        for idle in self._idle.values():
+            stale = 0
+            while stale < len(idle) and now - idle[stale].idle_since >= POOL_IDLE_SECONDS:
+                idle[stale].abort()
+                stale += 1
+            del idle[:stale]

@@ -6,6 +6,7 @@ so they survive `kill -9` of any process; the writer process flushes them to dis
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -70,20 +71,32 @@ def read_segment(path: Path, offset: int = 0, limit: int = 4 << 20) -> tuple[lis
 class Journal:
     """The writing side, one for each gateway process; `epoch` names its folder under `journal/`."""
 
-    def __init__(self, folder: Path, epoch: str, soon: Callable[[Callable[[], None]], object]) -> None:
-        """`soon` runs a function at the end of the event-loop turn (`loop.call_soon`). Raises JournalUnavailable."""
+    def __init__(
+        self,
+        folder: Path,
+        epoch: str,
+        soon: Callable[[Callable[[], None]], object],
+        defect: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """`soon` runs a function at the end of the event-loop turn (`loop.call_soon`); `defect` is told when a
+        waiting function raises, so that the others still run. Raises JournalUnavailable.
+        """
         self.folder = folder / epoch
         self._soon = soon
+        self._defect = defect
         self._sequence = 0
         self._handle = -1
         self._size = 0
         self._frames: list[bytes] = []
         self._then: list[Then] = []
         self.broken = False
+        hidden = folder / f".{epoch}"
         try:
-            self.folder.mkdir(parents=True)
-            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            # Under a hidden name until the lock is held, or the writer could take the epoch for one that is over.
+            hidden.mkdir(parents=True)
+            self._lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(self.folder)
             self._rotate()
         except OSError as error:
             raise JournalUnavailable(f"cannot start the journal: {error.strerror}", param=str(self.folder)) from None
@@ -115,7 +128,12 @@ class Journal:
         self._frames, self._then = [], []
         failed = self._write(data)
         for one in waiting:
-            one(failed)
+            try:
+                one(failed)
+            except Exception as error:
+                if self._defect is None:
+                    raise
+                self._defect(error)
 
     def _write(self, data: bytes) -> JournalUnavailable | None:
         try:
@@ -133,11 +151,10 @@ class Journal:
         return None
 
     def _cut(self) -> None:
-        """Drop half a write, so that what follows can be read."""
-        try:
+        """Drop half a write and go on in a new segment: the writer may have read what is dropped here."""
+        with contextlib.suppress(OSError):
             os.ftruncate(self._handle, self._size)
-        except OSError:
-            self._size = SEGMENT_BYTES + 1
+        self._size = SEGMENT_BYTES + 1
 
     def close(self) -> None:
         """Write what is left and let the writer know that this epoch is over."""

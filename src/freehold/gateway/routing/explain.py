@@ -33,7 +33,9 @@ class Explanation(msgspec.Struct, frozen=True):
     considered: tuple[Considered, ...]
 
 
-def explain(path: Path, label: Label, mint: Mint, routes_version: int, now: float, conversation: str = "") -> Explanation:
+def explain(
+    path: Path, label: Label, mint: Mint, routes_version: int, now: float, conversation: str = ""
+) -> Explanation:
     """Explain `path` for content with `label`; without a conversation the dice is shown as shares."""
     joined = label if path.label is None else label.join(path.label)
     at = place(conversation) if conversation else 0.0

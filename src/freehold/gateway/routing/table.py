@@ -21,7 +21,6 @@ from freehold.gateway.routing.types import Route, Routes
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
 
-
 Tiers = tuple[tuple[tuple["Stop", ...], tuple[float, ...]], ...]
 """For each tier its targets and their weights."""
 

@@ -1,0 +1,81 @@
+"""The account of one call: what it reserved, whom it tried, what it cost. Settled once, whatever happens."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from freehold.core.money import ZERO
+from freehold.gateway.routing.table import Stop
+from freehold.ledger.frames import Close, Tried
+from freehold.ledger.meter import Usage, cost
+from freehold.policy.budgets import NOTHING, Purse, Reservation
+
+NONE = Usage()
+
+
+class Account:
+    """Times are Unix seconds, money is US dollars."""
+
+    __slots__ = (
+        "at", "body_bytes", "call", "expected_tokens", "first_token", "purse", "reservation", "settled",
+        "spent", "started", "stop", "tokens", "tried",
+    )  # fmt: skip
+
+    def __init__(self, call: bytes, at: float, purse: Purse) -> None:
+        self.call = call
+        self.at = at
+        self.purse = purse
+        self.reservation: Reservation = NOTHING
+        self.tried: list[Tried] = []
+        self.stop: Stop | None = None
+        self.started = at
+        self.first_token: float | None = None
+        self.body_bytes = 0
+        self.expected_tokens = 0
+        self.spent = ZERO
+        self.tokens = 0
+        self.settled = False
+
+    def begin(self, stop: Stop, body_bytes: int, now: float) -> None:
+        """An attempt at `stop` is about to be sent."""
+        self.stop = stop
+        self.started = now
+        self.first_token = None
+        self.body_bytes = body_bytes
+        stop.health.in_flight += 1
+        stop.health.breaker.begin(now)
+
+    def end(self, outcome: str, status: int, usage: Usage | None, now: float, error: str = "") -> None:
+        """The attempt is over. Does nothing where none is under way."""
+        stop = self.stop
+        if stop is None:
+            return
+        self.stop = None
+        stop.health.in_flight -= 1
+        used = usage or NONE
+        price: Decimal = cost(used, stop.target.price) if usage and not stop.free else ZERO
+        self.spent += price
+        self.tokens += used.input + used.output
+        first = self.first_token
+        began, ended = self.started - self.at, now - self.at
+        token = None if first is None else first - self.at
+        number = len(self.tried) + 1
+        self.tried.append(Tried(number, stop.name, began, token, ended, outcome, status, used, price, error))
+
+    def estimate(self, events: int) -> Usage:
+        """What an unfinished answer used, where the target did not say: four bytes a token in, an event a token out.
+
+        Both are rules of thumb for English text; the row is marked as estimated.
+        """
+        return Usage(input=self.body_bytes // 4, output=events, estimated=True)
+
+    def settle(self) -> None:
+        """Give the unspent part of the reservation back; once."""
+        if not self.settled:
+            self.settled = True
+            self.purse.settle(self.reservation, self.spent)
+
+    def close(self, outcome: str, status: int, now: float, *, digest: bytes, delivered: int, error: str = "",
+              dropped: tuple[str, ...] = ()) -> Close:  # fmt: skip
+        """The frame that settles the call in the journal."""
+        return Close(self.call, now, outcome, status, self.spent, tuple(self.tried), digest, delivered, dropped, error)

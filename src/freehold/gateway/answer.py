@@ -1,0 +1,386 @@
+"""The second half of a call: the target's answer on its way to the caller, and the settlement.
+
+Nothing goes to the caller before the answer's first event is seen to be one; the last byte waits for the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
+from freehold.gateway.account import Account
+from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.ports import Dialect, Peek
+from freehold.gateway.relay import LAST_CHUNK, Filtered, Stream, Translated, Verbatim, Whole, chunk, plain
+from freehold.gateway.routing.table import Path, Stop
+from freehold.gateway.upstream import Upstream
+from freehold.ledger.frames import Body, Refused
+from freehold.ledger.meter import Usage
+
+if TYPE_CHECKING:
+    from freehold.core.label import Label
+    from freehold.gateway.callers import Caller
+    from freehold.gateway.outgoing import Outgoing
+    from freehold.gateway.plane import Plane
+
+MAX_ERROR_BYTES = 1 << 20
+ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
+SLOW_CALLER_SECONDS = 300.0
+PASSED_ON = frozenset({400, 413, 422})
+"""Statuses whose body is the caller's business: it goes on as it came where both sides speak the same dialect."""
+
+
+class Answering:
+    """Receives from `Upstream`, writes to `Connection`, settles the `Account`. `Call` is the first half."""
+
+    plane: Plane
+    connection: Connection
+    inbound: Inbound
+    dialect: Dialect
+    id: bytes
+    account: Account
+    plan: list[Stop]
+    out: Outgoing
+    deadline: float
+    position: int
+    opened: bool
+    peek: Peek | None
+    label: Label | None
+    path: Path | None
+    caller: Caller | None
+    request_id: str
+    at: float
+    upstream: Upstream | None = None
+    over = False
+    committed = False
+    delivered = 0
+    _whole: Whole | None = None
+    _stream: Stream | None = None
+    _head = b""
+    _hash = None
+    _captured: list[bytes] | None = None
+
+    def fail(self, error: FreeholdError) -> None:
+        """The attempt is lost; the first half decides what follows."""
+        raise NotImplementedError
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed."""
+        raise NotImplementedError
+
+    def refused_frame(self, status: int, error: str) -> Refused:
+        """What is journalled of a call that was never sent."""
+        raise NotImplementedError
+
+    # From the target
+
+    def answer_head(self, upstream: Upstream) -> bool:
+        """Choose the way the body takes. True for raw bytes."""
+        headers = upstream.headers
+        if self.account.first_token is None:
+            self.account.first_token = self.plane.now()
+        assert self.peek
+        streams = headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        encoding = headers.get(b"content-encoding", b"identity")
+        if upstream.status != 200 or not self.peek.stream or not streams or encoding != b"identity":
+            self._whole = Whole()
+            return False
+        out = self.out
+        http11 = self.inbound.http11
+        frame = chunk if http11 else plain
+        if out.decoded:
+            decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(self.peek)
+            self._stream = Translated(decoder, out.restore, encoder, frame)
+            return False
+        stripper = self.dialect.stream_stripper() if out.strip_usage else None
+        self._hash = hashlib.sha256()
+        if stripper is None and http11 and upstream.may_be_raw() and not self.capturing:
+            self._stream = Verbatim(self.dialect.stream_meter())
+            return True
+        self._stream = Filtered(self.dialect.stream_meter(), stripper, frame)
+        return False
+
+    def answer_raw(self, raw: bytes, content: bytes, whole: bool) -> None:
+        """Raw bytes of a stream; the last chunk waits until the end mark is checked and the close is written."""
+        now = self.plane.now()
+        self.deadline = now + self.plan[self.position].target.idle_seconds
+        stream = self._stream
+        assert stream is not None and self._hash is not None
+        try:
+            if content:
+                if not self.committed:
+                    self._check_first(content)
+                stream.feed(content)
+                self._hash.update(content)
+                self.delivered += len(content)
+            if not whole:
+                self._write(raw)
+                return
+            if not raw.endswith(LAST_CHUNK):
+                raise UpstreamLied("the target's stream ended with trailers, which are not passed on")
+            self._write(raw[: -len(LAST_CHUNK)])
+            stream.end()
+        except FreeholdError as error:
+            self.fail(error)
+            return
+        self._finish(stream.usage(), LAST_CHUNK)
+
+    def answer_body(self, content: bytes) -> None:
+        """Content of a body: gathered, or passed on in whatever way was chosen."""
+        whole, stream = self._whole, self._stream
+        try:
+            if whole is not None:
+                whole.feed(content)
+                return
+            assert stream is not None
+            self.deadline = self.plane.now() + self.plan[self.position].target.idle_seconds
+            if not self.committed and not self.out.decoded:
+                self._check_first(content)
+            data = stream.feed(content)
+        except FreeholdError as error:
+            self.fail(error)
+            return
+        if data:
+            self._deliver(data)
+
+    def answer_end(self) -> None:
+        """The body is complete."""
+        try:
+            if self._whole is not None:
+                self._answer_whole(self._whole.body())
+                return
+            stream = self._stream
+            assert stream is not None
+            data = stream.end()
+        except FreeholdError as error:
+            self.fail(error)
+            return
+        if data:
+            self._deliver(data)
+        self._finish(stream.usage(), LAST_CHUNK if self.inbound.http11 else b"")
+
+    def _check_first(self, content: bytes) -> None:
+        """A stream whose first event is an error is no answer: another target may still give one."""
+        at = content.find(b"data:")
+        if at >= 0 and content[at + 5 : at + 32].lstrip().startswith(ERRORS):
+            raise UpstreamRefused("the target's stream began with an error", retryable=True)
+
+    # A whole answer
+
+    def _answer_whole(self, body: bytes) -> None:
+        upstream = self.upstream
+        assert upstream is not None and self.peek
+        status = upstream.status
+        if status != 200:
+            self._answer_error(upstream, body)
+            return
+        encoding = upstream.headers.get(b"content-encoding", b"identity")
+        if encoding != b"identity":
+            raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")
+        out = self.out
+        if out.decoded:
+            answer = out.dialect.decode_answer(body)
+            if out.restore is not None:
+                answer = out.restore.answer(answer)
+            usage = answer.usage
+            body, lost = self.dialect.encode_answer(answer)
+            out.dropped += lost
+        else:
+            usage = out.dialect.usage(body)
+        if self.peek.stream:
+            raise UpstreamLied("the target answered a streaming request without a stream")
+        self._end_attempt(usage)
+        self.delivered = len(body)
+        if self.capturing:
+            self.capture("response", body)
+        head = self._ok_head(len(body), cost=True)
+        connection = self.connection
+
+        def reply(failed: JournalUnavailable | None) -> None:
+            connection.write(head + body)
+            connection.done()
+
+        self.settle("ok", 200, digest=hashlib.sha256(body).digest(), then=reply)
+
+    def _answer_error(self, upstream: Upstream, body: bytes) -> None:
+        """The target answered with an error: the caller's own mistakes go on as they came."""
+        stop = self.plan[self.position]
+        error = stop.driver.failure(upstream.status, upstream.headers, body[:MAX_ERROR_BYTES])
+        self._release()
+        mine = upstream.status in PASSED_ON and not self.out.decoded and not error.retryable
+        if not mine or not body.lstrip().startswith(b"{"):
+            self.fail(error)
+            return
+        now = self.plane.now()
+        stop.health.breaker.succeeded()
+        self.account.end("refused", upstream.status, None, now, error.code)
+        head = self._ok_head(len(body), status=upstream.status)
+        connection = self.connection
+
+        def reply(failed: JournalUnavailable | None) -> None:
+            connection.write(head + body)
+            connection.done()
+
+        self.delivered = len(body)
+        self.settle("failed", upstream.status, error=error.code, digest=hashlib.sha256(body).digest(), then=reply)
+
+    # To the caller
+
+    def _ok_head(self, length: int | None, *, status: int = 200, cost: bool = False) -> bytes:
+        plane = self.plane
+        more = plane.dialect_head(self.dialect, self.request_id)
+        if self.caller is not None and (self.caller.requests is not None or self.caller.tokens is not None):
+            pairs = self.dialect.headers(self.request_id, self.caller.limits(), plane.now())
+            more = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+        dropped = self.out.dropped
+        if dropped:
+            more += b"x-freehold-dropped: %b\r\n" % ", ".join(dropped).encode("ascii", "replace")
+        if cost:
+            more += b"x-freehold-cost: %b\r\n" % format(self.account.spent, "f").encode()
+        kind = b"application/json" if length is not None else b"text/event-stream; charset=utf-8"
+        return plane.head(status, kind, self.plan[self.position].name, more, length, self.inbound)
+
+    def _write(self, data: bytes) -> None:
+        """Raw bytes on; the head goes before the first."""
+        if not data:
+            return
+        if not self.committed:
+            self.committed = True
+            data = self._ok_head(None) + data
+        self.connection.write(data)
+
+    def _deliver(self, data: bytes) -> None:
+        """Framed content on, hashed as the caller will see it."""
+        content = data
+        if self.inbound.http11:
+            content = data[data.index(b"\r\n") + 2 : -2]
+        if self._hash is None:
+            self._hash = hashlib.sha256()
+        self._hash.update(content)
+        self.delivered += len(content)
+        if self.capturing:
+            if self._captured is None:
+                self._captured = []
+            self._captured.append(content)
+        self._write(data)
+
+    def _finish(self, usage: Usage | None, last: bytes) -> None:
+        """A stream reached its end: settle, then the last bytes."""
+        stream = self._stream
+        assert stream is not None
+        if not self.committed:  # a stream without an event is no answer
+            self.fail(UpstreamLied("the target's stream is empty"))
+            return
+        if isinstance(stream, Translated):
+            self.out.dropped += tuple(one for one in stream.dropped if one not in self.out.dropped)
+        self._end_attempt(usage or self.account.estimate(stream.events))
+        if self._captured is not None:
+            self.capture("response", b"".join(self._captured))
+        connection, keep = self.connection, self.inbound.http11
+
+        def reply(failed: JournalUnavailable | None) -> None:
+            connection.write(last)
+            connection.done(keep)
+
+        assert self._hash is not None
+        self.settle("ok", 200, digest=self._hash.digest(), then=reply)
+
+    def break_off(self, error: FreeholdError) -> None:
+        """The answer had begun: say so where the framing is ours, and close without the mark of an end."""
+        connection, stream = self.connection, self._stream
+        last = b""
+        if not isinstance(stream, Verbatim):
+            event = self.dialect.error_event(error, self.request_id)
+            last = chunk(event) if self.inbound.http11 else plain(event)
+
+        def cut(failed: JournalUnavailable | None) -> None:
+            connection.write(last)
+            connection.close()
+
+        digest = self._hash.digest() if self._hash is not None else b""
+        self.settle("broken", 200, error=error.code, digest=digest, then=cut)
+
+    def pause(self) -> None:
+        """The caller reads slowly: so do we, for a while."""
+        if self.upstream is not None and not self.upstream.closed:
+            self.upstream.transport.pause_reading()
+            self.deadline = self.plane.now() + SLOW_CALLER_SECONDS
+
+    def resume(self) -> None:
+        """The caller caught up."""
+        if self.upstream is not None and not self.upstream.closed:
+            self.upstream.transport.resume_reading()
+            self.deadline = self.plane.now() + self.plan[self.position].target.idle_seconds
+
+    # Settlement
+
+    def _release(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            self.plane.pool.give(upstream, self.plan[self.position].target.tls_ca, self.plane.now())
+
+    def _end_attempt(self, usage: Usage | None) -> None:
+        now = self.plane.now()
+        self._release()
+        stop = self.account.stop
+        if stop is not None:
+            stop.health.breaker.succeeded()
+        self.account.end("ok", 200, usage or self.account.estimate(self.delivered // 4), now)
+
+    def partial_usage(self) -> Usage | None:
+        """What a broken answer used: as told, else estimated from what was delivered; None where nothing was."""
+        stream = self._stream
+        if stream is None or not self.committed:
+            return None
+        told = stream.usage()
+        return told if told is not None and told.output else self.account.estimate(stream.events)
+
+    def reset_answer(self) -> None:
+        """Forget what a lost attempt left behind."""
+        self._whole = self._stream = self._hash = self._captured = None
+        self.delivered = 0
+
+    @property
+    def capturing(self) -> bool:
+        """Are this route's bodies kept?"""
+        return self.plane.sealer is not None and self.path is not None and self.path.route.capture
+
+    def capture(self, side: str, body: bytes) -> None:
+        """Seal a body into the journal; the writer stores it."""
+        sealer = self.plane.sealer
+        assert sealer is not None
+        sealed = sealer.seal(body, self.id + side.encode())
+        self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, str(self.label)))
+
+    def settle(
+        self,
+        outcome: str,
+        status: int,
+        *,
+        error: str = "",
+        digest: bytes = b"",
+        then: Callable[[JournalUnavailable | None], None] | None = None,
+    ) -> None:
+        """The one end of a call: money and tokens settled, the close written, then the last bytes to the caller."""
+        if self.over:
+            return
+        self.over = True
+        plane, account = self.plane, self.account
+        account.settle()
+        caller = self.caller
+        if caller is not None and caller.tokens is not None:
+            caller.tokens.correct(account.tokens - account.expected_tokens)
+        plane.calls.discard(self)
+        if self.opened:
+            plane.journal.add(
+                account.close(
+                    outcome, status, plane.now(), digest=digest, delivered=self.delivered, error=error,
+                    dropped=self.out.dropped,
+                ),
+                then,
+            )  # fmt: skip
+        else:
+            plane.journal.add(self.refused_frame(status, error), then)
+

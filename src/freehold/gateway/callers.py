@@ -1,0 +1,98 @@
+"""Who may call: the `keys` snapshot compiled for the hot path. Buckets outlive the swap where the limit stays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from freehold.core.clock import at
+from freehold.core.errors import ExpiredKey, RequestLimit, RevokedKey, TokenLimit, Unauthenticated, UnknownKey
+from freehold.identity.types import Keys, Principal
+from freehold.policy.limits import Bucket
+
+FOREVER = float("inf")
+
+
+class Caller:
+    """One key, ready to be checked."""
+
+    __slots__ = ("budgets", "ends", "label", "principal", "requests", "routes", "tokens")
+
+    def __init__(self, principal: Principal, requests: Bucket | None, tokens: Bucket | None) -> None:
+        self.principal = principal
+        self.label = principal.label
+        self.requests = requests
+        self.tokens = tokens
+        self.routes = None if "*" in principal.routes else frozenset(principal.routes)
+        ends = (principal.expires_at, principal.revoked_at)
+        self.ends = min((one for one in ends if one is not None), default=FOREVER)
+        self.budgets = principal.budgets
+
+    def refuse_ended(self, now: float) -> None:
+        """Raises RevokedKey or ExpiredKey."""
+        revoked = self.principal.revoked_at
+        if revoked is not None and revoked <= now:
+            raise RevokedKey("this key was revoked")
+        raise ExpiredKey("this key has expired")
+
+    def admit(self, expected_tokens: int, now: float) -> None:
+        """Take one request and its expected tokens from the limits. Raises RequestLimit or TokenLimit."""
+        if self.requests is not None:
+            wait = self.requests.take(1, now)
+            if wait:
+                limit = self.requests.per_minute
+                raise RequestLimit(f"more than {limit} requests a minute", retry_after=wait, reset_at=at(now + wait))
+        if self.tokens is not None:
+            wait = self.tokens.take(expected_tokens, now)
+            if wait:
+                if self.requests is not None:
+                    self.requests.correct(-1)
+                limit = self.tokens.per_minute
+                raise TokenLimit(f"more than {limit} tokens a minute", retry_after=wait, reset_at=at(now + wait))
+
+    def limits(self) -> list[tuple[str, int, int, float]]:
+        """(kind, limit, remaining, seconds until reset) for the response headers."""
+        found = []
+        if self.requests is not None:
+            found.append(("requests", self.requests.per_minute, self.requests.remaining(), self.requests.resets_in()))
+        if self.tokens is not None:
+            found.append(("tokens", self.tokens.per_minute, self.tokens.remaining(), self.tokens.resets_in()))
+        return found
+
+
+Callers = Mapping[bytes, Caller]
+"""By SHA-256 of the key."""
+
+
+def compile_keys(keys: Keys, before: Callers, now: float, share: int = 1) -> dict[bytes, Caller]:
+    """Callers by digest. `share` gateways share each limit, so each takes its part of it."""
+    found: dict[bytes, Caller] = {}
+    for principal in keys.principals:
+        old = before.get(principal.digest)
+        requests = _bucket(principal.requests_per_minute, old.requests if old else None, now, share)
+        tokens = _bucket(principal.tokens_per_minute, old.tokens if old else None, now, share)
+        found[principal.digest] = Caller(principal, requests, tokens)
+    return found
+
+
+def _bucket(per_minute: int | None, old: Bucket | None, now: float, share: int) -> Bucket | None:
+    if per_minute is None:
+        return None
+    mine = max(per_minute // share, 1)
+    return old if old is not None and old.per_minute == mine else Bucket(mine, now)
+
+
+def authenticate(callers: Callers, headers: Mapping[bytes, bytes], now: float) -> Caller:
+    """The caller whose key the headers carry. Raises the Unauthenticated errors; the key itself goes nowhere."""
+    bearer = headers.get(b"authorization")
+    token = headers.get(b"x-api-key")
+    if bearer is not None:
+        token = bearer[7:] if bearer[:7].lower() == b"bearer " else b""
+    if not token:
+        raise Unauthenticated("this request carries no key")
+    caller = callers.get(hashlib.sha256(token).digest())
+    if caller is None:
+        raise UnknownKey("this key does not exist here")
+    if caller.ends <= now:
+        caller.refuse_ended(now)
+    return caller

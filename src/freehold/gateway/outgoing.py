@@ -1,0 +1,61 @@
+"""What is sent to a target: the caller's own body but for the model's name, or its translation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from freehold.core.errors import NotTranslatable
+from freehold.gateway.messages import Request
+from freehold.gateway.ports import Dialect, Peek, Restore
+from freehold.gateway.routing.table import Stop
+
+TRANSLATED = frozenset({("anthropic_messages", "openai_chat"), ("openai_chat", "anthropic_messages")})
+"""Pairs (caller's dialect, target's dialect) that are translated; every other pair is refused."""
+
+
+class Outgoing(msgspec.Struct):
+    """One body for one target, and how its answer comes back."""
+
+    body: bytes
+    dialect: Dialect
+    decoded: bool
+    """True where the answer must pass through the neutral form."""
+    strip_usage: bool
+    dropped: tuple[str, ...] = ()
+    restore: Restore | None = None
+
+
+def spoken(dialect: str, stop: Stop) -> str:
+    """The dialect to speak to this target for a caller of `dialect`; empty where none will do."""
+    offered = stop.target.dialects
+    if dialect in offered:
+        return dialect
+    for one in offered:
+        if (dialect, one) in TRANSLATED:
+            return one
+    return ""
+
+
+def prepare(
+    dialect: Dialect, body: bytes, peek: Peek, stop: Stop, dialects: Mapping[str, Dialect], *, strict: bool
+) -> Outgoing:
+    """The body for `stop`. Raises NotTranslatable, and BadRequest where the content does not decode."""
+    name = spoken(dialect.name, stop)
+    target = stop.target
+    if not name:
+        raise NotTranslatable(f"{target.name} does not speak {dialect.name}, and no translation leads there")
+    if name == dialect.name and not stop.driver.must_adapt(target, peek):
+        add = peek.stream and not peek.wants_usage and "no_stream_options" not in target.quirks
+        return Outgoing(dialect.with_model(body, peek, target.model, add_usage=add), dialect, False, add)
+    request: Request = dialect.decode_request(body)
+    request, restore = stop.driver.adapt(target, request)
+    outer = dialects[name]
+    # Usage is always asked for: the caller's encoder leaves it out where it was not wanted.
+    sent, dropped = outer.encode_request(msgspec.structs.replace(request, wants_usage=True), target.model)
+    if dropped and strict:
+        raise NotTranslatable(
+            f"{target.name} cannot carry {', '.join(dropped)}, and strict was asked for", param=dropped[0]
+        )
+    return Outgoing(sent, outer, True, False, dropped, restore)

@@ -1,0 +1,394 @@
+"""One call, from request to settlement. Sans-I/O: it is told what happened, and tells its connection, the pool and
+the journal what to do; each of those is a port.
+
+decode -> authenticate -> classify -> authorise -> route -> attempt -> relay -> settle + journal
+"""
+
+from __future__ import annotations
+
+from freehold.core.errors import (
+    BadRequest,
+    BudgetExhausted,
+    FreeholdError,
+    Internal,
+    JournalUnavailable,
+    NoPermittedTarget,
+    NotTranslatable,
+    RouteNotInScope,
+    UpstreamFailed,
+    UpstreamTimeout,
+    WrongContentType,
+)
+from freehold.core.label import Label, parse_label
+from freehold.core.permit import Permit
+from freehold.gateway.account import Account
+from freehold.gateway.answer import Answering
+from freehold.gateway.callers import Caller, authenticate
+from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.outgoing import Outgoing, prepare
+from freehold.gateway.plane import Plane
+from freehold.gateway.ports import Dialect, Peek
+from freehold.gateway.reply import error_reply
+from freehold.gateway.routing.retry import wait
+from freehold.gateway.routing.table import Path, Stop
+from freehold.gateway.upstream import Upstream
+from freehold.ledger.frames import Attempt, Open, Refused
+from freehold.policy.budgets import Shortage
+
+CALLER_GONE = 499
+"""Status written down (never sent) for a caller who hung up; nginx's convention."""
+MAX_WORKFLOW = 128
+
+
+class Call(Answering):
+    """The call machine. `over` is set exactly once, by `settle`."""
+
+    caller: Caller | None = None
+    path: Path | None = None
+    peek: Peek | None = None
+    label: Label | None = None
+    workflow = ""
+    permit: Permit
+    position = 0
+    opened = False
+    parked = ""
+    last_error: UpstreamFailed | None = None
+
+    def __init__(self, plane: Plane, connection: Connection, inbound: Inbound, dialect: Dialect) -> None:
+        self.plane = plane
+        self.connection = connection
+        self.inbound = inbound
+        self.dialect = dialect
+        self.id = plane.new_id()
+        self.request_id = "call_" + self.id.hex()
+        self.at = plane.now()
+        self.deadline = self.at + 3600.0
+        self.account = Account(self.id, self.at, plane.purse)
+        self.plan: list[Stop] = []
+
+    # The way in
+
+    def begin(self) -> None:
+        """Everything up to the first attempt; what goes wrong is answered in the caller's dialect."""
+        try:
+            self.authenticate()
+            self.decode()
+            self.classify()
+            self.authorise()
+            self.route()
+            self.attempt()
+        except FreeholdError as error:
+            self.refuse(error)
+
+    def authenticate(self) -> None:
+        """Whose key is it?"""
+        self.caller = authenticate(self.plane.callers, self.inbound.headers, self.at)
+
+    def decode(self) -> None:
+        """What is asked, as far as routing must know."""
+        kind = self.inbound.headers.get(b"content-type")
+        if kind is not None and not kind.lower().startswith(b"application/json"):
+            raise WrongContentType(f"the body is declared as {kind[:80].decode('latin-1')!r}, not as JSON")
+        self.peek = self.dialect.peek(self.inbound.body)
+
+    def classify(self) -> None:
+        """The label is the join of the key's, the route's and the header's: a header can only raise it."""
+        assert self.caller and self.peek
+        headers = self.inbound.headers
+        self.path = self.plane.table.path(self.peek.model)
+        label = self.caller.label
+        if self.path.label is not None:
+            label = label.join(self.path.label)
+        header = headers.get(b"x-freehold-label")
+        if header is not None:
+            label = label.join(parse_label(header.decode("latin-1")))
+        self.label = label
+        named = headers.get(b"x-freehold-workflow")
+        workflow = named.decode("latin-1").strip() if named is not None else self.peek.workflow
+        if len(workflow) > MAX_WORKFLOW or not workflow.isprintable():
+            raise BadRequest(f"a workflow is named by at most {MAX_WORKFLOW} printable characters", param="workflow")
+        self.workflow = workflow
+
+    def authorise(self) -> None:
+        """May this caller use this route, now?"""
+        assert self.caller and self.path and self.peek
+        if self.caller.routes is not None and self.path.name not in self.caller.routes:
+            raise RouteNotInScope(f"this key may not use {self.path.name!r}", param="model")
+        if self.caller.requests is not None or self.caller.tokens is not None:
+            self.account.expected_tokens = len(self.inbound.body) // 4 + (self.peek.max_output or 0)
+            self.caller.admit(self.account.expected_tokens, self.at)
+
+    def route(self) -> None:
+        """The targets to try, in order; none that policy does not allow."""
+        assert self.path and self.peek and self.label is not None
+        header = self.inbound.headers.get(b"x-freehold-conversation")
+        conversation = header.decode("latin-1") if header is not None else self.peek.conversation
+        plane = self.plane
+        self.plan = self.path.plan(self.label, plane.mint, conversation, self.at, plane.roll)
+        if not self.plan:
+            refused = {plane.mint.decision(self.label, s.target).reason for tier in self.path.tiers for s in tier}
+            raise NoPermittedTarget("; ".join(sorted(refused)))
+        self.path.retries.called()
+
+    # Out to a target
+
+    def attempt(self) -> None:
+        """Prepare the body for the next target that can take it, get leave and money for it, write it down.
+
+        Raises what refuses the call before anything was sent.
+        """
+        assert self.label is not None
+        plane = self.plane
+        out = self._prepared()
+        stop = self.plan[self.position]
+        self.permit = plane.mint.permit(self.id, self.label, stop.target, out.body, plane.now())
+        self.out = out
+        if not self._reserve(stop, out):
+            return
+        now = plane.now()
+        self.account.begin(stop, len(out.body), now)
+        self.deadline = now + self._patience(stop)
+        if self.opened:
+            number = len(self.account.tried) + 1
+            frame: Open | Attempt = Attempt(self.id, now, number, stop.name, self.account.reservation.amount)
+        else:
+            frame = self._open(stop)
+            self.opened = True
+            if self.capturing:
+                self.capture("request", self.inbound.body)
+        plane.journal.add(frame, self.dispatch)
+
+    def _patience(self, stop: Stop) -> float:
+        """Seconds of silence before the answer begins."""
+        assert self.peek and self.path
+        if not self.peek.stream:
+            return stop.target.whole_seconds
+        limit = self.path.route.first_token_seconds
+        return stop.target.first_token_seconds if limit is None else limit
+
+    def _prepared(self) -> Outgoing:
+        assert self.peek and self.path
+        strict = self.path.route.strict or b"x-freehold-strict" in self.inbound.headers
+        while True:
+            stop = self.plan[self.position]
+            try:
+                return prepare(
+                    self.dialect, self.inbound.body, self.peek, stop, self.plane.dialects, strict=strict
+                )
+            except NotTranslatable:
+                if self.position + 1 >= len(self.plan):
+                    raise
+                self.position += 1
+
+    def _reserve(self, stop: Stop, out: Outgoing) -> bool:
+        """Set the money aside; False where the call has to wait for the budget authority."""
+        assert self.peek and self.caller and self.path
+        if stop.free:
+            return True
+        amount = stop.bound(len(out.body), self.peek.max_output, self.peek.choices)
+        purse, account = self.plane.purse, self.account
+        if account.reservation.slices:
+            short = None if purse.widen(account.reservation, amount) else account.reservation.slices[0].budget
+        else:
+            budgets = self.caller.budgets + self.path.route.budgets if self.path.route.budgets else self.caller.budgets
+            found = purse.reserve(budgets, amount, self.plane.now())
+            short = found.budget if isinstance(found, Shortage) else None
+            if not isinstance(found, Shortage):
+                account.reservation = found
+        if short is None:
+            return True
+        self.parked = short
+        self.plane.leases.ask(short, amount, self)
+        return False
+
+    def granted(self, error: FreeholdError | None) -> None:
+        """The budget authority answered: go on, or refuse."""
+        if self.over or not self.parked:
+            return
+        self.parked = ""
+        try:
+            if error is not None:
+                raise error
+            self.attempt()
+        except FreeholdError as problem:
+            self.refuse(problem)
+
+    def _open(self, stop: Stop) -> Open:
+        assert self.caller and self.path and self.peek
+        principal = self.caller.principal
+        reservation = self.account.reservation
+        return Open(
+            self.id, self.at, principal.key_id, principal.team, self.path.name, self.dialect.name, self.peek.stream,
+            str(self.label), self.workflow, stop.name, self.plane.mint.version, self.plane.table.version,
+            reservation.amount, tuple([one.spoken for one in reservation.slices]), self.permit.body_sha256,
+        )  # fmt: skip
+
+    def dispatch(self, failed: JournalUnavailable | None) -> None:
+        """The frame is written: now, and only now, may bytes leave."""
+        if self.over:
+            return
+        if failed is not None:
+            self.fail(failed)
+            return
+        stop = self.plan[self.position]
+        target = stop.target
+        upstream = self.plane.pool.take(target.origin, target.tls_ca, self.plane.now())
+        if upstream is None:
+            self.plane.connect(stop, self)
+        else:
+            self.connected(upstream)
+
+    def connected(self, upstream: Upstream) -> None:
+        """A connection is there."""
+        if self.over:
+            upstream.idle_since = self.plane.now()
+            upstream.abort()
+            return
+        out, stop = self.out, self.plan[self.position]
+        head = stop.head(out.dialect.name, out.dialect.upstream_path)
+        extra = b""
+        if stop.forwards and not out.decoded:
+            headers = self.inbound.headers
+            extra = b"".join(b"%b: %b\r\n" % (n, headers[n]) for n in stop.forwards if n in headers)
+        self.upstream = upstream
+        try:
+            upstream.request(
+                self, self.permit, b"%b%d\r\n%b\r\n" % (head, len(out.body), extra), self.plane.now()
+            )
+        except FreeholdError as error:
+            self.upstream = None
+            upstream.abort()
+            self.fail(error)
+
+    # When it does not go well
+
+    def answer_failed(self, error: FreeholdError, stale: bool) -> None:
+        """The target gave no (more) answer. A stale pooled connection is replaced once, silently."""
+        self.upstream = None
+        if self.over:
+            return
+        if stale and not self.committed:
+            self.plane.connect(self.plan[self.position], self)
+            return
+        self.fail(error)
+
+    def fail(self, error: FreeholdError) -> None:
+        """This attempt is lost: go on to the next, or tell the caller honestly."""
+        now = self.plane.now()
+        account, stop = self.account, self.account.stop
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abort()
+        broken = isinstance(error, UpstreamFailed)
+        if stop is not None:
+            status = (error.status or 0) if isinstance(error, UpstreamFailed) else 0
+            usage = self.partial_usage()
+            outcome = error.outcome if isinstance(error, UpstreamFailed) else "failed"
+            account.end(outcome, status, usage, now, error.code)
+            self._judge(stop, error, now)
+        if self.committed:
+            self.break_off(error)
+        elif not broken or not self._again(error, now):
+            self.refuse(error)
+
+    def _judge(self, stop: Stop, error: FreeholdError, now: float) -> None:
+        breaker = stop.health.breaker
+        if not isinstance(error, UpstreamFailed) or not error.retryable:
+            breaker.released()
+        elif error.retry_after is not None:
+            breaker.rest(now, error.retry_after)
+        else:
+            breaker.failed(now)
+
+    def _again(self, error: FreeholdError, now: float) -> bool:
+        """True where another attempt is on its way."""
+        assert self.path
+        if not isinstance(error, UpstreamFailed) or not error.retryable:
+            return False
+        number = len(self.account.tried) + 1
+        if number > self.path.route.attempts:
+            return False
+        self.reset_answer()
+        if self.position + 1 < len(self.plan):
+            self.position += 1
+            self._retry()
+            return True
+        pause = wait(number, error.retry_after, self.plane.roll())
+        if pause is None or not self.path.retries.take(now):
+            return False
+        self.deadline = now + pause + 60.0
+        self.plane.later(pause, self._retry)
+        return True
+
+    def _retry(self) -> None:
+        if self.over:
+            return
+        try:
+            self.attempt()
+        except FreeholdError as error:
+            self.refuse(error)
+
+    def expire(self, now: float) -> None:
+        """Called by the sweep once `deadline` has passed."""
+        if self.parked:
+            self.plane.leases.forget(self)
+            self.granted(BudgetExhausted("the budget's authority did not answer in time", retry_after=1))
+            return
+        what = "stopped answering" if self.committed else "did not begin to answer"
+        self.fail(UpstreamTimeout(f"{self.plan[self.position].name} {what} in time"))
+
+    def hung_up(self) -> None:
+        """The caller is gone: stop the target, settle for what was used."""
+        if self.over:
+            return
+        now = self.plane.now()
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abort()
+        stop = self.account.stop
+        if stop is not None:
+            stop.health.breaker.released()
+            usage = self.partial_usage() or (self.account.estimate(0) if upstream is not None else None)
+            self.account.end("cancelled", CALLER_GONE, usage, now)
+        if self.parked:
+            self.plane.leases.forget(self)
+        self.settle("cancelled", CALLER_GONE)
+
+    def refuse(self, error: FreeholdError) -> None:
+        """Answer with an error; nothing of an answer has gone out yet."""
+        if self.over:
+            return
+        keep = self.inbound.keep_alive
+        limits = self.caller.limits() if self.caller else []
+        more = self.dialect.headers(self.request_id, limits, self.plane.now())
+        status, data = error_reply(self.dialect, error, self.request_id, more, keep=keep)
+        connection = self.connection
+
+        def reply(failed: JournalUnavailable | None) -> None:
+            connection.write(data)
+            connection.done()
+
+        self.settle("failed", status, error=error.code, then=reply)
+
+    def crash(self, error: Exception) -> None:
+        """A defect of ours met this call: it still ends, honestly and once."""
+        self.plane.log_defect(error, self.request_id)
+        problem = Internal("an internal error; the operators have its trace")
+        if self.committed:
+            self.fail(problem)
+        else:
+            if self.account.stop is not None:
+                self.account.end("failed", 0, self.partial_usage(), self.plane.now(), problem.code)
+            self.refuse(problem)
+
+    def refused_frame(self, status: int, error: str) -> Refused:
+        """What the journal keeps of a call that was never sent."""
+        principal = self.caller.principal if self.caller else None
+        route = self.path.name if self.path else (self.peek.model[:MAX_WORKFLOW] if self.peek else "")
+        return Refused(
+            self.id, self.at, principal.key_id if principal else "", principal.team if principal else "", route,
+            self.dialect.name, "" if self.label is None else str(self.label), self.workflow, status, error,
+            self.plane.mint.version, self.plane.table.version,
+        )  # fmt: skip
+
+

@@ -1,0 +1,180 @@
+"""The data plane's state: what the snapshots say, what is under way, and the ports calls act through.
+
+Snapshots are swapped whole between two callbacks of the loop; a call keeps the objects it began with.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Protocol
+
+from freehold.core.crypto import Sealer
+from freehold.core.egress import Egress
+from freehold.core.errors import FreeholdError, UnknownPath, WrongMethod
+from freehold.core.ids import IdMaker
+from freehold.core.log import Log
+from freehold.gateway.callers import Callers
+from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.local import LOCAL
+from freehold.gateway.ports import Dialect
+from freehold.gateway.reply import error_reply, status_line
+from freehold.gateway.routing.table import RouteTable, Stop
+from freehold.gateway.upstream import Pool
+from freehold.ledger.journal import Journal
+from freehold.policy.budgets import Purse
+from freehold.policy.permits import Mint
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from freehold.gateway.answer import Answering
+    from freehold.gateway.pipeline import Call
+
+
+class Leases(Protocol):
+    """Asks the budget authority for more."""
+
+    def ask(self, budget: str, amount: Decimal, call: Call) -> None:
+        """Call `call.granted` once the answer is there."""
+
+    def forget(self, call: Call) -> None:
+        """The call no longer waits."""
+
+
+class Plane:
+    """One gateway process."""
+
+    table: RouteTable
+    mint: Mint
+    leases: Leases
+    connect: Callable[[Stop, Call], None]
+    """Open a connection and hand it to `call.connected`, or the failure to `call.answer_failed`."""
+    later: Callable[[float, Callable[[], None]], object]
+    begin: Callable[[Plane, Connection, Inbound, Dialect], Call]
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        dialects: tuple[Dialect, ...],
+        hosts: tuple[str, ...],
+        max_body_bytes: int,
+        sealer: Sealer | None,
+        clock: Callable[[], float],
+        roll: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self.journal = journal
+        self.dialects: Mapping[str, Dialect] = {one.name: one for one in dialects}
+        self.paths: Mapping[bytes, Dialect] = {path.encode(): one for one in dialects for path in one.paths}
+        self.max_body_bytes = max_body_bytes
+        self.sealer = sealer
+        self.now = clock
+        self.roll = roll
+        self.log = log
+        self.new_id = IdMaker(clock)
+        self.callers: Callers = {}
+        self.keys_version = 0
+        self.purse = Purse()
+        self.pool = Pool()
+        self.egress = Egress()
+        self.calls: set[Answering] = set()
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.ready = False
+        self._hosts = frozenset(hosts)
+        self._hosted: dict[bytes, bool] = {}
+        self._heads: dict[str, tuple[bytes, bytes]] = {}
+        self.tick()
+
+    # The house connections belong to
+
+    def hosted(self, host: bytes) -> bool:
+        """Is `host` (with or without port) one of our names? Answers are remembered, up to a thousand of them."""
+        found = self._hosted.get(host)
+        if found is None:
+            name = host.decode("latin-1").lower()
+            if name.rpartition(":")[2].isdigit() and not name.endswith("]"):
+                name = name.rpartition(":")[0]
+            found = "*" in self._hosts or name in self._hosts
+            if len(self._hosted) < 1000:
+                self._hosted[host] = found
+        return found
+
+    def serve(self, connection: Connection, inbound: Inbound) -> Call | None:
+        """Begin a call, or answer at once what is no call."""
+        dialect = self.paths.get(inbound.url) or self.paths.get(inbound.url.partition(b"?")[0])
+        if dialect is None or inbound.method != b"POST":
+            self._serve_local(connection, inbound, dialect)
+            return None
+        call = self.begin(self, connection, inbound, dialect)
+        self.calls.add(call)
+        try:
+            call.begin()
+        except Exception as error:  # noqa: BLE001 - the process edge: a defect must not take the connection's other calls along
+            call.crash(error)
+        return call
+
+    def _serve_local(self, connection: Connection, inbound: Inbound, dialect: Dialect | None) -> None:
+        path = inbound.url.partition(b"?")[0]
+        try:
+            if dialect is not None:
+                raise WrongMethod(f"{inbound.method.decode('latin-1')} is not served here", hint="use POST")
+            for prefix, answer in LOCAL:
+                if path == prefix or (prefix.endswith(b"/") and path.startswith(prefix)):
+                    connection.write(answer(self, inbound, path))
+                    break
+            else:
+                raise UnknownPath(f"nothing is served at {path[:200].decode('latin-1')!r}")
+        except FreeholdError as error:
+            self.refuse(connection, error, inbound)
+        connection.done()
+
+    def refuse(self, connection: Connection, error: FreeholdError, inbound: Inbound | None) -> None:
+        """An error without a call, in the form the request calls for."""
+        dialect = next(iter(self.dialects.values()))
+        if inbound is not None:
+            found = self.paths.get(inbound.url.partition(b"?")[0])
+            named = self.dialects.get("anthropic_messages") if b"anthropic-version" in inbound.headers else None
+            dialect = found or named or self.dialects.get("openai_chat", dialect)
+        more = [(b"allow", b"POST")] if isinstance(error, WrongMethod) else []
+        request_id = "call_" + self.new_id().hex()
+        keep = inbound is not None and inbound.keep_alive
+        connection.write(error_reply(dialect, error, request_id, more, keep=keep)[1])
+
+    # Heads, cheap
+
+    def tick(self) -> None:
+        """Once a second or so: what need not be computed for each answer."""
+        self._date = b"date: %b\r\n" % formatdate(self.now(), usegmt=True).encode()
+
+    def dialect_head(self, dialect: Dialect, request_id: str) -> bytes:
+        """The dialect's own header lines for a request id, without limits."""
+        found = self._heads.get(dialect.name)
+        if found is None:
+            mark = "\x00"
+            lines = b"".join(b"%b: %b\r\n" % pair for pair in dialect.headers(mark, [], self.now()))
+            before, _, after = lines.partition(mark.encode())
+            found = self._heads[dialect.name] = (before, after)
+        return found[0] + request_id.encode() + found[1]
+
+    def head(self, status: int, kind: bytes, target: str, more: bytes, length: int | None, inbound: Inbound) -> bytes:
+        """A response head; `length` None means chunks (or, for HTTP/1.0, until the connection closes)."""
+        line = b"HTTP/1.1 200 OK\r\n" if status == 200 else status_line(status)
+        if length is not None:
+            size = b"content-length: %d\r\n" % length
+        else:
+            size = b"cache-control: no-cache\r\n" + (b"transfer-encoding: chunked\r\n" if inbound.http11 else b"")
+        if not inbound.keep_alive:
+            size += b"connection: close\r\n"
+        return b"%b%bcontent-type: %b\r\n%bx-freehold-target: %b\r\n%b\r\n" % (
+            line, self._date, kind, more, target.encode(), size,
+        )  # fmt: skip
+
+    def log_defect(self, error: Exception, request_id: str) -> None:
+        """A defect, with its trace but without any content of the call."""
+        where = traceback.extract_tb(error.__traceback__)
+        frames = [f"{one.filename.rpartition('/')[2]}:{one.lineno} {one.name}" for one in where]
+        self.log.error("defect", kind=type(error).__name__, call=request_id, trace=" < ".join(reversed(frames)))

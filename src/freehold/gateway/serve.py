@@ -1,0 +1,196 @@
+"""The gateway process: event loop, listener, ticker, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from freehold.core.crypto import Identity, Sealer
+from freehold.core.errors import BadConfig, FreeholdError
+from freehold.core.ids import IdMaker
+from freehold.core.log import Log
+from freehold.gateway.dialects.registry import DIALECTS
+from freehold.gateway.leases import LeaseClient
+from freehold.gateway.listener import Connection
+from freehold.gateway.pipeline import Call
+from freehold.gateway.plane import Plane
+from freehold.gateway.providers.registry import DRIVERS
+from freehold.gateway.routing.table import Stop
+from freehold.gateway.snapshots import Snapshots, warm
+from freehold.gateway.upstream import Upstream
+from freehold.ledger.journal import Journal
+
+TICK_SECONDS = 0.1
+DRAIN_SECONDS = 30.0
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What one gateway process is started with; all else comes by snapshot."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8700
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    max_body_bytes: int = 32 << 20
+    tls_certificate: str = ""
+    tls_key: str = ""
+    share: int = 1
+    """How many gateway processes share the port and the limits."""
+    resolve: Callable[[str], str]
+    """Turns a credential reference into its secret."""
+    on_ready: Callable[[int], None] | None = None
+    """Told the port once calls are served."""
+
+
+def run(config: GatewayConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way. Raises FreeholdError at the start only."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_serve(config))
+    else:
+        uvloop.run(_serve(config))
+
+
+def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> tuple[Plane, Snapshots, LeaseClient]:
+    """Wire one plane. Raises JournalUnavailable, BadConfig."""
+    epoch = IdMaker()().hex()
+    plane: Plane
+
+    def defect(error: Exception) -> None:
+        plane.log_defect(error, "")
+
+    plane = Plane(
+        journal=Journal(config.home / "journal", epoch, loop.call_soon, defect),
+        dialects=DIALECTS,
+        hosts=config.hosts,
+        max_body_bytes=config.max_body_bytes,
+        sealer=Sealer.load(config.home / "data.key"),
+        clock=time.time,
+        roll=random.random,
+        log=log,
+    )
+    leases = LeaseClient(plane.purse, epoch, plane.now)
+    plane.leases = leases
+    plane.begin = Call
+    plane.later = loop.call_later
+    tasks: set[asyncio.Task[None]] = set()
+
+    def connect(stop: Stop, call: Call) -> None:
+        task = loop.create_task(_connect(plane, stop, call))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    plane.connect = connect
+    drivers = {driver.name: driver for driver in DRIVERS}
+    verifier = Identity.load(config.home / "identity.key")
+    folder = config.home / "snapshots"
+    snapshots = Snapshots(plane, leases, folder, verifier, drivers, config.resolve, config.share)
+    return plane, snapshots, leases
+
+
+async def _connect(plane: Plane, stop: Stop, call: Call) -> None:
+    target = stop.target
+    try:
+        upstream = await plane.egress.connect(
+            target.origin, lambda: Upstream(target.origin), target.connect_seconds, target.tls_ca
+        )
+    except FreeholdError as error:
+        call.answer_failed(error, stale=False)
+        return
+    call.connected(upstream)
+
+
+def sweep(plane: Plane, now: float) -> None:
+    """End what takes too long; close what idles."""
+    for call in [one for one in plane.calls if one.deadline < now]:
+        try:
+            call.expire(now)
+        except Exception as error:  # noqa: BLE001 - the process edge: one call's defect is not the others'
+            plane.log_defect(error, call.request_id)
+    for connection in [one for one in plane.connections if one.overdue(now)]:
+        connection.close()
+    plane.pool.sweep(now)
+
+
+async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None:
+    count = 0
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        count += 1
+        snapshots.check()
+        leases.top_up()
+        if count % 5 == 0:
+            sweep(plane, plane.now())
+            plane.tick()
+
+
+async def _serve(config: GatewayConfig) -> None:
+    loop = asyncio.get_running_loop()
+    log = Log("gateway")
+    plane, snapshots, leases = build(config, loop, log)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    background = [
+        loop.create_task(leases.keep_connected(config.home / "run" / "writer.sock")),
+        loop.create_task(_tick(plane, snapshots, leases)),
+    ]
+    snapshots.check()
+    if not plane.ready:
+        raise BadConfig("the instance has no snapshots yet", hint="start it with: freehold up")
+    warm(plane)
+    server = await loop.create_server(
+        lambda: Connection(plane), config.host, config.port, backlog=4096, ssl=_tls(config),
+        reuse_port=config.share > 1 or None,
+    )  # fmt: skip
+    port = server.sockets[0].getsockname()[1]
+    log.info("serving", host=config.host, port=port, pid=os.getpid(), epoch=plane.journal.folder.name)
+    # What lives now lives for good: keep it out of the collector's rounds.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+    if config.on_ready is not None:
+        config.on_ready(port)
+    await stop.wait()
+    await _drain(plane, server)
+    for task in background:
+        task.cancel()
+    plane.journal.close()
+    log.info("stopped", port=port)
+
+
+async def _drain(plane: Plane, server: asyncio.Server) -> None:
+    """No new connections, let the calls under way finish, cut the rest after half a minute."""
+    plane.draining = True
+    server.close()
+    end = plane.now() + DRAIN_SECONDS
+    while plane.calls and plane.now() < end:
+        for connection in [one for one in plane.connections if not one.busy]:
+            connection.close()
+        await asyncio.sleep(0.02)
+    for connection in list(plane.connections):
+        connection.close()
+    await asyncio.sleep(0)
+
+
+def _tls(config: GatewayConfig) -> ssl.SSLContext | None:
+    if not config.tls_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key or None)
+    except (OSError, ssl.SSLError) as error:
+        message = f"the listener's certificate cannot be loaded: {error}"
+        raise BadConfig(message, param="gateway.tls_certificate") from None
+    return context

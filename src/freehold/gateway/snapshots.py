@@ -1,0 +1,104 @@
+"""Loads the signed snapshots into the plane when they change. A bad one is logged and the old one kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from freehold.core.crypto import Verifier
+from freehold.core.errors import FreeholdError
+from freehold.core.label import Label
+from freehold.core.snapshot import read_snapshot
+from freehold.gateway.callers import compile_keys
+from freehold.gateway.leases import LeaseClient
+from freehold.gateway.plane import Plane
+from freehold.gateway.ports import Driver
+from freehold.gateway.routing.table import Health, compile_routes
+from freehold.gateway.routing.types import Routes
+from freehold.identity.types import Keys
+from freehold.policy.permits import Mint
+from freehold.policy.types import Policy
+
+KINDS = ("policy", "routes", "keys")
+"""In the order they are loaded: what may be spent and where things may go is known before who may call."""
+
+
+class Snapshots:
+    """Watches a folder of snapshots for one plane."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        leases: LeaseClient,
+        folder: Path,
+        verifier: Verifier,
+        drivers: Mapping[str, Driver],
+        resolve: Callable[[str], str],
+        share: int,
+    ) -> None:
+        """`share` is how many gateways share each request and token limit."""
+        self._plane = plane
+        self._leases = leases
+        self._folder = folder
+        self._verifier = verifier
+        self._drivers = drivers
+        self._resolve = resolve
+        self._share = share
+        self._health: dict[str, Health] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._versions: dict[str, int] = {}
+
+    def check(self) -> None:
+        """Load what changed since the last check: one `stat` a kind where nothing did."""
+        for kind in KINDS:
+            try:
+                stat = (self._folder / f"{kind}.snapshot").stat()
+            except FileNotFoundError:
+                continue
+            mark = (stat.st_mtime_ns, stat.st_ino)
+            if self._seen.get(kind) == mark:
+                continue
+            self._seen[kind] = mark
+            try:
+                self._load(kind)
+            except (FreeholdError, OSError, ValueError) as error:
+                self._plane.log.error("snapshot refused", snapshot=kind, reason=str(error))  # noqa: TRY400
+        self._plane.ready = len(self._versions) == len(KINDS)
+
+    def _load(self, kind: str) -> None:
+        plane = self._plane
+        now = plane.now()
+        if kind == "keys":
+            version, keys = read_snapshot(self._folder, kind, Keys, self._verifier)
+            if self._newer(kind, version):
+                plane.callers = compile_keys(keys, plane.callers, now, self._share)
+                plane.keys_version = version
+        elif kind == "routes":
+            version, routes = read_snapshot(self._folder, kind, Routes, self._verifier)
+            if self._newer(kind, version):
+                table = compile_routes(version, routes, self._drivers, self._resolve, self._health, now)
+                plane.table = table
+                plane.egress.allowed = table.origins
+        else:
+            version, policy = read_snapshot(self._folder, kind, Policy, self._verifier)
+            if self._newer(kind, version):
+                plane.mint = Mint(version, policy)
+                self._leases.budgets = {one.id: one for one in policy.budgets}
+                self._leases.top_up()
+        self._versions[kind] = max(version, self._versions.get(kind, -1))
+        plane.log.info("snapshot loaded", snapshot=kind, version=version)
+
+    def _newer(self, kind: str, version: int) -> bool:
+        """Versions only grow: an old snapshot put back (a revoked key revived) is refused."""
+        held = self._versions.get(kind, -1)
+        if version < held:
+            raise ValueError(f"version {version} is older than {held}, which is in force")
+        return True
+
+
+def warm(plane: Plane) -> None:
+    """Decide once what every key's default label may reach, so the first calls do not pay for it."""
+    labels: set[Label] = {caller.label for caller in plane.callers.values()}
+    for path in plane.table.paths.values():
+        for label in labels:
+            path.permitted(label if path.label is None else label.join(path.label), plane.mint)
