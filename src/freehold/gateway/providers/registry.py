@@ -1,0 +1,12 @@
+"""The drivers this gateway has, sorted by name. A driver is added by one line here."""
+
+from __future__ import annotations
+
+from freehold.gateway.ports import Driver
+from freehold.gateway.providers.anthropic import AnthropicDriver
+from freehold.gateway.providers.openai import OpenAiDriver
+
+DRIVERS: tuple[Driver, ...] = (
+    AnthropicDriver(),
+    OpenAiDriver(),
+)

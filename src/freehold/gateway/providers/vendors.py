@@ -1,0 +1,206 @@
+"""Vendors as rows: address, driver, dialects, and what is particular; each with where to read it and since when.
+
+A region is stated only where a policy may lean on it: elsewhere the owner writes what the contract says.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a vendor's API; nothing here is a secret or a promise."""
+
+    name: str
+    base_url: str
+    """Up to and with the API's base path."""
+    driver: str = "openai"
+    dialects: tuple[str, ...] = ("openai_chat",)
+    key_env: str
+    """Environment variable its own documentation uses for the key."""
+    region: str = "unknown"
+    """Where calls are served; `unknown` unless the vendor's terms name one place for everybody."""
+    note: str = ""
+    """What the owner should know before stating a region."""
+    quirks: tuple[str, ...] = ()
+    source: str
+    """The vendor's own page."""
+    as_of: str
+    """ISO date of the row's last check."""
+
+
+_CHAT = ("openai_chat",)
+_BOTH = ("openai_chat", "openai_embeddings")
+
+VENDORS: tuple[Vendor, ...] = (
+    Vendor(
+        name="anthropic",
+        base_url="https://api.anthropic.com/v1",
+        driver="anthropic",
+        dialects=("anthropic_messages", "anthropic_count_tokens"),
+        key_env="ANTHROPIC_API_KEY",
+        source="https://platform.claude.com/docs/en/api/overview",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        dialects=_CHAT,
+        key_env="CEREBRAS_API_KEY",
+        source="https://inference-docs.cerebras.ai/resources/openai",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="cohere",
+        base_url="https://api.cohere.ai/compatibility/v1",
+        dialects=_BOTH,
+        key_env="COHERE_API_KEY",
+        quirks=("max_tokens",),
+        source="https://docs.cohere.com/docs/compatibility-api",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="deepinfra",
+        base_url="https://api.deepinfra.com/v1/openai",
+        dialects=_BOTH,
+        key_env="DEEPINFRA_API_KEY",
+        source="https://deepinfra.com/docs/openai_api",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="deepseek",
+        base_url="https://api.deepseek.com/v1",
+        dialects=_CHAT,
+        key_env="DEEPSEEK_API_KEY",
+        region="CN",
+        note="its privacy policy names China as the place of processing",
+        quirks=("max_tokens",),
+        source="https://api-docs.deepseek.com/",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="fireworks",
+        base_url="https://api.fireworks.ai/inference/v1",
+        dialects=_BOTH,
+        key_env="FIREWORKS_API_KEY",
+        source="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        dialects=_BOTH,
+        key_env="GEMINI_API_KEY",
+        source="https://ai.google.dev/gemini-api/docs/openai",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="groq",
+        base_url="https://api.groq.com/openai/v1",
+        dialects=_CHAT,
+        key_env="GROQ_API_KEY",
+        source="https://console.groq.com/docs/openai",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="mistral",
+        base_url="https://api.mistral.ai/v1",
+        dialects=_BOTH,
+        key_env="MISTRAL_API_KEY",
+        note="hosts in the EU by default; state the region once your contract does",
+        quirks=("max_tokens", "no_stream_options"),
+        source="https://docs.mistral.ai/api/",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="moonshot",
+        base_url="https://api.moonshot.ai/v1",
+        dialects=_CHAT,
+        key_env="MOONSHOT_API_KEY",
+        quirks=("max_tokens",),
+        source="https://platform.moonshot.ai/docs",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="nvidia",
+        base_url="https://integrate.api.nvidia.com/v1",
+        dialects=_BOTH,
+        key_env="NVIDIA_API_KEY",
+        quirks=("max_tokens",),
+        source="https://docs.api.nvidia.com/nim/reference/llm-apis",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="openai",
+        base_url="https://api.openai.com/v1",
+        dialects=_BOTH,
+        key_env="OPENAI_API_KEY",
+        note="projects with residency use an address of their own, such as https://eu.api.openai.com/v1",
+        source="https://developers.openai.com/api/reference/overview",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="openrouter",
+        base_url="https://openrouter.ai/api/v1",
+        dialects=_CHAT,
+        key_env="OPENROUTER_API_KEY",
+        note="passes calls on to other vendors, in their regions and under their terms",
+        source="https://openrouter.ai/docs/api-reference/overview",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="perplexity",
+        base_url="https://api.perplexity.ai",
+        dialects=_CHAT,
+        key_env="PERPLEXITY_API_KEY",
+        quirks=("max_tokens", "no_stream_options"),
+        source="https://docs.perplexity.ai/guides/chat-completions-guide",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="sambanova",
+        base_url="https://api.sambanova.ai/v1",
+        dialects=_BOTH,
+        key_env="SAMBANOVA_API_KEY",
+        quirks=("max_tokens",),
+        source="https://docs.sambanova.ai/docs/en/features/openai-compatibility",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="scaleway",
+        base_url="https://api.scaleway.ai/v1",
+        dialects=_BOTH,
+        key_env="SCW_SECRET_KEY",
+        note="hosts in Paris; state the region once your contract does",
+        quirks=("max_tokens",),
+        source="https://www.scaleway.com/en/docs/generative-apis/",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="together",
+        base_url="https://api.together.xyz/v1",
+        dialects=_BOTH,
+        key_env="TOGETHER_API_KEY",
+        quirks=("max_tokens",),
+        source="https://docs.together.ai/docs/openai-api-compatibility",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="xai",
+        base_url="https://api.x.ai/v1",
+        dialects=_CHAT,
+        key_env="XAI_API_KEY",
+        source="https://docs.x.ai/docs/overview",
+        as_of="2026-11-22",
+    ),
+)
+
+
+def vendor(name: str) -> Vendor | None:
+    """The row of a vendor, None where there is none."""
+    return next((one for one in VENDORS if one.name == name), None)
+
+
+def vendor_names() -> tuple[str, ...]:
+    """Every vendor known by name, sorted."""
+    return tuple(one.name for one in VENDORS)
