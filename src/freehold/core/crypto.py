@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -71,6 +72,7 @@ class Sealer:
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
+        self._digest_key = hmac.digest(key, b"freehold/digest/v1", "sha256")
 
     def seal(self, data: bytes, bound_to: bytes = b"") -> bytes:
         """Encrypt; `bound_to` must be given again to open."""
@@ -83,6 +85,10 @@ class Sealer:
             return self._aead.decrypt(sealed[:12], sealed[12:], bound_to)
         except InvalidTag:
             raise BadSignature("sealed bytes do not open: changed, or sealed with another key") from None
+
+    def digest(self, purpose: bytes, data: bytes) -> bytes:
+        """32 bytes that only the holder of the key can compute: equal data shows as equal, and nothing else does."""
+        return hmac.digest(self._digest_key, purpose + b"\0" + data, "sha256")
 
     @classmethod
     def load(cls, path: Path) -> Sealer:

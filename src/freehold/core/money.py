@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 ZERO = Decimal(0)
 MILLION = Decimal(1_000_000)
@@ -15,3 +15,13 @@ def usd(amount: Decimal) -> str:
     if abs(amount) >= 1:
         return f"${amount:,.2f}"
     return f"${amount.quantize(Decimal(1).scaleb(amount.adjusted() - 1)):f}"
+
+
+def to_pico(amount: Decimal) -> int:
+    """Whole picodollars (1e-12 dollars, one token at a millionth of a dollar per million): exact sums in SQL."""
+    return int(amount.scaleb(12).to_integral_value(ROUND_HALF_EVEN))
+
+
+def from_pico(amount: int) -> Decimal:
+    """Dollars of whole picodollars, exactly."""
+    return Decimal(amount).scaleb(-12)

@@ -1,0 +1,144 @@
+"""The database: SQLite in WAL mode, or PostgreSQL by URL. Rooms declare tables on `metadata` in their `tables.py`.
+
+Writes take the write lock at once (`writing`), so two processes wait for each other and never deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+
+from freehold.core.errors import Unavailable
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit key; on SQLite it must be spelled INTEGER to be the table's own order."""
+
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA busy_timeout=15000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA cache_size=-32000",
+)
+
+
+def url_of(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def connect(url: str) -> Engine:
+    """An engine for `sqlite:///PATH` or `postgresql+DRIVER://...`. Opens nothing yet."""
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own: `_begin` does
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("freehold_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that holds the write lock from its start; commits at the end, rolls back on any error."""
+    with engine.connect().execution_options(freehold_write=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent view; never waits for a writer."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], update: tuple[str, ...] = ()) -> None:
+    """Insert `rows`; where the primary key is taken, overwrite the columns in `update` (none: keep the old row)."""
+    if not rows:
+        return
+    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = make(table)
+    keys = list(table.primary_key.columns)
+    if update:
+        new = {name: statement.excluded[name] for name in update}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    connection.execute(statement, list(rows))
+
+
+def harden(engine: Engine) -> None:
+    """Return once all that was committed survives a power cut. PostgreSQL promises that at each commit."""
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA synchronous=FULL")
+        try:
+            # In WAL mode a FULL commit flushes the whole log, so also what NORMAL commits left to the system.
+            version = driver.execute("PRAGMA user_version").fetchone()[0]
+            driver.execute("BEGIN IMMEDIATE")
+            driver.execute(f"PRAGMA user_version={(version + 1) & 0x7FFFFFFF}")
+            driver.execute("COMMIT")
+        finally:
+            driver.execute("PRAGMA synchronous=NORMAL")
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the newest revision; does nothing where it is there already."""
+    from alembic import command
+
+    with engine.connect() as connection:
+        command.upgrade(_alembic(connection), "head")
+        connection.commit()
+
+
+def check(engine: Engine) -> None:
+    """Raises Unavailable where the schema is not the one this version was written for."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        wanted = ScriptDirectory.from_config(_alembic(connection)).get_current_head()
+    if found != wanted:
+        raise Unavailable(
+            f"the database is at revision {found or 'none'}, this version needs {wanted}",
+            hint="upgrade it by starting the instance once: freehold up",
+        )
+
+
+def _alembic(connection: Connection) -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

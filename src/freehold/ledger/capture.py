@@ -1,0 +1,124 @@
+"""Captured bodies: compressed, sealed, content-addressed files under `home/bodies`, each with a time to go.
+
+A body's name is a keyed digest, so equal bodies are one file and the name tells nothing. A file goes when the last
+row that refers to it is erased; the row stays as a tombstone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import zstandard
+from sqlalchemy import Engine
+
+from freehold.core.crypto import Sealer, write_private
+from freehold.core.db import reading, writing
+from freehold.core.errors import BadSignature, NotFound
+from freehold.ledger import store
+from freehold.ledger.frames import Body
+
+_PURPOSE = b"body"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One captured body as a row: `digest` is None where it did not open, and `size` then -1."""
+
+    call: bytes
+    side: str
+    digest: bytes | None
+    label: str
+    size: int
+    kept_at: float
+    retention_until: float
+
+
+class Bodies:
+    """The folder of body files."""
+
+    def __init__(self, folder: Path, sealer: Sealer) -> None:
+        self._folder = folder
+        self._sealer = sealer
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Holds off other processes between writing a file and its row, and between reading rows and deleting."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def keep(self, body: Body, retention_seconds: float) -> Kept:
+        """Store one captured body (call inside `exclusive`). What does not open is noted and not kept."""
+        until = body.at + retention_seconds
+        try:
+            plain = self._sealer.open(body.sealed, body.call + body.side.encode())
+        except BadSignature:
+            return Kept(body.call, body.side, None, body.label, -1, body.at, until)
+        digest = self._sealer.digest(_PURPOSE, plain)
+        path = self._path(digest)
+        if not path.exists():
+            packed = zstandard.ZstdCompressor(level=3).compress(plain)
+            write_private(path, self._sealer.seal(packed, digest))
+        return Kept(body.call, body.side, digest, body.label, len(plain), body.at, until)
+
+    def open(self, digest: bytes) -> bytes:
+        """The plain body. Raises NotFound where the file is gone, BadSignature where it was changed."""
+        try:
+            sealed = self._path(digest).read_bytes()
+        except FileNotFoundError:
+            raise NotFound("that body is not kept any more") from None
+        return zstandard.ZstdDecompressor().decompress(self._sealer.open(sealed, digest))
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Delete files (call inside `exclusive`)."""
+        for one in digests:
+            self._path(one).unlink(missing_ok=True)
+
+    def _path(self, digest: bytes) -> Path:
+        name = digest.hex()
+        return self._folder / name[:2] / name
+
+
+def erase_call(engine: Engine, bodies: Bodies, call: bytes, why: str, now: float) -> int:
+    """Erase the bodies of one call for good; how many. Safe to run again."""
+    with writing(engine) as connection:
+        count = store.mark_erased(connection, store.bodies_of_call(call), why, now)
+    finish_erasure(engine, bodies)
+    return count
+
+
+def erase_key(engine: Engine, bodies: Bodies, key_id: str, why: str, now: float) -> int:
+    """Erase the bodies of every ended call by one key; how many. Safe to run again."""
+    with writing(engine) as connection:
+        count = store.mark_erased(connection, store.bodies_of_key(key_id), why, now)
+    finish_erasure(engine, bodies)
+    return count
+
+
+def expire(engine: Engine, bodies: Bodies, now: float) -> int:
+    """Erase what is kept past its retention; how many. Safe to run again."""
+    with writing(engine) as connection:
+        count = store.mark_erased(connection, store.bodies_past(now), "retention", now)
+    finish_erasure(engine, bodies)
+    return count
+
+
+def finish_erasure(engine: Engine, bodies: Bodies) -> None:
+    """Delete the files of erased rows, also of an erasure that was interrupted; shared files stay while needed."""
+    while True:
+        with bodies.exclusive():
+            with reading(engine) as connection:
+                digests, orphaned = store.erased_digests(connection, limit=500)
+            if not digests:
+                return
+            bodies.drop(orphaned)
+            with writing(engine) as connection:
+                store.forget_digests(connection, digests)

@@ -1,0 +1,102 @@
+"""What the routes snapshot says about targets, as far as a row needs it: price, owner, region, baseline.
+
+The ledger reads only these fields of the snapshot, since rooms below must not know the types of rooms above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from freehold.core.crypto import Verifier
+from freehold.core.snapshot import read_snapshot
+from freehold.ledger.meter import FREE, Price, Usage, cost
+
+_KEPT_VERSIONS = 32
+
+
+class TargetFacts(msgspec.Struct, frozen=True):
+    """Of one target."""
+
+    name: str
+    owned: bool = False
+    region: str = "unknown"
+    price: Price = FREE
+
+
+class RouteFacts(msgspec.Struct, frozen=True):
+    """Of one route."""
+
+    name: str
+    baseline: str = ""
+
+
+class _Content(msgspec.Struct, frozen=True):
+    targets: tuple[TargetFacts, ...] = ()
+    routes: tuple[RouteFacts, ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Of one version of the routes."""
+
+    targets: dict[str, TargetFacts]
+    baselines: dict[str, TargetFacts]
+    """By route, where it names one that exists."""
+
+    def target(self, name: str) -> TargetFacts:
+        """A target that is not in the snapshot any more has no known price or region."""
+        return self.targets.get(name) or TargetFacts(name)
+
+    def what_if(self, route: str, usage: Usage) -> tuple[Decimal, TargetFacts] | None:
+        """What the same tokens would have cost at the route's baseline."""
+        baseline = self.baselines.get(route)
+        return None if baseline is None else (cost(usage, baseline.price), baseline)
+
+
+NO_FACTS = Facts({}, {})
+
+
+def facts_of(content: _Content) -> Facts:
+    """Index one snapshot's content."""
+    targets = {one.name: one for one in content.targets}
+    baselines = {one.name: targets[one.baseline] for one in content.routes if one.baseline in targets}
+    return Facts(targets, baselines)
+
+
+class FactsReader:
+    """Facts by version. Each version seen is kept, since a call may end after the routes were replaced."""
+
+    def __init__(self, folder: Path, verifier: Verifier) -> None:
+        self._folder = folder
+        self._verifier = verifier
+        self._stamp: tuple[int, int] | None = None
+        self._seen: dict[int, Facts] = {}
+
+    def refresh(self) -> None:
+        """Read the snapshot where it was replaced since. Raises BadSignature."""
+        try:
+            found = (self._folder / "routes.snapshot").stat()
+        except FileNotFoundError:
+            return
+        stamp = (found.st_mtime_ns, found.st_ino)
+        if stamp == self._stamp:
+            return
+        version, content = read_snapshot(self._folder, "routes", _Content, self._verifier)
+        self._seen[version] = facts_of(content)
+        self._stamp = stamp
+        while len(self._seen) > _KEPT_VERSIONS:
+            del self._seen[min(self._seen)]
+
+    def at(self, version: int) -> Facts:
+        """Of that version, or of the newest where it was not seen."""
+        found = self._seen.get(version)
+        if found is None:
+            found = self._seen[max(self._seen)] if self._seen else NO_FACTS
+        return found
+
+
+FactsAt = Callable[[int], Facts]
+"""Facts of a version of the routes."""

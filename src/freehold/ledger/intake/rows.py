@@ -1,0 +1,164 @@
+"""Rows for `calls` and `attempts` out of ended and refused calls. Pure; the same frames give the same rows.
+
+Rows are plain dicts in storage form: this runs for every call, so nothing is built twice.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from freehold.core.money import ZERO, to_pico
+from freehold.ledger.frames import Attempt, Close, Open, Refused, Tried
+from freehold.ledger.intake.facts import Facts, FactsAt
+from freehold.ledger.intake.join import Ended
+from freehold.ledger.records import step_of
+
+Row = dict[str, Any]
+
+_LONGEST_NAME = 256
+
+
+class Loadable(msgspec.Struct, frozen=True):
+    """One call ready to be stored, but for its leaf."""
+
+    call: Row
+    attempts: list[Row]
+    cost: Decimal
+    budgets: tuple[str, ...]
+
+
+def clean(name: str) -> str:
+    """A name that came from a caller, as it may be stored: bounded, without what a database refuses."""
+    return name[:_LONGEST_NAME].replace("\0", "")
+
+
+def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
+    """The rows of a call that was sent somewhere."""
+    close = ended.close
+    begun = ended.begun or [_unknown(close)]
+    opened: Open = begun[0]  # type: ignore[assignment]  # a call begins with its Open
+    facts = facts_at(opened.routes_version)
+    tried = close.tried
+    attempts = [_attempt_row(one, facts) for one in tried]
+    if len(attempts) == 1:
+        tokens = {name: attempts[0][name] for name in _TOKENS}
+    else:
+        tokens = {name: sum(one[name] for one in attempts) for name in _TOKENS}
+    last = tried[-1].target if tried else begun[-1].target
+    target = facts.target(last)
+    latency = max(close.at - opened.at, 0.0)
+    firsts = [one.first_token for one in tried if one.first_token is not None]
+    what_if = facts.what_if(opened.route, tried[-1].usage) if tried else None
+    row = {
+        "id": opened.call,
+        "at": opened.at,
+        "latency": latency,
+        "latency_step": step_of(latency),
+        "first_token": firsts[-1] if firsts else None,
+        "epoch": epoch,
+        "key_id": opened.key_id,
+        "team": opened.team,
+        "route": clean(opened.route),
+        "dialect": opened.dialect,
+        "stream": opened.stream,
+        "label": opened.label,
+        "workflow": clean(opened.workflow),
+        "target": last,
+        "owned": target.owned,
+        "region": target.region,
+        "outcome": close.outcome,
+        "status": close.status,
+        "error": close.error,
+        "policy_version": opened.policy_version,
+        "routes_version": opened.routes_version,
+        **tokens,
+        "estimated": any(one.usage.estimated for one in tried),
+        "reserved": to_pico(begun[-1].reserved),
+        "cost": to_pico(close.cost),
+        "price_source": target.price.source,
+        "price_as_of": target.price.as_of,
+        "what_if": None if what_if is None else to_pico(what_if[0]),
+        "what_if_target": "" if what_if is None else what_if[1].name,
+        "what_if_source": "" if what_if is None else f"{what_if[1].price.source}, {what_if[1].price.as_of}",
+        "attempts": len(tried),
+        "request_sha256": opened.request_sha256,
+        "response_sha256": close.response_sha256,
+        "delivered": close.delivered,
+        "dropped": ",".join(close.dropped),
+        "scanned": close.scanned,
+        "budgets": ",".join(opened.budgets),
+    }
+    return Loadable(row, attempts, close.cost, opened.budgets)
+
+
+def refused_rows(refused: Refused, epoch: str) -> Loadable:
+    """The row of a call that was answered without sending anything anywhere."""
+    row = {
+        **_NOTHING_SENT,
+        "id": refused.call,
+        "at": refused.at,
+        "epoch": epoch,
+        "key_id": refused.key_id,
+        "team": refused.team,
+        "route": clean(refused.route),
+        "dialect": refused.dialect,
+        "label": refused.label,
+        "workflow": clean(refused.workflow),
+        "status": refused.status,
+        "error": refused.error,
+        "policy_version": refused.policy_version,
+        "routes_version": refused.routes_version,
+    }
+    return Loadable(row, [], ZERO, ())
+
+
+_TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
+_NOTHING_SENT: Row = {
+    **dict.fromkeys(_TOKENS, 0),
+    **dict.fromkeys(("target", "region", "price_source", "price_as_of", "what_if_target", "what_if_source"), ""),
+    **dict.fromkeys(("latency", "latency_step", "reserved", "cost", "attempts", "delivered"), 0),
+    **dict.fromkeys(("stream", "owned", "estimated"), False),
+    **dict.fromkeys(("first_token", "what_if"), None),
+    "request_sha256": b"",
+    "response_sha256": b"",
+    "dropped": "",
+    "budgets": "",
+    "scanned": -1,
+    "outcome": "refused",
+}
+
+
+def _attempt_row(tried: Tried, facts: Facts) -> Row:
+    target = facts.target(tried.target)
+    usage = tried.usage
+    return {
+        "number": tried.number,
+        "target": tried.target,
+        "owned": target.owned,
+        "region": target.region,
+        "started": tried.started,
+        "first_token": tried.first_token,
+        "ended": tried.ended,
+        "outcome": tried.outcome,
+        "status": tried.status,
+        "error": tried.error,
+        "input": usage.input,
+        "output": usage.output,
+        "cached": usage.cached,
+        "cache_write": usage.cache_write,
+        "cache_write_1h": usage.cache_write_1h,
+        "reasoning": usage.reasoning,
+        "estimated": usage.estimated,
+        "cost": to_pico(tried.cost),
+        "price_source": target.price.source,
+        "price_as_of": target.price.as_of,
+    }
+
+
+def _unknown(close: Close) -> Open | Attempt:
+    """Stands for an opening that no journal holds any more, so that the money still counts."""
+    target = close.tried[-1].target if close.tried else ""
+    return Open(close.call, close.at, "", "", "", "", False, "unknown", "", target, 0, 0, close.cost, (), b"")

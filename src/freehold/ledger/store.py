@@ -1,0 +1,308 @@
+"""SQL of the ledger's readers: calls by filter, one call, usage by group, bodies. Every query is bounded or indexed.
+
+A call's id begins with its time, so a span of time is a range of ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select, update
+from sqlalchemy.sql.elements import KeyedColumnElement
+
+from freehold.core.db import upsert
+from freehold.core.errors import NotFound
+from freehold.core.ids import as_text, from_text
+from freehold.core.money import from_pico
+from freehold.ledger.meter import Usage
+from freehold.ledger.records import (
+    AttemptRecord,
+    BodyRecord,
+    CallDetail,
+    CallRecord,
+    Filter,
+    Group,
+    Page,
+    UsageRow,
+    percentile,
+)
+from freehold.ledger.tables import attempts, bodies, calls, pending
+
+if TYPE_CHECKING:
+    from freehold.ledger.capture import Kept
+
+_MICRO = 1_000_000
+_DAY = 86400
+_TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
+_COLUMNS = {
+    "key": calls.c.key_id,
+    "route": calls.c.route,
+    "target": calls.c.target,
+    "team": calls.c.team,
+    "workflow": calls.c.workflow,
+}
+
+
+def list_calls(connection: Connection, wanted: Filter, cursor: str = "", limit: int = 50) -> Page:
+    """Calls that match, newest first. `cursor` is the one of the page before."""
+    query = _matching(select(calls), wanted).order_by(calls.c.id.desc()).limit(limit + 1)
+    if cursor:
+        query = query.where(calls.c.id < from_text(cursor))
+    found = [_call(one) for one in connection.execute(query).mappings()]
+    return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else "")
+
+
+def calls_after(connection: Connection, leaf: int, wanted: Filter, limit: int = 200) -> list[CallRecord]:
+    """Calls that ended after the one at `leaf`, in the order they were loaded: what `tail` follows."""
+    query = _matching(select(calls), wanted).where(calls.c.leaf > leaf).order_by(calls.c.leaf).limit(limit)
+    return [_call(one) for one in connection.execute(query).mappings()]
+
+
+def last_leaf(connection: Connection) -> int:
+    """Where a `tail` that begins now starts; -1 where there are no calls."""
+    found = connection.execute(select(func.max(calls.c.leaf))).scalar()
+    return -1 if found is None else int(found)
+
+
+def show_call(connection: Connection, call: str) -> CallDetail:
+    """One call with its attempts and bodies. Raises NotFound."""
+    row, tried = call_rows(connection, _id(call))
+    kept = connection.execute(select(bodies).where(bodies.c.call == row["id"]).order_by(bodies.c.side)).mappings()
+    return CallDetail(
+        call=_call(row),
+        attempts=tuple(_attempt(one) for one in tried),
+        bodies=tuple(_body(one) for one in kept),
+    )
+
+
+def call_rows(connection: Connection, call: bytes) -> tuple[Any, Sequence[Any]]:
+    """The rows of a call and its attempts in storage form. Raises NotFound."""
+    row = connection.execute(select(calls).where(calls.c.id == call)).mappings().first()
+    if row is None:
+        begun = connection.execute(select(pending.c.call).where(pending.c.call == call)).first()
+        hint = "it has not ended yet: try again" if begun else "list them: freehold calls tail"
+        raise NotFound(f"there is no ended call {as_text('call', call)}", hint=hint)
+    query = select(attempts).where(attempts.c.leaf == row["leaf"]).order_by(attempts.c.number)
+    return row, connection.execute(query).mappings().all()
+
+
+def export_calls(connection: Connection, wanted: Filter) -> Iterator[CallDetail]:
+    """Every call that matches, oldest first, with attempts and bodies; holds one page in memory."""
+    last = b""
+    while True:
+        query = _matching(select(calls), wanted).where(calls.c.id > last).order_by(calls.c.id).limit(500)
+        page = connection.execute(query).mappings().all()
+        if not page:
+            return
+        tried = _by(connection, select(attempts).where(attempts.c.leaf.in_([one["leaf"] for one in page])), "leaf")
+        kept = _by(connection, select(bodies).where(bodies.c.call.in_([one["id"] for one in page])), "call")
+        for row in page:
+            yield CallDetail(
+                call=_call(row),
+                attempts=tuple(_attempt(one) for one in sorted(tried.get(row["leaf"], ()), key=_number)),
+                bodies=tuple(_body(one) for one in kept.get(row["id"], ())),
+            )
+        last = page[-1]["id"]
+
+
+def usage(connection: Connection, by: Sequence[Group], wanted: Filter) -> list[UsageRow]:
+    """Usage in groups by the given columns (none: one row), in the order of the groups. Days are UTC, ISO dates."""
+    groups = [_group(name) for name in by]
+    priced = calls.c.what_if.is_not(None)
+    sums: list[ColumnElement[Any]] = [
+        func.count().label("calls"),
+        func.sum(case((calls.c.outcome.in_(("ok", "cancelled")), 0), else_=1)).label("errors"),
+        *(func.sum(calls.c[name]).label(name) for name in _TOKENS),
+        func.max(case((calls.c.estimated, 1), else_=0)).label("estimated"),
+        *_money("cost", calls.c.cost),
+        *_money("what_if", func.coalesce(calls.c.what_if, 0)),
+        *_money("what_if_cost", case((priced, calls.c.cost), else_=0)),
+    ]
+    # Grouped by latency step as well: the sums of a group's steps are its sums, and the steps give percentiles.
+    query = _matching(select(*groups, calls.c.latency_step, *sums), wanted)
+    query = query.group_by(*groups, calls.c.latency_step)
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for one in connection.execute(query).mappings():
+        key = tuple(_group_text(name, one[f"by_{name}"]) for name in by)
+        found.setdefault(key, []).append(one)
+    return [_usage_row(key, found[key]) for key in sorted(found)]
+
+
+def insert_bodies(connection: Connection, kept: Sequence[Kept]) -> None:
+    """Rows for captured bodies; one that is there already stays as it is."""
+    rows = [
+        {
+            "call": one.call,
+            "side": one.side,
+            "digest": one.digest,
+            "label": one.label,
+            "size": one.size,
+            "kept_at": one.kept_at,
+            "retention_until": one.retention_until,
+        }
+        for one in kept
+    ]
+    upsert(connection, bodies, rows)
+
+
+def body_digests(connection: Connection, call: str) -> dict[str, bytes]:
+    """Digests of a call's bodies that are still kept, by side."""
+    query = select(bodies.c.side, bodies.c.digest).where(bodies.c.call == _id(call), _LIVE)
+    return {one.side: one.digest for one in connection.execute(query)}
+
+
+_LIVE = bodies.c.erased_at.is_(None) & bodies.c.digest.is_not(None)
+
+
+def bodies_of_call(call: bytes) -> ColumnElement[bool]:
+    """Selects the bodies of one call."""
+    return bodies.c.call == call
+
+
+def bodies_of_key(key_id: str) -> ColumnElement[bool]:
+    """Selects the bodies of every ended call by a key."""
+    return bodies.c.call.in_(select(calls.c.id).where(calls.c.key_id == key_id))
+
+
+def bodies_past(now: float) -> ColumnElement[bool]:
+    """Selects bodies whose time is over."""
+    return bodies.c.retention_until <= now
+
+
+def mark_erased(connection: Connection, which: ColumnElement[bool], why: str, now: float) -> int:
+    """Tombstones for the selected bodies that have none; how many. Their files go in `finish_erasure`."""
+    statement = update(bodies).where(which, bodies.c.erased_at.is_(None)).values(erased_at=now, erased_why=why)
+    return connection.execute(statement).rowcount
+
+
+def erased_digests(connection: Connection, limit: int) -> tuple[list[bytes], list[bytes]]:
+    """Digests of erased rows whose files may be there still; and those that no living row needs."""
+    query = select(bodies.c.digest).where(bodies.c.erased_at.is_not(None), bodies.c.digest.is_not(None))
+    found = [one for one in connection.execute(query.distinct().limit(limit)).scalars() if one is not None]
+    needed = set(connection.execute(select(bodies.c.digest).where(bodies.c.digest.in_(found), _LIVE)).scalars())
+    return found, [one for one in found if one not in needed]
+
+
+def forget_digests(connection: Connection, digests: Sequence[bytes]) -> None:
+    """Erased rows know their content's digest no more."""
+    statement = update(bodies).where(bodies.c.digest.in_(digests), bodies.c.erased_at.is_not(None))
+    connection.execute(statement.values(digest=None))
+
+
+def _matching(query: Select[Any], wanted: Filter) -> Select[Any]:
+    for column, value in (
+        (calls.c.key_id, wanted.key_id),
+        (calls.c.team, wanted.team),
+        (calls.c.route, wanted.route),
+        (calls.c.target, wanted.target),
+        (calls.c.workflow, wanted.workflow),
+        (calls.c.outcome, wanted.outcome),
+    ):
+        if value:
+            query = query.where(column == value)
+    if wanted.outcome and wanted.outcome != "ok":
+        query = query.where(calls.c.outcome != "ok")  # lets the partial index be used
+    if wanted.since is not None:
+        query = query.where(calls.c.id >= _id_at(wanted.since))
+    if wanted.until is not None:
+        query = query.where(calls.c.id < _id_at(wanted.until))
+    return query
+
+
+def _id_at(seconds: float) -> bytes:
+    return (max(int(seconds * 1000), 0) << 80).to_bytes(16, "big")
+
+
+def _id(text: str) -> bytes:
+    try:
+        return from_text(text)
+    except ValueError:
+        raise NotFound(f"{text!r} is no call id", hint="ids look like call_0192f3...: freehold calls tail") from None
+
+
+def _group(name: Group) -> ColumnElement[Any]:
+    if name == "day":
+        return func.floor(calls.c.at / _DAY).label("by_day")
+    return _COLUMNS[name].label(f"by_{name}")
+
+
+def _group_text(name: Group, value: Any) -> str:
+    return datetime.fromtimestamp(int(value) * _DAY, UTC).date().isoformat() if name == "day" else str(value)
+
+
+def _money(name: str, column: ColumnElement[Any]) -> tuple[KeyedColumnElement[Any], KeyedColumnElement[Any]]:
+    """Two sums, of whole microdollars and of the rest: one alone would pass 64 bits at nine million dollars."""
+    return func.sum(column // _MICRO).label(f"{name}_high"), func.sum(column % _MICRO).label(f"{name}_low")
+
+
+def _usage_row(key: tuple[str, ...], rows: list[Any]) -> UsageRow:
+    def total(name: str) -> int:
+        return sum(int(one[name]) for one in rows)
+
+    def money(name: str) -> Any:
+        return from_pico(total(f"{name}_high") * _MICRO + total(f"{name}_low"))
+
+    steps = {int(one["latency_step"]): int(one["calls"]) for one in rows}
+    return UsageRow(
+        group=key,
+        calls=total("calls"),
+        errors=total("errors"),
+        usage=Usage(**{name: total(name) for name in _TOKENS}, estimated=total("estimated") > 0),
+        cost=money("cost"),
+        what_if=money("what_if"),
+        what_if_cost=money("what_if_cost"),
+        p50=percentile(steps, 0.50),
+        p95=percentile(steps, 0.95),
+    )
+
+
+def _by(connection: Connection, query: Select[Any], name: str) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for one in connection.execute(query).mappings():
+        found.setdefault(one[name], []).append(one)
+    return found
+
+
+def _number(row: Any) -> int:
+    return int(row["number"])
+
+
+def _usage(row: Any) -> Usage:
+    return Usage(**{name: row[name] for name in _TOKENS}, estimated=row["estimated"])
+
+
+_PLAIN = tuple(
+    name
+    for name in CallRecord.__struct_fields__
+    if name not in {"id", "usage", "reserved", "cost", "what_if", "request_sha256", "response_sha256"}
+    and name not in {"dropped", "budgets"}
+)
+
+
+def _call(row: Any) -> CallRecord:
+    return CallRecord(
+        id=as_text("call", row["id"]),
+        usage=_usage(row),
+        reserved=from_pico(row["reserved"]),
+        cost=from_pico(row["cost"]),
+        what_if=None if row["what_if"] is None else from_pico(row["what_if"]),
+        request_sha256=row["request_sha256"].hex(),
+        response_sha256=row["response_sha256"].hex(),
+        dropped=tuple(row["dropped"].split(",")) if row["dropped"] else (),
+        budgets=tuple(row["budgets"].split(",")) if row["budgets"] else (),
+        **{name: row[name] for name in _PLAIN},
+    )
+
+
+_PLAIN_ATTEMPT = tuple(name for name in AttemptRecord.__struct_fields__ if name not in {"usage", "cost"})
+
+
+def _attempt(row: Any) -> AttemptRecord:
+    plain = {name: row[name] for name in _PLAIN_ATTEMPT}
+    return AttemptRecord(usage=_usage(row), cost=from_pico(row["cost"]), **plain)
+
+
+def _body(row: Any) -> BodyRecord:
+    return BodyRecord(**{name: row[name] for name in BodyRecord.__struct_fields__})
