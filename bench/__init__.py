@@ -1,0 +1,1 @@
+"""Benches: one command each (`python -m bench.gateway`), a table, then one JSON line of figures."""

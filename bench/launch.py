@@ -1,0 +1,33 @@
+"""How the bench starts Freehold's own processes on a home it wrote: the gateway directly, the writer by its role.
+
+Run as `python -m bench.launch HOME PORT` it is the gateway, which then needs no configuration file.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def gateway_command(home: Path, port: int) -> list[str]:
+    """One data-plane process."""
+    return [sys.executable, "-m", "bench.launch", str(home), str(port)]
+
+
+def writer_command(home: Path) -> list[str]:
+    """The writer with the budget authority."""
+    return [sys.executable, "-m", "freehold.app", "writer", "--home", str(home)]
+
+
+def _no_secret(reference: str) -> str:
+    return reference
+
+
+def _gateway(home: Path, port: int) -> None:
+    from freehold.gateway.serve import GatewayConfig, run
+
+    run(GatewayConfig(home=home, port=port, resolve=_no_secret))
+
+
+if __name__ == "__main__":
+    _gateway(Path(sys.argv[1]), int(sys.argv[2]))
