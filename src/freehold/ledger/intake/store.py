@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
-from freehold.core.db import upsert
+from freehold.core.db import insert_many, upsert
 from freehold.core.money import ZERO
 from freehold.ledger.intake.rows import Row
 from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent
@@ -20,14 +20,12 @@ Spending = dict[tuple[str, int], Decimal]
 
 def insert_calls(connection: Connection, rows: list[Row]) -> None:
     """Store ended calls. Raises IntegrityError where one is stored already."""
-    if rows:
-        connection.execute(insert(calls), rows)
+    insert_many(connection, calls, rows)
 
 
 def insert_attempts(connection: Connection, rows: list[Row]) -> None:
     """Store the attempts of these calls."""
-    if rows:
-        connection.execute(insert(attempts), rows)
+    insert_many(connection, attempts, rows)
 
 
 def existing(connection: Connection, ids: Collection[bytes]) -> set[bytes]:
