@@ -316,6 +316,13 @@ class JournalUnavailable(Unavailable):
     hint_text = "free space in the instance's home, then: freehold doctor"
 
 
+class NotRunning(Unavailable):
+    """The command asks a running instance, and none runs in this home."""
+
+    code = "FH-AVA-004"
+    hint_text = "start it: freehold up (or name its folder: freehold --home FOLDER ...)"
+
+
 class BadConfig(FreeholdError):
     """The configuration is not valid."""
 
@@ -397,7 +404,7 @@ class BadArtefact(FreeholdError):
     """An artefact's bytes do not match its digest, or its form is not allowed."""
 
     code = "FH-ART-001"
-    hint_text = "fetch it again: freehold models add FILE"
+    hint_text = "see which file: freehold models verify; fetch it again: make setup"
 
 
 class BadSignature(BadArtefact):

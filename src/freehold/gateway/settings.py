@@ -47,7 +47,7 @@ class ProviderSettings(Section):
     api_key: Secret = Field("", description="Reference to the provider's key.")
     driver: str = Field("", description="How it is spoken to; `openai` unless the vendor says otherwise.")
     dialects: tuple[str, ...] = Field((), description="Wire protocols it speaks, best first.")
-    region: str = Field("unknown", description="Where it runs; targets may say more exactly.")
+    region: str = Field("", description="Where it runs; the vendor's where empty; targets may say more exactly.")
     owned: Flag = Field(default=False, description="True for an engine on machines of your own.")
     tls_ca: str = Field("", description="PEM file that its certificate is checked against, besides the system's.")
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(

@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 
 from freehold.core.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.core.permit import Origin
+from freehold.gateway.dialects.registry import DIALECTS
+from freehold.gateway.providers.registry import DRIVERS
+from freehold.gateway.providers.vendors import vendor, vendor_names
+from freehold.gateway.settings import ProviderSettings
 from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings
-from freehold.settings.vendors import vendor, vendor_names
 
 Declared = Mapping[str, AbstractSet[str]]
 """Names by table as the file has them, also those whose tables are not valid themselves."""
@@ -78,6 +81,22 @@ def _providers(settings: Settings) -> Iterator[Finding]:
             split_url(url)
         except ValueError as error:
             yield Finding(UnsafeUrl, (*path, "base_url"), f'"base_url" in [providers.{name}] {error}')
+        yield from _spoken(name, one)
+
+
+def _spoken(name: str, one: ProviderSettings) -> Iterator[Finding]:
+    """Drivers and dialects that do not exist."""
+    drivers = [each.name for each in DRIVERS]
+    if one.driver and one.driver not in drivers:
+        message = f'there is no driver "{one.driver}"'
+        fix = f"name one of: {', '.join(drivers)}"
+        yield Finding(DanglingName, ("providers", name, "driver"), message, suggestion(one.driver, drivers), fix)
+    dialects = [each.name for each in DIALECTS]
+    for each in one.dialects:
+        if each not in dialects:
+            fix = f"name some of: {', '.join(dialects)}"
+            path = ("providers", name, "dialects")
+            yield Finding(DanglingName, path, f'there is no dialect "{each}"', suggestion(each, dialects), fix)
 
 
 def _targets(settings: Settings, declared: Declared) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from freehold.core.label import Label, Level, parse_label
+from freehold.gateway.providers.vendors import vendor
 from freehold.gateway.routing.types import Arm, Route, Routes
 from freehold.gateway.settings import PriceSettings, ProviderSettings, RouteSettings, TargetSettings
 from freehold.ledger.meter import FREE, Price
@@ -14,7 +15,6 @@ from freehold.policy.types import Budget, Policy
 from freehold.settings.checks import split_url
 from freehold.settings.owned import owned_routes
 from freehold.settings.tree import Settings
-from freehold.settings.vendors import vendor
 
 RENTED_CLEARANCE = Label(Level.INTERNAL)
 OWNED_CLEARANCE = Label(Level.UNKNOWN)
@@ -61,20 +61,23 @@ def owned_by(owner: str, all_budgets: Sequence[Budget]) -> tuple[str, ...]:
 
 def _target(name: str, one: TargetSettings, provider: ProviderSettings) -> Target:
     row = vendor(provider.vendor) if provider.vendor else None
+    driver = provider.driver or (row.driver if row else "openai")
+    kin = row or vendor(driver)
     origin, path = split_url(provider.base_url or (row.base_url if row else ""))
     default = OWNED_CLEARANCE if provider.owned else RENTED_CLEARANCE
+    stated = provider.region if provider.region or row is None else row.region
     return Target(
         name=name,
         provider=one.provider,
-        driver=provider.driver or (row.driver if row else "openai"),
-        dialects=provider.dialects or (row.dialects if row else ("openai_chat", "openai_embeddings")),
+        driver=driver,
+        dialects=provider.dialects or (kin.dialects if kin else ("openai_chat",)),
         model=one.model or name,
         origin=origin,
         path=path,
         credential=provider.api_key,
         headers=tuple(sorted(provider.headers.items())),
         owned=provider.owned,
-        region=one.region or provider.region,
+        region=one.region or stated or "unknown",
         clearance=parse_label(one.clearance) if one.clearance else default,
         price=_price(one.price) if one.price else FREE,
         context_tokens=one.context_tokens,
@@ -82,7 +85,7 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings) -> Targe
         connect_seconds=one.connect_seconds,
         first_token_seconds=one.first_token_seconds,
         idle_seconds=one.idle_seconds,
-        quirks=tuple(sorted({*provider.quirks, *one.quirks})),
+        quirks=tuple(sorted({*(row.quirks if row else ()), *provider.quirks, *one.quirks})),
         tls_ca=provider.tls_ca,
     )
 

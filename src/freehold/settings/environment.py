@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ def overrides() -> dict[tuple[str, str], Any]:
 def override_name(table: str, key: str) -> str:
     """The variable that overrides a setting."""
     return f"{OVERRIDE}{table}__{key}".upper()
+
+
+def with_overrides(settings: Mapping[tuple[str, str], object]) -> tuple[tuple[str, str], ...]:
+    """This process's environment with overrides of its own, for a child."""
+    return tuple({**os.environ, **{override_name(*pair): str(value) for pair, value in settings.items()}}.items())
 
 
 def _value(text: str) -> Any:

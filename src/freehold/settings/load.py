@@ -12,15 +12,14 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from freehold.core.errors import BadSyntax, MissingConfig, MissingSetting
+from freehold.core.errors import BadSyntax, MissingSetting
 from freehold.settings import environment
 from freehold.settings.checks import check
+from freehold.settings.location import FILE, find
 from freehold.settings.places import Path as Keys
 from freehold.settings.places import places
 from freehold.settings.problems import Finding, InvalidConfig, Problem, of_validation
 from freehold.settings.tree import Settings
-
-FILE = "freehold.toml"
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -31,20 +30,6 @@ class Loaded(msgspec.Struct, frozen=True):
     places: dict[Keys, int]
     variables: dict[tuple[str, str], str]
     home: Path
-
-
-def find(config: str | None = None) -> Path | None:
-    """The configuration file: as named, as `FREEHOLD_CONFIG` says, or `freehold.toml` here; None for defaults.
-
-    Raises MissingConfig where a named file is not there.
-    """
-    named = config or environment.variable(environment.CONFIG)
-    path = Path(named or FILE).absolute()
-    if path.is_file():
-        return path
-    if named:
-        raise MissingConfig(f"there is no file {named}")
-    return None
 
 
 def load(config: str | None = None, home: str | None = None) -> Loaded:
@@ -157,4 +142,5 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
         name: one.model_copy(update={"tls_ca": root(one.tls_ca), "api_key": secret(one.api_key)})
         for name, one in settings.providers.items()
     }
-    return settings.model_copy(update={"gateway": gateway, "providers": providers})
+    serving = settings.serving.model_copy(update={"weights": root(settings.serving.weights)})
+    return settings.model_copy(update={"gateway": gateway, "providers": providers, "serving": serving})

@@ -1,0 +1,177 @@
+"""The composition root: `python -m freehold.app ROLE` runs one process of an instance, `up` supervises them all.
+
+The only file that names concrete adapters. Imports stand in the roles, so that each process loads only its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freehold.core.errors import FreeholdError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from freehold.core.crypto import Identity
+    from freehold.policy.targets import Target
+    from freehold.server.publish import Publisher
+
+
+def gateway(config: str | None, home: Path) -> None:
+    """The data plane."""
+    from freehold.gateway.serve import GatewayConfig, run
+    from freehold.settings.environment import resolve_secret
+    from freehold.settings.last_good import in_force
+
+    settings = in_force(config, home).settings.gateway
+    run(
+        GatewayConfig(
+            home=home,
+            host=settings.host,
+            port=settings.port,
+            hosts=settings.hosts,
+            max_body_bytes=settings.max_body_bytes,
+            tls_certificate=settings.tls_certificate,
+            tls_key=settings.tls_key,
+            share=settings.processes,
+            resolve=resolve_secret,
+        )
+    )
+
+
+def writer(config: str | None, home: Path) -> None:
+    """The ledger's writer and the budget authority."""
+    from freehold.core.crypto import Identity
+    from freehold.core.db import url_of
+    from freehold.ledger.intake.loader import Pace
+    from freehold.ledger.writer import WriterConfig, run
+    from freehold.policy.authority import Authority
+    from freehold.settings.last_good import in_force
+
+    days = in_force(config, home).settings.capture.retention_days
+    verifier = Identity.load(home / "identity.key")
+    run(
+        WriterConfig(home=home, database=url_of(home / "freehold.db"), pace=Pace(retention_seconds=days * 86400.0)),
+        lambda engine: [Authority(home, engine, verifier, time.time)],
+    )
+
+
+def worker(config: str | None, home: Path) -> None:
+    """Background jobs."""
+    from freehold.jobs.worker import run
+
+    run(home)
+
+
+def admin(config: str | None, home: Path) -> None:
+    """The management API, which also publishes snapshots when the configuration changes."""
+    import socket
+
+    from freehold.core.crypto import Identity
+    from freehold.core.db import check, connect, url_of
+    from freehold.core.log import Log
+    from freehold.server.actors import admin_token
+    from freehold.server.app import create_app, guarded, serve
+    from freehold.server.instance import Instance
+    from freehold.server.watch import Watch
+    from freehold.settings.last_good import in_force
+
+    loaded = in_force(config, home)
+    engine = connect(url_of(home / "freehold.db"))
+    check(engine)
+    identity = Identity.load(home / "identity.key")
+    instance = Instance(
+        engine=engine,
+        identity=identity,
+        loaded=loaded,
+        publisher=make_publisher(engine_url=url_of(home / "freehold.db"), home=home, identity=identity),
+        audit=append_audit,
+        clock=time.time,
+    )
+    settings = loaded.settings.admin
+    listener = socket.create_server((settings.host, settings.port), backlog=128)
+    watch = Watch(instance, config, Log("admin"))
+    watch.start()
+    serve(guarded(create_app(instance, admin_token(home)), settings.hosts), listener)
+    watch.stop()
+
+
+def up(config: str | None, home: Path) -> None:
+    """Everything, supervised."""
+    from freehold.settings.banner import banner
+    from freehold.up import Parts, run
+
+    run(config, home, Parts(publisher=make_publisher, audit=append_audit, tell=banner))
+
+
+def up_json(config: str | None, home: Path) -> None:
+    """Everything, supervised, with the banner as one JSON line."""
+    from freehold.settings.banner import as_json
+    from freehold.up import Parts, run
+
+    run(config, home, Parts(publisher=make_publisher, audit=append_audit, tell=as_json))
+
+
+def make_publisher(engine_url: str, home: Path, identity: Identity) -> Publisher:
+    """A publisher that knows where the embedded models answer now."""
+    from freehold.core.db import connect
+    from freehold.server.publish import Publisher
+
+    return Publisher(connect(engine_url), home, identity, time.time, lambda: owned_targets(home))
+
+
+def owned_targets(home: Path) -> Sequence[Target]:
+    """The embedded models as targets."""
+    from freehold.serving.deployments import deployed, targets
+
+    return targets(deployed(home / "run"))
+
+
+def append_audit(connection: Connection, at: float, kind: str, actor: str, content: dict[str, object]) -> None:
+    """Queue one entry for the audit tree."""
+    from freehold.ledger.audit.store import append
+
+    append(connection, at, kind, actor, content)
+
+
+ROLES = (
+    ("admin", admin),
+    ("gateway", gateway),
+    ("up", up),
+    ("up-json", up_json),
+    ("worker", worker),
+    ("writer", writer),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one role until it is told to end; 1 with the reason where it cannot begin."""
+    from freehold.settings.location import home_of
+
+    parser = argparse.ArgumentParser(prog="python -m freehold.app", description="Run one process of an instance.")
+    parser.add_argument("role", choices=[name for name, _ in ROLES])
+    parser.add_argument("--config", help="configuration file")
+    parser.add_argument("--home", help="folder of the instance")
+    options = parser.parse_args(arguments)
+    try:
+        dict(ROLES)[options.role](options.config, home_of(options.config, options.home))
+    except FreeholdError as error:
+        tell(error)
+        return 1
+    return 0
+
+
+def tell(error: FreeholdError) -> None:
+    """An error for people, on standard error."""
+    problems = getattr(error, "problems", None)
+    text = str(error) if problems else f"error[{error.code}] {error.message}\n  fix   {error.hint}"
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

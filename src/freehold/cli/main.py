@@ -1,0 +1,104 @@
+"""The command tree: one line a noun, loaded only when it is named, so that help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from freehold.core.errors import FreeholdError
+
+COMMANDS = (
+    ("calls", "what happened: tail, show, export"),
+    ("chat", "talk to a route through the gateway"),
+    ("config", "freehold.toml: init, check, show, schema"),
+    ("doctor", "what is well and what is not, each with its fix"),
+    ("keys", "virtual keys: create, list, show, update, rotate, revoke"),
+    ("models", "owned models in the store: list, show, verify"),
+    ("providers", "who serves models: list, check"),
+    ("receipts", "signed statements about calls: show, verify"),
+    ("routes", "what clients may name in `model`: list, show, explain"),
+    ("up", "start everything and stay"),
+    ("usage", "tokens, money and time, by team, workflow, target and more"),
+)
+"""Name (also of the file in `cli/` and of the command in it), and its line of help."""
+
+
+class Tree(click.Group):
+    """Commands by name; nothing is imported for the list of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return [name for name, _ in COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one noun."""
+        if not any(name == cmd_name for name, _ in COMMANDS):
+            return None
+        module = importlib.import_module(f"freehold.cli.{cmd_name}")
+        found = getattr(module, cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list for `--help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS))
+
+
+@click.command(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--config", metavar="FILE", help="Configuration file; else FREEHOLD_CONFIG, else freehold.toml here.")
+@click.option("--home", metavar="FOLDER", help="Folder of the instance; else FREEHOLD_HOME, else as the file says.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, v: _version(c, v))
+@click.pass_context
+def freehold(ctx: click.Context, config: str | None, home: str | None) -> None:
+    """Use rented models today, own your AI tomorrow: one door for both, metered, governed, with receipts.
+
+    Results go to standard output, messages to standard error; every command takes --json.
+    Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 gate not passed.
+    """
+    from freehold.cli.place import Place
+
+    ctx.obj = Place(config, home)
+
+
+def _version(ctx: click.Context, value: Any) -> None:
+    if value:
+        from freehold import __version__
+
+        click.echo(f"freehold {__version__}")
+        ctx.exit(0)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the process edge, where errors become text and an exit code."""
+    try:
+        code = freehold.main(args=list(arguments), prog_name="freehold", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        sys.stderr.write("stopped\n")
+        return 1
+    except FreeholdError as error:
+        tell(error, as_json="--json" in arguments)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has enough; Python must not complain at exit
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def tell(error: FreeholdError, *, as_json: bool) -> None:
+    """An error on standard error: what happened, and the command that mends it."""
+    if as_json:
+        sys.stderr.write(json.dumps({"error": error.as_dict()}, default=str) + "\n")
+        return
+    text = str(error) if getattr(error, "problems", None) else f"error[{error.code}] {error.message}"
+    if error.hint and "problems" not in error.__dict__:
+        text += f"\n  fix   {error.hint}"
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,78 @@
+"""How results are shown: a table or lines for people, JSON for programs; colour only where it is wanted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """Every command takes `--json`; the function gets it as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def emit_json(value: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]]) -> None:
+    """Rows as aligned columns of (key, heading); says so where there are none."""
+    if not rows:
+        say("nothing yet")
+        return
+    cells = [[heading for _, heading in columns], *([cell(row.get(key)) for key, _ in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    numbers = [all(_number(line[i]) for line in cells[1:]) for i in range(len(columns))]
+    for index, line in enumerate(cells):
+        parts = [
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, numbers, strict=True)
+        ]
+        text = "  ".join(parts).rstrip()
+        click.echo(click.style(text, bold=True) if index == 0 else text, color=_colour())
+
+
+def fields(pairs: Iterable[tuple[str, Any]]) -> None:
+    """One thing as lines of name and value; empty values are left out."""
+    shown = [(name, cell(value)) for name, value in pairs if value not in (None, "", (), [])]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{name.ljust(width)}  {value}")
+
+
+def say(message: str) -> None:
+    """A message for people, on standard error."""
+    click.echo(message, err=True)
+
+
+def mark(word: str, colour: str) -> str:
+    """A word in brackets, coloured where colours are wanted; the word alone says it all."""
+    return click.style(f"[{word}]", fg=colour) if _colour() is not False else f"[{word}]"
+
+
+def cell(value: Any) -> str:
+    """One value as text."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(cell(one) for one in value)
+    return str(value)
+
+
+def _number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "", 1).lstrip("-$").isdigit() or text == "-"
+
+
+def _colour() -> bool | None:
+    from freehold.settings.environment import variable
+
+    return False if variable("NO_COLOR") else None

@@ -1,0 +1,31 @@
+"""Which instance a command is about: the global options, and a client of its management API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from freehold.cli.client import Client
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The global options as given."""
+
+    config: str | None
+    home_option: str | None
+
+    @property
+    def home(self) -> Path:
+        """The instance's folder."""
+        from freehold.settings.location import home_of
+
+        return home_of(self.config, self.home_option)
+
+    def client(self) -> Client:
+        """A client of the instance that runs here. Raises NotRunning."""
+        from freehold.cli.client import Client
+
+        return Client.of(self.home)

@@ -1,0 +1,28 @@
+"""`freehold up`: becomes the supervisor's process, so that signals reach it directly."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from freehold.cli.output import json_option
+from freehold.cli.place import Place
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def up(place: Place, *, as_json: bool) -> None:
+    """Start everything and stay: gateway, writer, management API, worker, engines.
+
+    Prints base URL and, at the first start, a key. Stops in order on Ctrl-C. With --json the banner is one JSON line.
+    """
+    arguments = [sys.executable, "-m", "freehold.app", "up-json" if as_json else "up"]
+    if place.config:
+        arguments += ["--config", place.config]
+    if place.home_option:
+        arguments += ["--home", place.home_option]
+    sys.stdout.flush()
+    os.execv(sys.executable, arguments)  # noqa: S606  fixed arguments, no shell

@@ -1,0 +1,49 @@
+"""What `freehold up` prints when the first answer can be had."""
+
+from __future__ import annotations
+
+import msgspec
+
+from freehold import __version__
+from freehold.settings.location import Endpoints
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What people need to know. `secret` is empty where no key was made now; `seconds` is how long it took."""
+
+    endpoints: Endpoints
+    secret: str
+    label: str
+    home: str
+    engines: int
+    seconds: float
+
+
+def banner(started: Started) -> str:
+    """The text, ending in a newline."""
+    base = started.endpoints.gateway
+    key = started.secret or "YOUR_KEY"
+    shown = (
+        f"{started.secret}   (shown this once; default label: {started.label})"
+        if started.secret
+        else "as shown at the first start; another: freehold keys create NAME --label internal"
+    )
+    models = f"{started.engines} owned models" if started.engines else "no owned models"
+    return f"""Freehold {__version__} is up: {models}, ready in {started.seconds:.1f} s
+
+  OpenAI base URL      {base}/v1
+  Anthropic base URL   {base}
+  key                  {shown}
+  management API       {started.endpoints.admin}/openapi.json   (token: {started.home}/run/admin.token)
+
+Try it:
+  curl {base}/v1/chat/completions -H "authorization: Bearer {key}" -H "content-type: application/json" \\
+    -d '{{"model": "owned-chat", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
+
+Stop with Ctrl-C. What happens: freehold calls tail
+"""
+
+
+def as_json(started: Started) -> str:
+    """The same for programs: one line."""
+    return msgspec.json.encode(started).decode() + "\n"

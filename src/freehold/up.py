@@ -1,0 +1,226 @@
+"""`freehold up`: makes an instance ready, runs its processes under one supervisor, and tells people where it is.
+
+Engines begin to load first, since they take longest; the gateway begins when there are snapshots to serve by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from freehold.core.crypto import Identity, Sealer
+from freehold.core.db import connect, reading, upgrade, url_of, writing
+from freehold.core.errors import Conflict, Unavailable
+from freehold.core.label import Label, Level
+from freehold.core.log import Log
+from freehold.core.process import Command, Probe, Supervisor
+from freehold.core.restart import Rules
+from freehold.identity import lifecycle, store
+from freehold.identity.keys import Key
+from freehold.registry.artefacts import Store
+from freehold.server.actors import admin_token
+from freehold.server.instance import Audit
+from freehold.server.publish import Publisher
+from freehold.serving.catalogue import admit
+from freehold.serving.deployments import command, deploy, deployed
+from freehold.settings import last_good
+from freehold.settings.banner import Started
+from freehold.settings.environment import with_overrides
+from freehold.settings.load import Loaded, load
+from freehold.settings.location import Endpoints, write_endpoints
+from freehold.settings.tree import Settings
+
+FIRST_KEY = Key(id="", name="default", label=Label(Level.INTERNAL), created_by="up")
+READY_SECONDS = 120.0
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What the composition root binds."""
+
+    publisher: Callable[[str, Path, Identity], Publisher]
+    audit: Audit
+    tell: Callable[[Started], str]
+
+
+def run(config: str | None, home: Path, parts: Parts) -> None:
+    """Serve until SIGTERM or SIGINT. Raises FreeholdError where the instance cannot be started."""
+    began = time.monotonic()
+    loaded = load(config, str(home))
+    for name in ("run", "logs", "snapshots"):
+        (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _alone(home)
+    try:
+        asyncio.run(_Up(_with_ports(loaded), parts, config, began).serve())
+    finally:
+        (home / "run" / "endpoints.json").unlink(missing_ok=True)
+        os.close(lock)
+
+
+class _Up:
+    """One start of one instance."""
+
+    def __init__(self, loaded: Loaded, parts: Parts, config: str | None, began: float) -> None:
+        self.loaded = loaded
+        self.home = loaded.home
+        self.parts = parts
+        self.began = began
+        file = loaded.file or config
+        self.options = ("--home", str(self.home), *(("--config", str(file)) if file else ()))
+        self.identity = Identity.load(self.home / "identity.key")
+        self.log = Log("up", (self.home / "logs" / "up.log").open("a"))
+        self.supervisor = Supervisor(self.home / "run" / "processes.json", self._told)
+
+    async def serve(self) -> None:
+        """Start, tell, wait, end in order."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        try:
+            engines = self._start_engines()
+            secret = await asyncio.to_thread(self._prepare)
+            for one in self._processes(self.loaded.settings):
+                self.supervisor.start(one)
+            await self.supervisor.ready(READY_SECONDS)
+            self._tell(secret, engines)
+            await stop.wait()
+            sys.stderr.write("stopping\n")
+        finally:
+            await self.supervisor.close()
+
+    def _start_engines(self) -> int:
+        """Begin to load the embedded models; how many."""
+        settings = self.loaded.settings.serving
+        run = self.home / "run"
+        if not settings.enabled:
+            deploy(run, (), 0, 0, 1)
+            return 0
+        models = admit(Path(settings.weights), Store(self.home / "store", self.identity), time.time)
+        for one in deploy(run, models, settings.threads, settings.context_tokens, settings.slots):
+            log = self.home / "logs" / f"engine-{one.name}.log"
+            self.supervisor.start(command(one, self.home / "store", self.identity, log))
+        return len(deployed(run))
+
+    def _prepare(self) -> str:
+        """Database, keys and snapshots; the first key's secret where it was made now."""
+        Sealer.load(self.home / "data.key")
+        admin_token(self.home)
+        last_good.keep(self.loaded)
+        endpoints = _endpoints(self.loaded.settings)
+        write_endpoints(self.home, endpoints)
+        url = url_of(self.home / "freehold.db")
+        engine = connect(url)
+        upgrade(engine)
+        secret = ""
+        with reading(engine) as connection:
+            first = not store.everything(connection)
+        if first:
+            with writing(engine) as connection:
+                key, secret = lifecycle.create(connection, FIRST_KEY, time.time(), os.urandom)
+                self.parts.audit(connection, time.time(), "key.create", "up", {"name": key.name})
+        engine.dispose()
+        self.parts.publisher(url, self.home, self.identity).publish(self.loaded.settings)
+        return secret
+
+    def _processes(self, settings: Settings) -> list[Command]:
+        """The processes beside the engines, in the order they are drained."""
+        gateway, admin = settings.gateway, settings.admin
+        path = self.home / "run" / "writer.sock"
+        names = ["gateway"] if gateway.processes == 1 else [f"gateway-{i}" for i in range(1, gateway.processes + 1)]
+        return [
+            *(self._role(name, "gateway", 0, _listens(gateway.host, gateway.port)) for name in names),
+            self._role("admin", "admin", 10, _listens(admin.host, admin.port)),
+            self._role("worker", "worker", 10, None),
+            self._role("writer", "writer", 50, _serves(path)),
+        ]
+
+    def _role(self, name: str, role: str, drain: int, probe: Probe | None) -> Command:
+        settings = self.loaded.settings
+        return Command(
+            name=name,
+            argv=(sys.executable, "-m", "freehold.app", role, *self.options),
+            env=with_overrides({("gateway", "port"): settings.gateway.port, ("admin", "port"): settings.admin.port}),
+            log=self.home / "logs" / f"{name}.log",
+            probe=probe,
+            drain=drain,
+            rules=Rules(grace=35.0),
+        )
+
+    def _tell(self, secret: str, engines: int) -> None:
+        endpoints = _endpoints(self.loaded.settings)
+        took = time.monotonic() - self.began
+        started = Started(endpoints, secret, str(FIRST_KEY.label), str(self.home), engines, took)
+        sys.stdout.write(self.parts.tell(started))
+        sys.stdout.flush()
+
+    def _told(self, event: str, fields: Mapping[str, object]) -> None:
+        self.log.info(event, **fields)
+
+
+def _alone(home: Path) -> int:
+    """The instance's lock. Raises Conflict where another `up` holds it."""
+    handle = os.open(home / "run" / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        hint = "use it, stop it, or start another with: freehold --home FOLDER up"
+        raise Conflict(f"an instance runs in {home} already", hint=hint) from None
+    return handle
+
+
+def _with_ports(loaded: Loaded) -> Loaded:
+    """Ports 0 as free ports, and every port checked before anything is started."""
+    settings = loaded.settings
+    gateway = settings.gateway.model_copy(update={"port": _port(settings.gateway.host, settings.gateway.port)})
+    admin = settings.admin.model_copy(update={"port": _port(settings.admin.host, settings.admin.port)})
+    chosen = settings.model_copy(update={"gateway": gateway, "admin": admin})
+    return msgspec.structs.replace(loaded, settings=chosen)
+
+
+def _port(host: str, port: int) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            hint = "stop what listens there, or choose another port in freehold.toml"
+            raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
+        return int(probe.getsockname()[1])
+
+
+def _endpoints(settings: Settings) -> Endpoints:
+    gateway, admin = settings.gateway, settings.admin
+    scheme = "https" if gateway.tls_certificate else "http"
+    host = "127.0.0.1" if gateway.host in ("0.0.0.0", "::") else gateway.host  # noqa: S104  it is compared, not bound
+    return Endpoints(f"{scheme}://{host}:{gateway.port}", f"http://{admin.host}:{admin.port}")
+
+
+def _listens(host: str, port: int) -> Probe:
+    """A probe that connects."""
+
+    async def probe() -> bool:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        return True
+
+    return probe
+
+
+def _serves(path: Path) -> Probe:
+    """A probe that connects to a local socket."""
+
+    async def probe() -> bool:
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.close()
+        return True
+
+    return probe
