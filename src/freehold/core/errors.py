@@ -193,6 +193,13 @@ class Conflict(FreeholdError):
     hint_text = "look at its state first"
 
 
+class LeaseLost(Conflict):
+    """Another worker has taken the job meanwhile: what was done here does not count."""
+
+    code = "FH-CON-002"
+    hint_text = "nothing to do: the other worker finishes the job"
+
+
 class TooLarge(FreeholdError):
     """The body is larger than this instance accepts."""
 

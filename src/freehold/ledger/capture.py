@@ -14,15 +14,18 @@ from pathlib import Path
 
 import msgspec
 import zstandard
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Engine
 
 from freehold.core.crypto import Sealer, write_private
 from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, NotFound
 from freehold.ledger import store
+from freehold.ledger.audit.store import append
 from freehold.ledger.frames import Body
 
 _PURPOSE = b"body"
+_AT_ONCE = 500
+"""Rows a transaction erases, so that the writer never waits long."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -89,36 +92,41 @@ class Bodies:
 
 def erase_call(engine: Engine, bodies: Bodies, call: bytes, why: str, now: float) -> int:
     """Erase the bodies of one call for good; how many. Safe to run again."""
-    with writing(engine) as connection:
-        count = store.mark_erased(connection, store.bodies_of_call(call), why, now)
-    finish_erasure(engine, bodies)
-    return count
+    return _erase(engine, bodies, store.bodies_of_call(call), why, now)
 
 
 def erase_key(engine: Engine, bodies: Bodies, key_id: str, why: str, now: float) -> int:
     """Erase the bodies of every ended call by one key; how many. Safe to run again."""
-    with writing(engine) as connection:
-        count = store.mark_erased(connection, store.bodies_of_key(key_id), why, now)
-    finish_erasure(engine, bodies)
-    return count
+    return _erase(engine, bodies, store.bodies_of_key(key_id), why, now)
 
 
 def expire(engine: Engine, bodies: Bodies, now: float) -> int:
     """Erase what is kept past its retention; how many. Safe to run again."""
-    with writing(engine) as connection:
-        count = store.mark_erased(connection, store.bodies_past(now), "retention", now)
-    finish_erasure(engine, bodies)
-    return count
+    return _erase(engine, bodies, store.bodies_past(now), "retention", now)
 
 
-def finish_erasure(engine: Engine, bodies: Bodies) -> None:
+def _erase(engine: Engine, bodies: Bodies, which: ColumnElement[bool], why: str, now: float) -> int:
+    total = 0
+    while True:
+        with writing(engine) as connection:
+            count = store.mark_erased(connection, which, why, now, limit=_AT_ONCE)
+            if count and why != "retention":
+                append(connection, now, "bodies.erase", "jobs", {"count": count, "why": why})
+        if not count:
+            break
+        total += count
+    _finish(engine, bodies)
+    return total
+
+
+def _finish(engine: Engine, bodies: Bodies) -> None:
     """Delete the files of erased rows, also of an erasure that was interrupted; shared files stay while needed."""
     while True:
         with bodies.exclusive():
             with reading(engine) as connection:
-                digests, orphaned = store.erased_digests(connection, limit=500)
+                digests, unneeded = store.erased_digests(connection, limit=_AT_ONCE)
             if not digests:
                 return
-            bodies.drop(orphaned)
+            bodies.drop(unneeded)
             with writing(engine) as connection:
                 store.forget_digests(connection, digests)

@@ -45,14 +45,39 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 FREE = Price(input=ZERO, output=ZERO, source="not set", as_of="1970-01-01")
 
 
-def cost(usage: Usage, price: Price) -> Decimal:
-    """Dollars for `usage` at `price`. A kind without a price of its own costs what plain input costs."""
+class Rate(msgspec.Struct, frozen=True):
+    """A price per token, every kind filled in: a kind without a price of its own costs what plain input costs."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal
+    cache_write: Decimal
+    cache_write_1h: Decimal
+
+
+def rate(price: Price) -> Rate:
+    """The per-token form of a price."""
+    cached = price.input if price.cached is None else price.cached
+    short = price.input if price.cache_write is None else price.cache_write
+    long = short if price.cache_write_1h is None else price.cache_write_1h
+    return Rate(*(one / MILLION for one in (price.input, price.output, cached, short, long)))
+
+
+def charge(usage: Usage, rate: Rate) -> Decimal:
+    """Dollars for `usage` at `rate`."""
+    if not (usage.cached or usage.cache_write):
+        return usage.input * rate.input + usage.output * rate.output
     plain = usage.input - usage.cached - usage.cache_write
-    total = plain * price.input + usage.output * price.output
-    if usage.cached:
-        total += usage.cached * (price.input if price.cached is None else price.cached)
-    if usage.cache_write:
-        short = price.input if price.cache_write is None else price.cache_write
-        long = short if price.cache_write_1h is None else price.cache_write_1h
-        total += (usage.cache_write - usage.cache_write_1h) * short + usage.cache_write_1h * long
-    return total / MILLION
+    short = usage.cache_write - usage.cache_write_1h
+    return (
+        plain * rate.input
+        + usage.output * rate.output
+        + usage.cached * rate.cached
+        + short * rate.cache_write
+        + usage.cache_write_1h * rate.cache_write_1h
+    )
+
+
+def cost(usage: Usage, price: Price) -> Decimal:
+    """Dollars for `usage` at `price`."""
+    return charge(usage, rate(price))

@@ -171,9 +171,13 @@ def bodies_past(now: float) -> ColumnElement[bool]:
     return bodies.c.retention_until <= now
 
 
-def mark_erased(connection: Connection, which: ColumnElement[bool], why: str, now: float) -> int:
-    """Tombstones for the selected bodies that have none; how many. Their files go in `finish_erasure`."""
-    statement = update(bodies).where(which, bodies.c.erased_at.is_(None)).values(erased_at=now, erased_why=why)
+def mark_erased(connection: Connection, which: ColumnElement[bool], why: str, now: float, limit: int) -> int:
+    """Tombstones for bodies among the selected that have none, of about `limit` calls; how many."""
+    due = which & bodies.c.erased_at.is_(None)
+    found = connection.execute(select(bodies.c.call).where(due).limit(limit)).scalars().all()
+    if not found:
+        return 0
+    statement = update(bodies).where(due, bodies.c.call.in_(set(found))).values(erased_at=now, erased_why=why)
     return connection.execute(statement).rowcount
 
 
