@@ -7,7 +7,7 @@ from decimal import Decimal
 from freehold.core.money import ZERO
 from freehold.gateway.routing.table import Stop
 from freehold.ledger.frames import Close, Tried
-from freehold.ledger.meter import Usage, cost
+from freehold.ledger.meter import Usage, charge
 from freehold.policy.budgets import NOTHING, Purse, Reservation
 
 NONE = Usage()
@@ -16,25 +16,22 @@ NONE = Usage()
 class Account:
     """Times are Unix seconds, money is US dollars."""
 
-    __slots__ = (
-        "at", "body_bytes", "call", "expected_tokens", "first_token", "purse", "reservation", "settled",
-        "spent", "started", "stop", "tokens", "tried",
-    )  # fmt: skip
+    # Defaults stand on the class: one is made for each call, and most of them stay as they are.
+    reservation: Reservation = NOTHING
+    stop: Stop | None = None
+    started = 0.0
+    first_token: float | None = None
+    body_bytes = 0
+    expected_tokens = 0
+    spent = ZERO
+    tokens = 0
+    settled = False
 
     def __init__(self, call: bytes, at: float, purse: Purse) -> None:
         self.call = call
         self.at = at
         self.purse = purse
-        self.reservation: Reservation = NOTHING
         self.tried: list[Tried] = []
-        self.stop: Stop | None = None
-        self.started = at
-        self.first_token: float | None = None
-        self.body_bytes = 0
-        self.expected_tokens = 0
-        self.spent = ZERO
-        self.tokens = 0
-        self.settled = False
 
     def begin(self, stop: Stop, body_bytes: int, now: float) -> None:
         """An attempt at `stop` is about to be sent."""
@@ -53,7 +50,7 @@ class Account:
         self.stop = None
         stop.health.in_flight -= 1
         used = usage or NONE
-        price: Decimal = cost(used, stop.target.price) if usage and not stop.free else ZERO
+        price: Decimal = charge(used, stop.rate) if usage and not stop.free else ZERO
         self.spent += price
         self.tokens += used.input + used.output
         first = self.first_token

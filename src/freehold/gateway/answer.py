@@ -6,7 +6,7 @@ Nothing goes to the caller before the answer's first event is seen to be one; th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
@@ -20,8 +20,8 @@ from freehold.ledger.frames import Body, Refused
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
-    from freehold.core.label import Label
     from freehold.gateway.callers import Caller
+    from freehold.gateway.lanes import Lane
     from freehold.gateway.outgoing import Outgoing
     from freehold.gateway.plane import Plane
 
@@ -41,17 +41,19 @@ class Answering:
     dialect: Dialect
     id: bytes
     account: Account
-    plan: list[Stop]
     out: Outgoing
     deadline: float
-    position: int
     opened: bool
-    peek: Peek | None
-    label: Label | None
-    path: Path | None
-    caller: Caller | None
     request_id: str
     at: float
+    # What the way in found out; None until it did.
+    caller: Caller | None = None
+    peek: Peek | None = None
+    path: Path | None = None
+    lane: Lane | None = None
+    workflow = ""
+    plan: Sequence[Stop] = ()
+    position = 0
     upstream: Upstream | None = None
     over = False
     committed = False
@@ -231,7 +233,7 @@ class Answering:
     def _ok_head(self, length: int | None, *, status: int = 200, cost: bool = False) -> bytes:
         plane = self.plane
         more = plane.dialect_head(self.dialect, self.request_id)
-        if self.caller is not None and (self.caller.requests is not None or self.caller.tokens is not None):
+        if self.lane is not None and self.lane.limited and self.caller is not None:
             pairs = self.dialect.headers(self.request_id, self.caller.limits(), plane.now())
             more = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
         dropped = self.out.dropped
@@ -352,7 +354,8 @@ class Answering:
         sealer = self.plane.sealer
         assert sealer is not None
         sealed = sealer.seal(body, self.id + side.encode())
-        self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, str(self.label)))
+        label = self.lane.label_text if self.lane else ""
+        self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, label))
 
     def settle(
         self,

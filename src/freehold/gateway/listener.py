@@ -22,7 +22,7 @@ IDLE_SECONDS = 600.0
 WANTED = frozenset(
     {
         b"accept", b"anthropic-beta", b"anthropic-version", b"authorization", b"content-length", b"content-type",
-        b"expect", b"host", b"openai-beta", b"traceparent", b"transfer-encoding", b"x-api-key",
+        b"expect", b"host", b"idempotency-key", b"openai-beta", b"traceparent", b"transfer-encoding", b"x-api-key",
         b"x-freehold-conversation", b"x-freehold-label", b"x-freehold-strict", b"x-freehold-workflow",
     }
 )  # fmt: skip

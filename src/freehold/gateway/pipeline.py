@@ -12,47 +12,39 @@ from freehold.core.errors import (
     FreeholdError,
     Internal,
     JournalUnavailable,
-    NoPermittedTarget,
     NotTranslatable,
-    RouteNotInScope,
     UpstreamFailed,
     UpstreamTimeout,
     WrongContentType,
 )
-from freehold.core.label import Label, parse_label
+from freehold.core.label import parse_label
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
 from freehold.gateway.answer import Answering
-from freehold.gateway.callers import Caller, authenticate
+from freehold.gateway.callers import authenticate
+from freehold.gateway.lanes import Lane, lane_of
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.outgoing import Outgoing, prepare
 from freehold.gateway.plane import Plane
-from freehold.gateway.ports import Dialect, Peek
+from freehold.gateway.ports import Dialect
 from freehold.gateway.reply import error_reply
 from freehold.gateway.routing.retry import wait
-from freehold.gateway.routing.table import Path, Stop
+from freehold.gateway.routing.table import Stop
 from freehold.gateway.upstream import Upstream
 from freehold.ledger.frames import Attempt, Open, Refused
 from freehold.policy.budgets import Shortage
 
 CALLER_GONE = 499
 """Status written down (never sent) for a caller who hung up; nginx's convention."""
-MAX_WORKFLOW = 128
+MAX_NAME = 128
 
 
 class Call(Answering):
     """The call machine. `over` is set exactly once, by `settle`."""
 
-    caller: Caller | None = None
-    path: Path | None = None
-    peek: Peek | None = None
-    label: Label | None = None
-    workflow = ""
     permit: Permit
-    position = 0
     opened = False
     parked = ""
-    last_error: UpstreamFailed | None = None
 
     def __init__(self, plane: Plane, connection: Connection, inbound: Inbound, dialect: Dialect) -> None:
         self.plane = plane
@@ -61,74 +53,64 @@ class Call(Answering):
         self.dialect = dialect
         self.id = plane.new_id()
         self.request_id = "call_" + self.id.hex()
-        self.at = plane.now()
-        self.deadline = self.at + 3600.0
-        self.account = Account(self.id, self.at, plane.purse)
-        self.plan: list[Stop] = []
+        self.at = at = plane.now()
+        self.deadline = at + 3600.0
+        self.account = Account(self.id, at, plane.purse)
 
     # The way in
 
     def begin(self) -> None:
         """Everything up to the first attempt; what goes wrong is answered in the caller's dialect."""
         try:
-            self.authenticate()
+            self.caller = authenticate(self.plane.callers, self.inbound.headers, self.at)
             self.decode()
-            self.classify()
             self.authorise()
             self.route()
             self.attempt()
         except FreeholdError as error:
             self.refuse(error)
 
-    def authenticate(self) -> None:
-        """Whose key is it?"""
-        self.caller = authenticate(self.plane.callers, self.inbound.headers, self.at)
-
     def decode(self) -> None:
         """What is asked, as far as routing must know."""
-        kind = self.inbound.headers.get(b"content-type")
-        if kind is not None and not kind.lower().startswith(b"application/json"):
-            raise WrongContentType(f"the body is declared as {kind[:80].decode('latin-1')!r}, not as JSON")
-        self.peek = self.dialect.peek(self.inbound.body)
-
-    def classify(self) -> None:
-        """The label is the join of the key's, the route's and the header's: a header can only raise it."""
-        assert self.caller and self.peek
         headers = self.inbound.headers
-        self.path = self.plane.table.path(self.peek.model)
-        label = self.caller.label
-        if self.path.label is not None:
-            label = label.join(self.path.label)
-        header = headers.get(b"x-freehold-label")
-        if header is not None:
-            label = label.join(parse_label(header.decode("latin-1")))
-        self.label = label
+        kind = headers.get(b"content-type")
+        if kind is not None and kind != b"application/json" and not kind.lower().startswith(b"application/json"):
+            raise WrongContentType(f"the body is declared as {kind[:80].decode('latin-1')!r}, not as JSON")
+        self.peek = peek = self.dialect.peek(self.inbound.body)
         named = headers.get(b"x-freehold-workflow")
-        workflow = named.decode("latin-1").strip() if named is not None else self.peek.workflow
-        if len(workflow) > MAX_WORKFLOW or not workflow.isprintable():
-            raise BadRequest(f"a workflow is named by at most {MAX_WORKFLOW} printable characters", param="workflow")
-        self.workflow = workflow
+        workflow = named.decode("latin-1").strip() if named is not None else peek.workflow
+        if workflow:
+            if len(workflow) > MAX_NAME or not workflow.isprintable():
+                raise BadRequest(f"a workflow is named by at most {MAX_NAME} printable characters", param="workflow")
+            self.workflow = workflow
 
     def authorise(self) -> None:
-        """May this caller use this route, now?"""
-        assert self.caller and self.path and self.peek
-        if self.caller.routes is not None and self.path.name not in self.caller.routes:
-            raise RouteNotInScope(f"this key may not use {self.path.name!r}", param="model")
-        if self.caller.requests is not None or self.caller.tokens is not None:
-            self.account.expected_tokens = len(self.inbound.body) // 4 + (self.peek.max_output or 0)
-            self.caller.admit(self.account.expected_tokens, self.at)
+        """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits."""
+        caller, plane, peek = self.caller, self.plane, self.peek
+        assert caller is not None and peek is not None
+        self.path = path = plane.table.path(peek.model)
+        header = self.inbound.headers.get(b"x-freehold-label")
+        if header is None:
+            lane = lane_of(caller, path, plane.mint)
+        else:
+            lane = Lane(caller, path, plane.mint, parse_label(header.decode("latin-1")))
+        self.lane = lane
+        if lane.limited:
+            self.account.expected_tokens = len(self.inbound.body) // 4 + (peek.max_output or 0)
+            caller.admit(self.account.expected_tokens, self.at)
 
     def route(self) -> None:
-        """The targets to try, in order; none that policy does not allow."""
-        assert self.path and self.peek and self.label is not None
+        """The targets to try, in order."""
+        lane, peek = self.lane, self.peek
+        assert lane is not None and peek is not None
+        lane.path.retries.called()
+        if lane.only is not None:
+            self.plan = lane.only
+            return
         header = self.inbound.headers.get(b"x-freehold-conversation")
-        conversation = header.decode("latin-1") if header is not None else self.peek.conversation
+        conversation = header.decode("latin-1") if header is not None else peek.conversation
         plane = self.plane
-        self.plan = self.path.plan(self.label, plane.mint, conversation, self.at, plane.roll)
-        if not self.plan:
-            refused = {plane.mint.decision(self.label, s.target).reason for tier in self.path.tiers for s in tier}
-            raise NoPermittedTarget("; ".join(sorted(refused)))
-        self.path.retries.called()
+        self.plan = lane.path.plan(lane.label, lane.mint, conversation, self.at, plane.roll)
 
     # Out to a target
 
@@ -137,15 +119,15 @@ class Call(Answering):
 
         Raises what refuses the call before anything was sent.
         """
-        assert self.label is not None
-        plane = self.plane
-        out = self._prepared()
+        plane, lane = self.plane, self.lane
+        assert lane is not None
+        self.out = out = self._prepared()
         stop = self.plan[self.position]
-        self.permit = plane.mint.permit(self.id, self.label, stop.target, out.body, plane.now())
-        self.out = out
-        if not self._reserve(stop, out):
-            return
         now = plane.now()
+        # Under the policy in force now, not the one the call came in under: a retry must not outlive a change.
+        self.permit = plane.mint.permit(self.id, lane.label, stop.target, out.body, now)
+        if not stop.free and not self._reserve(stop, out, now):
+            return
         self.account.begin(stop, len(out.body), now)
         self.deadline = now + self._patience(stop)
         if self.opened:
@@ -160,43 +142,42 @@ class Call(Answering):
 
     def _patience(self, stop: Stop) -> float:
         """Seconds of silence before the answer begins."""
-        assert self.peek and self.path
-        if not self.peek.stream:
+        peek, lane = self.peek, self.lane
+        assert peek is not None and lane is not None
+        if not peek.stream:
             return stop.target.whole_seconds
-        limit = self.path.route.first_token_seconds
+        limit = lane.path.route.first_token_seconds
         return stop.target.first_token_seconds if limit is None else limit
 
     def _prepared(self) -> Outgoing:
-        assert self.peek and self.path
-        strict = self.path.route.strict or b"x-freehold-strict" in self.inbound.headers
+        peek, lane = self.peek, self.lane
+        assert peek is not None and lane is not None
+        strict = lane.path.route.strict or b"x-freehold-strict" in self.inbound.headers
         while True:
             stop = self.plan[self.position]
             try:
-                return prepare(
-                    self.dialect, self.inbound.body, self.peek, stop, self.plane.dialects, strict=strict
-                )
+                return prepare(self.dialect, self.inbound.body, peek, stop, self.plane.dialects, strict=strict)
             except NotTranslatable:
                 if self.position + 1 >= len(self.plan):
                     raise
                 self.position += 1
 
-    def _reserve(self, stop: Stop, out: Outgoing) -> bool:
+    def _reserve(self, stop: Stop, out: Outgoing, now: float) -> bool:
         """Set the money aside; False where the call has to wait for the budget authority."""
-        assert self.peek and self.caller and self.path
-        if stop.free:
-            return True
-        amount = stop.bound(len(out.body), self.peek.max_output, self.peek.choices)
-        purse, account = self.plane.purse, self.account
+        peek, lane, account = self.peek, self.lane, self.account
+        assert peek is not None and lane is not None
+        amount = stop.bound(len(out.body), peek.max_output, peek.choices)
+        purse = self.plane.purse
         if account.reservation.slices:
-            short = None if purse.widen(account.reservation, amount) else account.reservation.slices[0].budget
+            if purse.widen(account.reservation, amount):
+                return True
+            short = account.reservation.slices[0].budget
         else:
-            budgets = self.caller.budgets + self.path.route.budgets if self.path.route.budgets else self.caller.budgets
-            found = purse.reserve(budgets, amount, self.plane.now())
-            short = found.budget if isinstance(found, Shortage) else None
+            found = purse.reserve(lane.budgets, amount, now)
             if not isinstance(found, Shortage):
                 account.reservation = found
-        if short is None:
-            return True
+                return True
+            short = found.budget
         self.parked = short
         self.plane.leases.ask(short, amount, self)
         return False
@@ -214,12 +195,12 @@ class Call(Answering):
             self.refuse(problem)
 
     def _open(self, stop: Stop) -> Open:
-        assert self.caller and self.path and self.peek
-        principal = self.caller.principal
-        reservation = self.account.reservation
+        caller, lane, peek = self.caller, self.lane, self.peek
+        assert caller is not None and lane is not None and peek is not None
+        principal, reservation = caller.principal, self.account.reservation
         return Open(
-            self.id, self.at, principal.key_id, principal.team, self.path.name, self.dialect.name, self.peek.stream,
-            str(self.label), self.workflow, stop.name, self.plane.mint.version, self.plane.table.version,
+            self.id, self.at, principal.key_id, principal.team, lane.path.name, self.dialect.name, peek.stream,
+            lane.label_text, self.workflow, stop.name, self.plane.mint.version, self.plane.table.version,
             reservation.amount, tuple([one.spoken for one in reservation.slices]), self.permit.body_sha256,
         )  # fmt: skip
 
@@ -302,11 +283,12 @@ class Call(Answering):
 
     def _again(self, error: FreeholdError, now: float) -> bool:
         """True where another attempt is on its way."""
-        assert self.path
+        lane = self.lane
+        assert lane is not None
         if not isinstance(error, UpstreamFailed) or not error.retryable:
             return False
         number = len(self.account.tried) + 1
-        if number > self.path.route.attempts:
+        if number > lane.path.route.attempts:
             return False
         self.reset_answer()
         if self.position + 1 < len(self.plan):
@@ -314,7 +296,7 @@ class Call(Answering):
             self._retry()
             return True
         pause = wait(number, error.retry_after, self.plane.roll())
-        if pause is None or not self.path.retries.take(now):
+        if pause is None or not lane.path.retries.take(now):
             return False
         self.deadline = now + pause + 60.0
         self.plane.later(pause, self._retry)
@@ -384,11 +366,9 @@ class Call(Answering):
     def refused_frame(self, status: int, error: str) -> Refused:
         """What the journal keeps of a call that was never sent."""
         principal = self.caller.principal if self.caller else None
-        route = self.path.name if self.path else (self.peek.model[:MAX_WORKFLOW] if self.peek else "")
+        named = self.peek.model[:MAX_NAME] if self.peek else ""
         return Refused(
-            self.id, self.at, principal.key_id if principal else "", principal.team if principal else "", route,
-            self.dialect.name, "" if self.label is None else str(self.label), self.workflow, status, error,
-            self.plane.mint.version, self.plane.table.version,
+            self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
+            self.path.name if self.path else named, self.dialect.name, self.lane.label_text if self.lane else "",
+            self.workflow, status, error, self.plane.mint.version, self.plane.table.version,
         )  # fmt: skip
-
-

@@ -11,13 +11,13 @@ from decimal import Decimal
 
 from freehold.core.errors import BadConfig, UnknownModel
 from freehold.core.label import Label, parse_label
-from freehold.core.money import MILLION
 from freehold.core.permit import Origin
 from freehold.gateway.ports import Driver
 from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_load, order_by_weight, place
 from freehold.gateway.routing.retry import RetryBudget
 from freehold.gateway.routing.types import Route, Routes
+from freehold.ledger.meter import rate
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
 
@@ -44,10 +44,9 @@ class Stop:
         self.driver = driver
         self.health = health
         self.origin = target.origin
-        price = target.price
-        dearest = max(price.input, price.cache_write or price.input, price.cache_write_1h or price.input)
-        self.bound_input: Decimal = dearest / MILLION
-        self.bound_output: Decimal = price.output / MILLION
+        self.rate = rate(target.price)
+        self.bound_input: Decimal = max(self.rate.input, self.rate.cache_write, self.rate.cache_write_1h)
+        self.bound_output: Decimal = self.rate.output
         self.free = not (self.bound_input or self.bound_output)
         self.forwards = driver.forwards()
         self._secret = secret

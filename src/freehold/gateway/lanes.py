@@ -1,0 +1,46 @@
+"""A lane: everything about a caller on a route that does not change from call to call, decided once.
+
+Label, scope, permitted targets and budgets for the key's default label; a header that raises the label makes a
+lane of its own for that call.
+"""
+
+from __future__ import annotations
+
+from freehold.core.errors import NoPermittedTarget, RouteNotInScope
+from freehold.core.label import Label
+from freehold.gateway.callers import Caller
+from freehold.gateway.routing.table import Path, Stop
+from freehold.policy.permits import Mint
+
+
+class Lane:
+    """Made under one policy (`mint`) and one route table (`path`); both are compared by identity before use."""
+
+    __slots__ = ("budgets", "label", "label_text", "limited", "mint", "only", "path")
+
+    def __init__(self, caller: Caller, path: Path, mint: Mint, raised: Label | None = None) -> None:
+        """Raises RouteNotInScope, or NoPermittedTarget with the reason for each target."""
+        if caller.routes is not None and path.name not in caller.routes:
+            raise RouteNotInScope(f"this key may not use {path.name!r}", param="model")
+        label = caller.label if path.label is None else caller.label.join(path.label)
+        if raised is not None:
+            label = label.join(raised)
+        self.path = path
+        self.mint = mint
+        self.label = label
+        self.label_text = str(label)
+        self.budgets = caller.budgets + path.route.budgets
+        self.limited = caller.requests is not None or caller.tokens is not None
+        tiers = path.permitted(label, mint)
+        if not tiers:
+            reasons = {mint.decision(label, stop.target).reason for tier in path.tiers for stop in tier}
+            raise NoPermittedTarget("; ".join(sorted(reasons)))
+        self.only: tuple[Stop, ...] | None = tiers[0][0] if len(tiers) == 1 and len(tiers[0][0]) == 1 else None
+
+
+def lane_of(caller: Caller, path: Path, mint: Mint) -> Lane:
+    """The remembered lane, or a new one. Raises what `Lane` raises."""
+    lane = caller.lanes.get(path.name)
+    if lane is None or lane.path is not path or lane.mint is not mint:
+        lane = caller.lanes[path.name] = Lane(caller, path, mint)
+    return lane
