@@ -63,9 +63,21 @@ def writer(config: str | None, home: Path) -> None:
 
 def worker(config: str | None, home: Path) -> None:
     """Background jobs."""
+    from freehold.core.crypto import Sealer
+    from freehold.core.db import check, connect, url_of
+    from freehold.jobs.types import Beat, Kind, Payload, Schedule
     from freehold.jobs.worker import run
+    from freehold.ledger.capture import Bodies, expire
 
-    run(home)
+    engine = connect(url_of(home / "freehold.db"))
+    check(engine)
+    bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
+
+    def retention(_payload: Payload, _beat: Beat) -> Payload:
+        return {"erased": expire(engine, bodies, time.time())}
+
+    kinds = (Kind("capture.expire", retention),)
+    run(engine, kinds, (Schedule("retention", "capture.expire", every_seconds=3600.0),))
 
 
 def admin(config: str | None, home: Path) -> None:

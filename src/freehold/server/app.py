@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from freehold import __version__
-from freehold.server.api import config, keys, status
+from freehold.server.api import audit, calls, config, keys, models, providers, routes, status, usage
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
+from freehold.server.structs import components
 
 ROUTERS = (
+    audit.router,
+    calls.router,
     config.router,
     keys.router,
+    models.router,
+    providers.router,
+    routes.router,
     status.router,
+    usage.router,
 )
+
+FORMS = (*calls.FORMS, *models.FORMS, *providers.FORMS, *routes.FORMS, *usage.FORMS)
+
+
+class Api(FastAPI):
+    """FastAPI whose document also describes the structs that are not pydantic models."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(components(FORMS))
+        return document
 
 
 def create_app(instance: Instance | None, token: str) -> FastAPI:
     """The application without its rim; `instance` may be None where only the OpenAPI document is wanted."""
-    app = FastAPI(
+    app = Api(
         title="Freehold management API",
         version=__version__,
         docs_url=None,

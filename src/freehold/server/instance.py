@@ -11,8 +11,9 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from freehold.core.clock import Clock
-from freehold.core.crypto import Identity
+from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import reading, writing
+from freehold.ledger.capture import Bodies
 from freehold.server.publish import Publisher
 from freehold.settings.load import Loaded
 from freehold.settings.problems import InvalidConfig
@@ -40,6 +41,8 @@ class Instance:
     ) -> None:
         self.engine = engine
         self.identity = identity
+        self.sealer = Sealer.load(loaded.home / "data.key")
+        self.bodies = Bodies(loaded.home / "bodies", self.sealer)
         self.publisher = publisher
         self.clock = clock
         self.random: Callable[[int], bytes] = os.urandom
@@ -75,6 +78,11 @@ class Instance:
             self._audit(connection, self.clock(), kind, actor, content)
             self.versions = self.publisher.record(connection, self.settings)
         self.publisher.write_out()
+
+    def note(self, actor: str, kind: str, content: dict[str, object]) -> None:
+        """Write down what somebody did that changes nothing here."""
+        with writing(self.engine) as connection:
+            self._audit(connection, self.clock(), kind, actor, content)
 
     def adopt(self, loaded: Loaded, actor: str) -> None:
         """Put new settings in force and publish them."""

@@ -36,7 +36,7 @@ class Publisher:
         self._folder = home / "snapshots"
         self._identity = identity
         self._clock = clock
-        self._owned = owned
+        self.owned = owned
 
     def publish(self, settings: Settings) -> dict[str, int]:
         """Write down and out what changed; returns the version of every kind."""
@@ -51,7 +51,7 @@ class Publisher:
         policy = compiled.policy(settings, [one for key in keys for one in key_budgets(key)])
         contents = {
             "policy": policy,
-            "routes": compiled.routes(settings, self._owned()),
+            "routes": compiled.routes(settings, self.owned()),
             "keys": _keys(keys, policy.budgets),
         }
         return {kind: self._record(connection, kind, contents[kind]) for kind in KINDS}

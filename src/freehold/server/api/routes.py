@@ -1,0 +1,139 @@
+"""Routes and targets in force, and why a call would go where, over the management API."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Depends, Response
+
+from freehold.core.errors import RouteNotInScope
+from freehold.core.label import UNKNOWN, parse_label
+from freehold.gateway.providers.registry import DRIVERS
+from freehold.gateway.routing.explain import Explanation, explain
+from freehold.gateway.routing.table import compile_routes
+from freehold.gateway.routing.types import Arm, Routes
+from freehold.identity import store as keys_store
+from freehold.ledger.meter import Price
+from freehold.policy.permits import Mint
+from freehold.policy.targets import Target
+from freehold.server.actors import Served, allowed
+from freehold.server.instance import Instance
+from freehold.server.structs import answer, described
+from freehold.settings import compile as compiled
+
+router = APIRouter(prefix="/api", tags=["routes"], dependencies=[Depends(allowed("routes:read"))])
+
+
+class RouteView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client may name in `model`. `steps` are tried in order; within one, arms share by weight."""
+
+    name: str
+    aliases: tuple[str, ...]
+    steps: tuple[tuple[Arm, ...], ...]
+    choose: str
+    sticky: bool
+    attempts: int
+    strict: bool
+    baseline: str
+    label: str
+    capture: bool
+    budgets: tuple[str, ...]
+
+
+class TargetView(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one provider. Prices in US dollars per million tokens."""
+
+    name: str
+    provider: str
+    model: str
+    driver: str
+    dialects: tuple[str, ...]
+    address: str
+    owned: bool
+    region: str
+    clearance: str
+    price: Price
+    context_tokens: int
+    max_output_tokens: int
+
+
+FORMS = (Explanation, RouteView, TargetView)
+
+
+@router.get("/routes", responses=described(list[RouteView]))
+def index(instance: Served) -> Response:
+    """Every route."""
+    routes = _routes(instance)
+    return answer([_view(name, routes) for name in (one.name for one in routes.routes)])
+
+
+@router.get("/targets", responses=described(list[TargetView]))
+def targets(instance: Served) -> Response:
+    """Every target."""
+    return answer([_target(one) for one in _routes(instance).targets])
+
+
+@router.get("/routes/{name:path}/explain", responses=described(Explanation))
+def why(name: str, instance: Served, label: str = "", key: str = "", conversation: str = "") -> Response:
+    """Why a call would go where; sends nothing. The label is joined with the key's, where a key is named."""
+    given = parse_label(label) if label else None
+    with instance.reading() as connection:
+        caller = keys_store.by_name(connection, key) if key else None
+    now = instance.clock()
+    drivers = {one.name: one for one in DRIVERS}
+    versions = instance.versions
+    table = compile_routes(versions.get("routes", 0), _routes(instance), drivers, lambda _: "", {}, now)
+    path = table.path(name)
+    if caller is not None and not {"*", path.name} & set(caller.routes):
+        raise RouteNotInScope(f"the key {caller.name!r} is not scoped to {path.name!r}")
+    joined = given if caller is None else caller.label if given is None else caller.label.join(given)
+    mint = Mint(versions.get("policy", 0), compiled.policy(instance.settings, ()))
+    return answer(explain(path, UNKNOWN if joined is None else joined, mint, table.version, now, conversation))
+
+
+@router.get("/routes/{name:path}", responses=described(RouteView))
+def show(name: str, instance: Served) -> Response:
+    """One route, by name or alias."""
+    routes = _routes(instance)
+    named = dict(routes.aliases).get(name, name)
+    known = {one.name: one for one in routes.routes}
+    if named not in known:
+        compile_routes(0, Routes(), {}, str, {}, instance.clock()).path(name)
+    return answer(_view(named, routes))
+
+
+def _routes(instance: Instance) -> Routes:
+    return compiled.routes(instance.settings, instance.publisher.owned())
+
+
+def _view(name: str, routes: Routes) -> RouteView:
+    one = next(each for each in routes.routes if each.name == name)
+    return RouteView(
+        name=name,
+        aliases=tuple(alias for alias, route in routes.aliases if route == name),
+        steps=one.tiers,
+        choose=one.choose,
+        sticky=one.sticky,
+        attempts=one.attempts,
+        strict=one.strict,
+        baseline=one.baseline,
+        label=one.label,
+        capture=one.capture,
+        budgets=one.budgets,
+    )
+
+
+def _target(one: Target) -> TargetView:
+    return TargetView(
+        name=one.name,
+        provider=one.provider,
+        model=one.model,
+        driver=one.driver,
+        dialects=one.dialects,
+        address=f"{one.origin}{one.path}",
+        owned=one.owned,
+        region=one.region,
+        clearance="everything" if one.clearance == UNKNOWN else str(one.clearance),
+        price=one.price,
+        context_tokens=one.context_tokens,
+        max_output_tokens=one.max_output_tokens,
+    )

@@ -1,0 +1,37 @@
+"""Tokens, money and time by group, and how the budgets stand, over the management API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from freehold.identity import store as keys_store
+from freehold.ledger import store
+from freehold.ledger.records import Group, UsageRow
+from freehold.policy.authority import Standing, standing
+from freehold.server.actors import Served, allowed
+from freehold.server.api.calls import Which
+from freehold.server.publish import key_budgets
+from freehold.server.structs import answer, described
+from freehold.settings import compile as compiled
+
+router = APIRouter(prefix="/api", tags=["usage"], dependencies=[Depends(allowed("usage:read"))])
+
+FORMS = (UsageRow, Standing)
+
+
+@router.get("/usage", responses=described(list[UsageRow]))
+def usage(instance: Served, which: Which, by: Annotated[tuple[Group, ...], Query()] = ()) -> Response:
+    """Sums over calls, in groups."""
+    with instance.reading() as connection:
+        return answer(store.usage(connection, by, which.filter()))
+
+
+@router.get("/budgets", responses=described(list[Standing]))
+def budgets(instance: Served) -> Response:
+    """How every budget stands in its current period."""
+    with instance.reading() as connection:
+        keys = keys_store.everything(connection)
+    policy = compiled.policy(instance.settings, [one for key in keys for one in key_budgets(key)])
+    return answer([standing(instance.engine, one, instance.clock()) for one in policy.budgets])
