@@ -13,9 +13,12 @@ from msgspec import Raw
 
 from freehold.ledger.meter import Usage
 
+Extra = tuple[tuple[str, str, Raw], ...]
+"""Fields only one dialect knows: (dialect, field, value as sent). On a part, a turn or a tool: its own fields."""
+
 
 class Cache(msgspec.Struct, frozen=True):
-    """A prompt-cache breakpoint after this part."""
+    """A prompt-cache breakpoint after this part; `ttl` is empty where the vendor's default was left to apply."""
 
     ttl: str = "5m"
 
@@ -26,6 +29,7 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     text: str
     cache: Cache | None = None
     citations: tuple[Raw, ...] = ()
+    extra: Extra = ()
 
 
 class Image(msgspec.Struct, frozen=True, tag="image"):
@@ -36,13 +40,18 @@ class Image(msgspec.Struct, frozen=True, tag="image"):
     data: str = ""
     detail: str = ""
     cache: Cache | None = None
+    extra: Extra = ()
 
 
 class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
-    """Reasoning text with the vendor's signature, which must come back unchanged."""
+    """Reasoning text with the vendor's signature, which must come back unchanged.
+
+    `field` names the field it stood in (`reasoning_content`, `reasoning`) where the dialect has no block for it.
+    """
 
     text: str
     signature: str = ""
+    field: str = ""
 
 
 class Redacted(msgspec.Struct, frozen=True, tag="redacted"):
@@ -64,6 +73,7 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
     name: str
     arguments: str
     cache: Cache | None = None
+    extra: Extra = ()
 
 
 class Opaque(msgspec.Struct, frozen=True, tag="opaque"):
@@ -81,27 +91,37 @@ class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
     parts: tuple[Text | Image | Opaque, ...] = ()
     is_error: bool = False
     cache: Cache | None = None
+    extra: Extra = ()
 
 
 Part = Text | Image | Thinking | Redacted | Refusal | ToolCall | ToolResult | Opaque
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message. Role is `system`, `developer`, `user` or `assistant`; tool results stand in `user` turns."""
+    """One message. Role is `system`, `developer`, `user` or `assistant`; tool results stand in `user` turns.
+
+    (`function`, long deprecated, is kept for the one dialect that had it.)
+    """
 
     role: str
     parts: tuple[Part, ...]
     name: str = ""
+    extra: Extra = ()
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function the model may call; `schema` is its JSON Schema as sent."""
+    """A function the model may call; `schema` is its JSON Schema as sent (empty where none was).
+
+    `opaque` is set for a tool only one dialect knows (hosted search, custom grammar), with the tool as sent.
+    """
 
     name: str
     schema: Raw
     description: str = ""
     strict: bool | None = None
     cache: Cache | None = None
+    extra: Extra = ()
+    opaque: Opaque | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -154,8 +174,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     stream: bool = False
     wants_usage: bool = True
-    extra: tuple[tuple[str, str, Raw], ...] = ()
-    """Fields only one dialect knows: (dialect, field, value as sent)."""
+    extra: Extra = ()
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +186,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     stop: str = "end"
     stop_sequence: str = ""
     logprobs: Raw | None = None
+    extra: Extra = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +197,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     created: int = 0
     choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
-    extra: tuple[tuple[str, str, Raw], ...] = ()
+    extra: Extra = ()
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -187,6 +207,7 @@ class Started(msgspec.Struct, frozen=True):
     model: str
     created: int = 0
     usage: Usage | None = None
+    extra: Extra = ()
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -221,12 +242,23 @@ class Stopped(msgspec.Struct, frozen=True):
     stop: str
     stop_sequence: str = ""
     choice: int = 0
+    extra: Extra = ()
 
 
 class Counted(msgspec.Struct, frozen=True):
     """What the answer used, cumulative."""
 
     usage: Usage
+    extra: Extra = ()
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """Something only one dialect knows, said about a choice on the way (annotations, audio)."""
+
+    dialect: str
+    field: str
+    raw: Raw
+    choice: int = 0
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -241,4 +273,4 @@ class Failed(msgspec.Struct, frozen=True):
     raw: Any = None
 
 
-Event = Started | Opened | Grown | Closed | Stopped | Counted | Ended | Failed
+Event = Started | Opened | Grown | Closed | Stopped | Counted | Aside | Ended | Failed

@@ -1,7 +1,5 @@
 """Anthropic's token counting. It costs nothing and answers with one number; only its own dialect carries it."""
 
-# ruff: noqa: ARG002 - the port asks for what only other dialects use
-
 from __future__ import annotations
 
 from collections.abc import Sequence

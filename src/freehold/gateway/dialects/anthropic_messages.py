@@ -1,7 +1,5 @@
 """Anthropic's messages: https://platform.claude.com/docs (Messages API), read in the SDK's types, 2.12."""
 
-# ruff: noqa: ARG002 - the port asks for what only other dialects use
-
 from __future__ import annotations
 
 from collections.abc import Sequence

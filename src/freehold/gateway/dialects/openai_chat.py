@@ -1,7 +1,5 @@
 """OpenAI's chat completions: https://developers.openai.com/api/reference (chat), read in the SDK's types, 3.54."""
 
-# ruff: noqa: ARG002 - the port asks for what only other dialects use
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,9 +10,14 @@ from msgspec import Raw
 
 from freehold.core.errors import FreeholdError, UpstreamLied
 from freehold.gateway import json_splice
+from freehold.gateway.dialects import openai_chat_answer, openai_chat_encode
 from freehold.gateway.dialects import openai_wire as wire
+from freehold.gateway.dialects.openai_chat_decode import request_of
+from freehold.gateway.dialects.openai_chat_stream import Decoder
 from freehold.gateway.dialects.openai_chat_strip import UsageStripper
+from freehold.gateway.dialects.openai_chat_write import Encoder
 from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
+from freehold.gateway.messages import Answer, Request
 from freehold.gateway.ports import Peek
 from freehold.gateway.stream_edges import Edges
 from freehold.ledger.meter import Usage
@@ -102,6 +105,30 @@ class OpenAiChat:
         if not bytes(seen.choices).startswith(b"["):
             raise UpstreamLied("the target's answer holds no choices")
         return None if seen.usage is None else wire.usage_of(seen.usage)
+
+    def decode_request(self, body: bytes) -> Request:
+        """The neutral form."""
+        return request_of(body)
+
+    def encode_request(self, request: Request, model: str) -> tuple[bytes, tuple[str, ...]]:
+        """The body for a target. A stream's usage is asked for where `request.wants_usage` says so."""
+        return openai_chat_encode.body_of(request, model)
+
+    def decode_answer(self, body: bytes) -> Answer:
+        """The neutral form."""
+        return openai_chat_answer.answer_of(body)
+
+    def encode_answer(self, answer: Answer, *, created: int = 0) -> tuple[bytes, tuple[str, ...]]:
+        """The body for a caller."""
+        return openai_chat_answer.body_of(answer, created)
+
+    def stream_decoder(self) -> Decoder:
+        """A decoder for one stream."""
+        return Decoder()
+
+    def stream_encoder(self, request: Peek, *, created: int = 0) -> Encoder:
+        """An encoder for one stream."""
+        return Encoder(wants_usage=request.wants_usage, created=created)
 
     def stream_meter(self) -> Meter:
         """A meter for one relayed stream."""

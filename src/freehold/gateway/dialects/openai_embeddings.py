@@ -1,7 +1,5 @@
 """OpenAI's embeddings. There is nothing to translate it to: a target of another dialect is refused."""
 
-# ruff: noqa: ARG002 - the port asks for what only other dialects use
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Base of the dialects that stand alone: their content has no form in another dialect, so it is relayed or refused."""
 
-# ruff: noqa: ARG002 - a refusal looks at none of what it refuses
-
 from __future__ import annotations
 
 from freehold.core.errors import NotTranslatable
