@@ -55,6 +55,7 @@ def params(options: argparse.Namespace, weights: Path, secret: str) -> Any:
     made.n_threads_http = options.slots + _HTTP_SPARE
     made.cpuparams.n_threads = options.threads
     made.cpuparams_batch.n_threads = options.threads
+    made.fit_params = False  # would load the model twice to size it for a GPU
     made.kv_unified = False  # one pool for all slots fails every running call when a new one overfills it
     made.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
     made.offline = True
