@@ -114,8 +114,7 @@ class Journal:
         if not self._frames:
             self._soon(self.flush)
         payload = _encode(frame)
-        self._frames.append(_HEAD.pack(len(payload), zlib.crc32(payload)))
-        self._frames.append(payload)
+        self._frames.append(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
         if then is not None:
             self._then.append(then)
 
@@ -123,7 +122,8 @@ class Journal:
         """Write what this turn gathered and say so to those who wait."""
         if not self._frames:
             return
-        data = b"".join(self._frames)
+        frames = self._frames
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
         waiting = self._then
         self._frames, self._then = [], []
         failed = self._write(data)
