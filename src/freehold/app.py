@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freehold.core.clock import at
 from freehold.core.errors import FreeholdError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from freehold.core.crypto import Identity
+    from freehold.ledger.meter import Price
     from freehold.policy.targets import Target
     from freehold.server.publish import Publisher
 
@@ -132,9 +134,10 @@ def up_json(config: str | None, home: Path) -> None:
 def make_publisher(engine_url: str, home: Path, identity: Identity) -> Publisher:
     """A publisher that knows where the embedded models answer now."""
     from freehold.core.db import connect
-    from freehold.server.publish import Publisher
+    from freehold.server.publish import Facts, Publisher
 
-    return Publisher(connect(engine_url), home, identity, time.time, lambda: owned_targets(home))
+    facts = Facts(owned=lambda: owned_targets(home), list_price=list_price)
+    return Publisher(connect(engine_url), home, identity, time.time, facts)
 
 
 def owned_targets(home: Path) -> Sequence[Target]:
@@ -142,6 +145,13 @@ def owned_targets(home: Path) -> Sequence[Target]:
     from freehold.serving.deployments import deployed, targets
 
     return targets(deployed(home / "run"))
+
+
+def list_price(vendor: str, model: str) -> Price | None:
+    """What a vendor's dated list says today."""
+    from freehold.ledger.prices import rented_price
+
+    return rented_price(vendor, model, at(time.time()).date())
 
 
 def append_audit(connection: Connection, at: float, kind: str, actor: str, content: dict[str, object]) -> None:

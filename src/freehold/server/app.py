@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from freehold import __version__
-from freehold.server.api import audit, calls, config, keys, models, providers, routes, status, usage
+from freehold.server.api import audit, calls, config, keys, models, providers, receipts, routes, status, usage
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
 from freehold.server.structs import components
@@ -22,12 +22,13 @@ ROUTERS = (
     keys.router,
     models.router,
     providers.router,
+    receipts.router,
     routes.router,
     status.router,
     usage.router,
 )
 
-FORMS = (*calls.FORMS, *models.FORMS, *providers.FORMS, *routes.FORMS, *usage.FORMS)
+FORMS = (*calls.FORMS, *models.FORMS, *providers.FORMS, *receipts.FORMS, *routes.FORMS, *usage.FORMS)
 
 
 class Api(FastAPI):

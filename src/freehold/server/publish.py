@@ -13,6 +13,7 @@ from freehold.core.crypto import Identity, sha256
 from freehold.core.db import writing
 from freehold.core.errors import BadSignature
 from freehold.core.snapshot import read_snapshot, write_snapshot
+from freehold.gateway.routing.types import Routes
 from freehold.identity import store as keys_store
 from freehold.identity.keys import Key, snapshot
 from freehold.identity.types import Keys
@@ -26,17 +27,26 @@ KINDS = ("policy", "routes", "keys")
 """In the order they are written: a key never names a budget that the policy does not have yet."""
 
 
-class Publisher:
-    """Publishes to one instance's snapshot folder. `owned` tells where the embedded models answer now."""
+class Facts(msgspec.Struct, frozen=True):
+    """What is true beside the settings: where the embedded models answer now, and what vendors' lists say."""
 
-    def __init__(
-        self, engine: Engine, home: Path, identity: Identity, clock: Clock, owned: Callable[[], Sequence[Target]]
-    ) -> None:
+    owned: Callable[[], Sequence[Target]]
+    list_price: compiled.ListPrice = compiled.no_price
+
+
+class Publisher:
+    """Publishes to one instance's snapshot folder."""
+
+    def __init__(self, engine: Engine, home: Path, identity: Identity, clock: Clock, facts: Facts) -> None:
         self._engine = engine
         self._folder = home / "snapshots"
         self._identity = identity
         self._clock = clock
-        self.owned = owned
+        self._facts = facts
+
+    def routes(self, settings: Settings) -> Routes:
+        """The routes that settings lead to now."""
+        return compiled.routes(settings, self._facts.owned(), self._facts.list_price)
 
     def publish(self, settings: Settings) -> dict[str, int]:
         """Write down and out what changed; returns the version of every kind."""
@@ -51,7 +61,7 @@ class Publisher:
         policy = compiled.policy(settings, [one for key in keys for one in key_budgets(key)])
         contents = {
             "policy": policy,
-            "routes": compiled.routes(settings, self.owned()),
+            "routes": self.routes(settings),
             "keys": _keys(keys, policy.budgets),
         }
         return {kind: self._record(connection, kind, contents[kind]) for kind in KINDS}

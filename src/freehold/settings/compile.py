@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from freehold.core.label import Label, Level, parse_label
 from freehold.gateway.providers.vendors import vendor
@@ -20,9 +20,20 @@ RENTED_CLEARANCE = Label(Level.INTERNAL)
 OWNED_CLEARANCE = Label(Level.UNKNOWN)
 
 
-def routes(settings: Settings, owned: Sequence[Target]) -> Routes:
+ListPrice = Callable[[str, str], Price | None]
+"""The dated list price of a vendor's model."""
+
+
+def no_price(vendor_name: str, model: str) -> Price | None:
+    """Knows no list prices."""
+    return None
+
+
+def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = no_price) -> Routes:
     """The `routes` snapshot: configured targets and routes beside the embedded owned ones."""
-    targets = [_target(name, one, settings.providers[one.provider]) for name, one in settings.targets.items()]
+    targets = [
+        _target(name, one, settings.providers[one.provider], list_price) for name, one in settings.targets.items()
+    ]
     mine = [one for one in owned_routes() if settings.serving.enabled and one.name not in settings.routes]
     configured = [_route(name, one, settings) for name, one in settings.routes.items()]
     aliases = [(alias, name) for name, one in settings.routes.items() for alias in one.aliases]
@@ -59,7 +70,7 @@ def owned_by(owner: str, all_budgets: Sequence[Budget]) -> tuple[str, ...]:
     return tuple(one.id for one in all_budgets if one.id in (owner, f"{owner}/{one.period}"))
 
 
-def _target(name: str, one: TargetSettings, provider: ProviderSettings) -> Target:
+def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_price: ListPrice) -> Target:
     row = vendor(provider.vendor) if provider.vendor else None
     driver = provider.driver or (row.driver if row else "openai")
     kin = row or vendor(driver)
@@ -79,7 +90,7 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings) -> Targe
         owned=provider.owned,
         region=one.region or stated or "unknown",
         clearance=parse_label(one.clearance) if one.clearance else default,
-        price=_price(one.price) if one.price else FREE,
+        price=_price(one.price) if one.price else (list_price(row.name, one.model or name) if row else None) or FREE,
         context_tokens=one.context_tokens,
         max_output_tokens=one.max_output_tokens,
         connect_seconds=one.connect_seconds,

@@ -10,7 +10,6 @@ from freehold.server.actors import Served, allowed
 from freehold.server.instance import Instance
 from freehold.server.probe import Probed, probe
 from freehold.server.structs import answer, described
-from freehold.settings import compile as compiled
 from freehold.settings.environment import resolve_secret
 
 router = APIRouter(prefix="/api/providers", tags=["providers"])
@@ -43,7 +42,7 @@ def index(instance: Served) -> Response:
 @router.post("/{name}/check", dependencies=CHECK, responses=described(list[Probed]))
 async def check(name: str, instance: Served) -> Response:
     """Ask each address of a provider for its models, with our key and without any content."""
-    found = compiled.routes(instance.settings, instance.publisher.owned()).targets
+    found = instance.publisher.routes(instance.settings).targets
     addresses = {one.origin: one for one in found if one.provider == name}
     if not addresses:
         raise NotFound(f"no target leads to a provider {name!r}", hint="list them: freehold providers list")
@@ -51,7 +50,7 @@ async def check(name: str, instance: Served) -> Response:
 
 
 def _providers(instance: Instance) -> list[ProviderView]:
-    found = compiled.routes(instance.settings, instance.publisher.owned()).targets
+    found = instance.publisher.routes(instance.settings).targets
     names = sorted({one.provider for one in found})
     views = []
     for name in names:

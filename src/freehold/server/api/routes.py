@@ -102,7 +102,7 @@ def show(name: str, instance: Served) -> Response:
 
 
 def _routes(instance: Instance) -> Routes:
-    return compiled.routes(instance.settings, instance.publisher.owned())
+    return instance.publisher.routes(instance.settings)
 
 
 def _view(name: str, routes: Routes) -> RouteView:

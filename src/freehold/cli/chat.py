@@ -1,0 +1,152 @@
+"""`freehold chat`: talks to a route through the gateway, as any application would."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import ssl
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from freehold.cli.client import Refused, segment
+from freehold.cli.output import emit_json, json_option, say
+from freehold.cli.place import Place
+from freehold.core.errors import NotRunning, UpstreamLied
+
+KEY_SECONDS = 3600.0
+
+
+@click.command()
+@click.argument("text", nargs=-1)
+@click.option("--route", default="owned-chat", show_default=True, help="Route to talk to.")
+@click.option("--label", default="internal", show_default=True, help="Label of what you say, for the key made for it.")
+@click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Longest answer.")
+@json_option
+@click.pass_obj
+def chat(place: Place, text: tuple[str, ...], route: str, label: str, max_tokens: int, *, as_json: bool) -> None:
+    """Say TEXT and print the answer; without TEXT, talk until Ctrl-D.
+
+    Uses the key in FREEHOLD_KEY, else one made for this talk, which ends with it.
+    """
+    with _key(place, label) as (key, address):
+        door = _Door(address, key, route, max_tokens)
+        if text:
+            turns = [{"role": "user", "content": " ".join(text)}]
+            answer = door.ask(turns, echo=not as_json)
+            if as_json:
+                emit_json(answer)
+            return
+        _talk(door)
+
+
+def _talk(door: _Door) -> None:
+    turns: list[dict[str, str]] = []
+    say("Ctrl-D ends the talk")
+    while True:
+        try:
+            turns.append({"role": "user", "content": click.prompt(">", prompt_suffix=" ", err=True)})
+        except click.Abort:
+            return
+        answer = door.ask(turns, echo=True)
+        turns.append({"role": "assistant", "content": answer["content"]})
+
+
+@contextmanager
+def _key(place: Place, label: str) -> Iterator[tuple[str, str]]:
+    """A key and the gateway's address; a key made here is revoked at the end."""
+    from freehold.settings.environment import KEY, variable
+    from freehold.settings.location import read_endpoints
+
+    endpoints = read_endpoints(place.home)
+    if endpoints is None:
+        raise NotRunning(f"no instance runs in {place.home}")
+    if variable(KEY):
+        yield variable(KEY), endpoints.gateway
+        return
+    client = place.client()
+    name = f"chat-{secrets.token_hex(4)}"
+    body = {"name": name, "label": label, "expires_at": time.time() + KEY_SECONDS}
+    made = client.post("/api/keys", body)
+    try:
+        yield made["secret"], endpoints.gateway
+    finally:
+        client.post(f"/api/keys/{segment(name)}/revoke")
+
+
+class _Door:
+    """The gateway, spoken to in the OpenAI dialect."""
+
+    def __init__(self, address: str, key: str, route: str, max_tokens: int) -> None:
+        self._parts = urlsplit(address)
+        self._key = key
+        self._fixed = {"model": route, "max_tokens": max_tokens, "stream": True}
+
+    def ask(self, turns: list[dict[str, str]], *, echo: bool) -> dict[str, Any]:
+        """The answer's text and the call's id; streamed to standard output where `echo` is set."""
+        response = self._send(json.dumps({**self._fixed, "messages": turns}).encode())
+        pieces: list[str] = []
+        ended = False
+        for line in response:
+            data = line.decode().removeprefix("data:").strip()
+            if not line.startswith(b"data:") or not data:
+                continue
+            if data == "[DONE]":
+                ended = True
+                break
+            chunk = json.loads(data)
+            if "error" in chunk:
+                raise Refused(chunk["error"])
+            for choice in chunk.get("choices", ()):
+                piece = choice.get("delta", {}).get("content") or ""
+                pieces.append(piece)
+                if echo:
+                    sys.stdout.write(piece)
+                    sys.stdout.flush()
+        if echo:
+            sys.stdout.write("\n")
+        if not ended:
+            raise UpstreamLied("the stream ended before its end mark")
+        found = {name: response.getheader(name) for name in ("x-request-id", "x-freehold-target")}
+        return {"content": "".join(pieces), "call": found["x-request-id"], "target": found["x-freehold-target"]}
+
+    def _send(self, body: bytes) -> http.client.HTTPResponse:
+        """Raises Refused, NotRunning. A key made a moment ago may not have reached the gateway yet: asks again."""
+        for _ in range(20):
+            response = self._once(body)
+            if response.status == 200:
+                return response
+            error = self._error(response)
+            if error.told.get("code") != "FH-KEY-002":
+                break
+            time.sleep(0.1)
+        raise error
+
+    def _once(self, body: bytes) -> http.client.HTTPResponse:
+        host, port = self._parts.hostname or "127.0.0.1", self._parts.port
+        if self._parts.scheme == "https":
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=300, context=ssl.create_default_context()
+            )
+        else:
+            made = http.client.HTTPConnection(host, port, timeout=300)
+        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+        try:
+            made.request("POST", "/v1/chat/completions", body, headers)
+            return made.getresponse()
+        except OSError:
+            raise NotRunning("the gateway does not answer") from None
+
+    @staticmethod
+    def _error(response: http.client.HTTPResponse) -> Refused:
+        try:
+            told = json.loads(response.read())["error"]
+        except (ValueError, KeyError, TypeError):
+            told = {"message": f"the gateway answered {response.status}"}
+        return Refused(told)

@@ -1,0 +1,167 @@
+"""`freehold doctor`: looks at everything, changes nothing; each failure with its fix."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from freehold.cli.output import emit_json, json_option, mark
+from freehold.cli.place import Place
+from freehold.core.errors import FreeholdError
+
+LEAST_FREE_BYTES = 1 << 30
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one look found: `ok`, `warn` or `fail`, in words, with the fix where one is needed."""
+
+    state: str
+    about: str
+    message: str
+    fix: str = ""
+
+
+Check = Callable[[Place], Iterator[Finding]]
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """Look at everything and say what is well, what may become trouble, and what is broken. Exit 1 on a failure."""
+    place = ctx.find_object(Place)
+    assert place is not None
+    found = [one for check in CHECKS for one in check(place)]
+    if as_json:
+        emit_json(msgspec.to_builtins(found))
+    else:
+        for one in found:
+            click.echo(f"{mark(one.state, _COLOURS[one.state])} {one.about}: {one.message}")
+            if one.fix:
+                click.echo(f"       fix   {one.fix}")
+    if any(one.state == "fail" for one in found):
+        ctx.exit(1)
+
+
+def _python(_place: Place) -> Iterator[Finding]:
+    version = ".".join(str(one) for one in sys.version_info[:3])
+    good = sys.version_info >= (3, 11)
+    yield Finding("ok" if good else "fail", "python", version, "" if good else "use Python 3.11 or newer")
+
+
+def _config(place: Place) -> Iterator[Finding]:
+    from freehold.settings.environment import resolve_secret
+    from freehold.settings.load import load
+    from freehold.settings.problems import InvalidConfig
+
+    try:
+        loaded = load(place.config, place.home_option)
+    except InvalidConfig as error:
+        for one in error.problems:
+            yield Finding("fail", "config", f"{one.where}: {one.message}", one.fix)
+        return
+    except FreeholdError as error:
+        yield Finding("fail", "config", error.message, error.hint)
+        return
+    yield Finding("ok", "config", f"{loaded.file or 'no file: the defaults'} is valid")
+    settings = loaded.settings
+    for name, provider in settings.providers.items():
+        try:
+            resolve_secret(provider.api_key)
+        except FreeholdError as error:
+            yield Finding("warn", f"provider {name}", f"{error.message} (here; the instance may see it)", error.hint)
+    if settings.serving.enabled and not (place.home / "store" / "models").exists():
+        weights = Path(settings.serving.weights)
+        there = any(weights.glob("*.gguf"))
+        yield Finding(
+            "ok" if there else "fail",
+            "models",
+            f"the embedded models are in {weights}" if there else f"no embedded models in {weights}",
+            "" if there else "fetch them: make setup (or set enabled = false in [serving])",
+        )
+
+
+def _prices(place: Place) -> Iterator[Finding]:
+    try:
+        targets = place.client().get("/api/targets")
+    except FreeholdError:
+        return
+    for one in targets:
+        if not one["owned"] and one["price"]["source"] == "not set":
+            fix = f"add price to [targets.{one['name']}]: budgets cannot count what has no price"
+            yield Finding("warn", f"target {one['name']}", "is rented and has no price", fix)
+
+
+def _home(place: Place) -> Iterator[Finding]:
+    home = place.home
+    if not home.exists():
+        yield Finding("warn", "home", f"{home} is not there yet", "start it: freehold up")
+        return
+    for name in ("identity.key", "data.key", "run/admin.token"):
+        path = home / name
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding("fail", "home", f"{path} can be read by others", f"chmod 600 {path}")
+    free = shutil.disk_usage(home).free
+    state = "ok" if free >= LEAST_FREE_BYTES else "warn"
+    yield Finding(state, "home", f"{home}, {free / 1e9:.0f} GB free", "" if state == "ok" else "free some space")
+
+
+def _snapshots(place: Place) -> Iterator[Finding]:
+    from freehold.core.crypto import Identity
+    from freehold.core.snapshot import read_snapshot
+
+    key = place.home / "identity.key"
+    if not key.exists():
+        return
+    identity = Identity(key.read_bytes())
+    for kind in ("keys", "policy", "routes"):
+        try:
+            version, _ = read_snapshot(place.home / "snapshots", kind, msgspec.Raw, identity)
+        except FileNotFoundError:
+            yield Finding("warn", "snapshots", f"{kind} is not published yet", "start the instance: freehold up")
+        except (FreeholdError, msgspec.MsgspecError) as error:
+            fix = "remove the file and restart: freehold up"
+            yield Finding("fail", "snapshots", f"{kind}: {error}", fix)
+        else:
+            yield Finding("ok", "snapshots", f"{kind} version {version}, signature holds")
+
+
+def _processes(place: Place) -> Iterator[Finding]:
+    from freehold.core.process import read_processes
+
+    found = read_processes(place.home / "run" / "processes.json")
+    if found is None:
+        yield Finding("warn", "processes", "none runs", "start the instance: freehold up")
+        return
+    for one in found.children:
+        good = one.phase == "ready"
+        message = one.phase + (f", restarted {one.restarts} times ({one.reason})" if one.restarts else "")
+        state = "fail" if not good else "warn" if one.restarts else "ok"
+        yield Finding(state, one.name, message, "" if good else f"read {one.log}")
+
+
+def _listeners(place: Place) -> Iterator[Finding]:
+    from freehold.settings.location import read_endpoints
+
+    endpoints = read_endpoints(place.home)
+    if endpoints is None:
+        return
+    for name, address in (("gateway", endpoints.gateway), ("management API", endpoints.admin)):
+        parts = urlsplit(address)
+        try:
+            with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=2):
+                yield Finding("ok", name, f"answers at {address}")
+        except OSError:
+            yield Finding("fail", name, f"does not answer at {address}", f"read {place.home / 'logs'}")
+
+
+CHECKS: tuple[Check, ...] = (_python, _config, _home, _snapshots, _processes, _listeners, _prices)

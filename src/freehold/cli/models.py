@@ -1,0 +1,74 @@
+"""`freehold models`: owned models in the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from freehold.cli.client import segment
+from freehold.cli.output import emit_json, fields, json_option, mark, table
+from freehold.cli.place import Place
+
+
+@click.group()
+def models() -> None:
+    """Owned models: signed, pinned by digest, loaded only from the store."""
+
+
+@models.command("list")
+@json_option
+@click.pass_obj
+def list_(place: Place, *, as_json: bool) -> None:
+    """List every model in the store."""
+    found = place.client().get("/api/models")
+    if as_json:
+        emit_json(found)
+        return
+    rows = [{**one, "size": _size(one), "sha256": one["files"][0]["sha256"][:16]} for one in found]
+    table(rows, [(name, name) for name in ("name", "kind", "format", "size", "licence", "sha256", "made_at")])
+
+
+@models.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(place: Place, name: str, *, as_json: bool) -> None:
+    """Print one model's papers."""
+    one = place.client().get(f"/api/models/{segment(name)}")
+    if as_json:
+        emit_json(one)
+        return
+    origin, making = one["origin"], one["making"]
+    fields(
+        [
+            *((key, one[key]) for key in ("name", "kind", "format", "licence")),
+            ("size", _size(one)),
+            ("made at", one["made_at"]),
+            ("from", f"{origin['package']} {origin['version']} ({origin['sha256']})"),
+            ("made by", f"{making['how']}: {making['detail']}"),
+            *((f"file {each['name']}", each["sha256"]) for each in one["files"]),
+        ]
+    )
+
+
+@models.command()
+@click.argument("names", nargs=-1)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
+    """Read every byte of the named models (all, without a name) and compare with their signed manifests."""
+    client = ctx.find_object(Place).client()  # type: ignore[union-attr]  # the group always sets it
+    wanted = names or tuple(one["name"] for one in client.get("/api/models"))
+    found: list[dict[str, Any]] = [client.post(f"/api/models/{segment(one)}/verify") for one in wanted]
+    if as_json:
+        emit_json(found)
+    else:
+        for one in found:
+            click.echo(f"{mark('ok', 'green') if one['good'] else mark('fail', 'red')} {one['name']}: {one['reason']}")
+    if not all(one["good"] for one in found):
+        ctx.exit(4)
+
+
+def _size(one: dict[str, Any]) -> str:
+    return f"{sum(each['size'] for each in one['files']) / 1e6:.0f} MB"

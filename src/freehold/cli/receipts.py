@@ -1,0 +1,126 @@
+"""`freehold receipts`: get the signed statement about a call, and check one without any instance."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from freehold.cli.client import segment
+from freehold.cli.output import emit_json, fields, json_option, mark, say
+from freehold.cli.place import Place
+from freehold.core.errors import BadSignature, FreeholdError
+
+if TYPE_CHECKING:
+    from freehold.ledger.receipts import Receipt
+
+
+@click.group()
+def receipts() -> None:
+    """Receipts: where a call ran, under which policy, what it cost; signed, and checkable offline."""
+
+
+@receipts.command()
+@click.argument("call")
+@click.option("--to", "target_file", type=click.Path(dir_okay=False), help="Write the receipt to a file.")
+@json_option
+@click.pass_obj
+def show(place: Place, call: str, target_file: str | None, *, as_json: bool) -> None:
+    """Print the receipt of CALL; there within a second of its end."""
+    found = place.client().get(f"/api/receipts/{segment(call)}")
+    if target_file:
+        import json
+
+        Path(target_file).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        say(f"written; check it anywhere: freehold receipts verify {target_file} --public-key {found['public_key']}")
+        return
+    if as_json or not sys.stdout.isatty():
+        emit_json(found)
+        return
+    fields((name.replace("_", " "), value) for name, value in found["statement"].items())
+    click.echo()
+    fields([("leaf", found["leaf"]), ("public key", found["public_key"]), ("checkpoint", found["checkpoint"].strip())])
+
+
+@receipts.command()
+@click.argument("what")
+@click.option("--public-key", help="The installation's public key in hex, from a source you trust.")
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, what: str, public_key: str | None, *, as_json: bool) -> None:
+    """Check a receipt: WHAT is a file (`-` for standard input), or a call's id at the running instance.
+
+    Without --public-key the identity in the instance's home is used; without that the receipt is refused,
+    since a receipt cannot vouch for its own key.
+    """
+    place = ctx.find_object(Place)
+    assert place is not None
+    receipt = _read(what, place)
+    try:
+        checks = _verify(receipt, _trusted(public_key, place))
+    except BadSignature as error:
+        _tell(error, as_json=as_json)
+        ctx.exit(4)
+    if as_json:
+        emit_json({"good": True, "checks": checks, "statement": receipt.statement})
+        return
+    for one in checks:
+        click.echo(f"{mark('ok', 'green')} {one['name']}: {one['detail']}")
+    statement = receipt.statement
+    if "call" in statement:
+        click.echo(f"{statement['call']} ran at {statement.get('target') or 'no target'}, {statement.get('outcome')}")
+    else:
+        click.echo(f"{statement.get('change')} by {statement.get('actor')}")
+
+
+def _verify(receipt: Receipt, key: bytes) -> list[dict[str, Any]]:
+    from freehold.ledger.receipts import verify as check
+
+    return [{"name": one.name, "detail": one.detail} for one in check(receipt, key)]
+
+
+def _tell(error: FreeholdError, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"good": False, **error.as_dict()})
+    else:
+        click.echo(f"{mark('fail', 'red')} {error.message}")
+
+
+def _read(what: str, place: Place) -> Receipt:
+    """Raises BadSignature where the text is no receipt."""
+    import json
+
+    import msgspec
+
+    from freehold.ledger.receipts import Receipt
+
+    if what == "-":
+        text = sys.stdin.read()
+    elif Path(what).is_file():
+        text = Path(what).read_text()
+    else:
+        text = json.dumps(place.client().get(f"/api/receipts/{segment(what)}"))
+    try:
+        return msgspec.json.decode(text, type=Receipt)
+    except msgspec.DecodeError as error:
+        raise BadSignature(f"{what} holds no receipt: {error}") from None
+
+
+def _trusted(given: str | None, place: Place) -> bytes:
+    """The key to check by: as given, or this machine's own. Raises BadSignature, UsageError."""
+    if given:
+        try:
+            key = bytes.fromhex(given)
+        except ValueError:
+            key = b""
+        if len(key) != 32:
+            raise click.UsageError("--public-key is 64 hex digits")
+        return key
+    from freehold.core.crypto import Identity
+
+    path = place.home / "identity.key"
+    if not path.exists():
+        raise click.UsageError("no identity lives here: give --public-key, from a source you trust")
+    return Identity(path.read_bytes()).public

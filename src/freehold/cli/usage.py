@@ -1,0 +1,74 @@
+"""`freehold usage`: tokens, money and time in groups."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from freehold.cli.output import emit_json, json_option, table
+from freehold.cli.place import Place
+from freehold.cli.wanted import query, wanted_options
+from freehold.core.money import usd
+
+GROUPS = ("day", "key", "route", "target", "team", "workflow")
+
+
+@click.command()
+@click.option("--by", default="target", show_default=True, help=f"Groups, by commas, of: {', '.join(GROUPS)}.")
+@click.option("--budgets", is_flag=True, help="Show how the budgets stand instead.")
+@wanted_options
+@json_option
+@click.pass_obj
+def usage(place: Place, /, by: str, *, budgets: bool, as_json: bool, **given: Any) -> None:
+    """Print what was used and what it cost, beside what the same tokens would have cost rented."""
+    client = place.client()
+    if budgets:
+        standings = client.get("/api/budgets")
+        if as_json:
+            emit_json(standings)
+        else:
+            table(
+                standings, [(name, name.replace("_", " ")) for name in ("budget", "period", "limit", "spent", "held")]
+            )
+        return
+    names = [one.strip() for one in by.split(",") if one.strip()]
+    unknown = [one for one in names if one not in GROUPS]
+    if unknown:
+        raise click.UsageError(f"cannot group by {', '.join(unknown)}: use some of {', '.join(GROUPS)}")
+    found = client.get("/api/usage", by=names, **query(given))
+    if as_json:
+        emit_json(found)
+        return
+    columns = [*((name, name) for name in names), *_COLUMNS]
+    table([_row(names, one) for one in found], columns)
+
+
+_COLUMNS = (
+    ("calls", "calls"),
+    ("errors", "errors"),
+    ("input", "input"),
+    ("cached", "cached"),
+    ("output", "output"),
+    ("cost", "cost"),
+    ("rented", "rented price"),
+    ("p50", "p50"),
+    ("p95", "p95"),
+)
+
+
+def _row(names: list[str], one: dict[str, Any]) -> dict[str, Any]:
+    counts = one["usage"]
+    return {
+        **dict(zip(names, one["group"], strict=True)),
+        "calls": one["calls"],
+        "errors": one["errors"],
+        "input": counts.get("input", 0),
+        "cached": counts.get("cached", 0),
+        "output": counts.get("output", 0),
+        "cost": usd(Decimal(one["cost"])),
+        "rented": usd(Decimal(one["what_if"])),
+        "p50": f"{one['p50']:.2f} s",
+        "p95": f"{one['p95']:.2f} s",
+    }

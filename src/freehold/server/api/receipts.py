@@ -1,0 +1,26 @@
+"""Signed statements about calls and changes, over the management API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Response
+
+from freehold.ledger.audit.log import receipt_of_call, receipt_of_change
+from freehold.ledger.receipts import Receipt
+from freehold.server.actors import Served, allowed
+from freehold.server.structs import answer, described
+
+router = APIRouter(prefix="/api/receipts", tags=["receipts"], dependencies=[Depends(allowed("receipts:read"))])
+
+FORMS = (Receipt,)
+
+
+@router.get("/change/{leaf}", responses=described(Receipt))
+def of_change(leaf: int, instance: Served) -> Response:
+    """The receipt of an audited change, by its leaf."""
+    return answer(receipt_of_change(instance.engine, instance.identity, instance.sealer, leaf))
+
+
+@router.get("/{call}", responses=described(Receipt))
+def of_call(call: str, instance: Served) -> Response:
+    """The receipt of a call; there within a second of its end."""
+    return answer(receipt_of_call(instance.engine, instance.identity, instance.sealer, call))
