@@ -74,7 +74,7 @@ def show(place: Place, call: str, *, as_json: bool) -> None:
         *_named(one, ("route", "target", "region", "outcome", "status", "error")),
         ("tokens", tokens + (" (estimated)" if usage.get("estimated") else "")),
         ("cost", _money(one["cost"])),
-        ("price", f"{one['price_source']}, {one['price_as_of']}"),
+        ("price", None if one["price_source"] in ("", "not set") else f"{one['price_source']}, {one['price_as_of']}"),
         ("rented price", f"{_money(one['what_if'])} at {one['what_if_target']}" if one["what_if"] else None),
         ("latency", _seconds(one["latency"])),
         ("first token", _seconds(one["first_token"])),

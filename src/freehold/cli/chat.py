@@ -37,6 +37,7 @@ def chat(place: Place, text: tuple[str, ...], route: str, label: str, max_tokens
     """
     with _key(place, label) as (key, address):
         door = _Door(address, key, route, max_tokens)
+        door.wait_for_key()
         if text:
             turns = [{"role": "user", "content": " ".join(text)}]
             answer = door.ask(turns, echo=not as_json)
@@ -117,18 +118,20 @@ class _Door:
         return {"content": "".join(pieces), "call": found["x-request-id"], "target": found["x-freehold-target"]}
 
     def _send(self, body: bytes) -> http.client.HTTPResponse:
-        """Raises Refused, NotRunning. A key made a moment ago may not have reached the gateway yet: asks again."""
-        for _ in range(20):
-            response = self._once(body)
-            if response.status == 200:
-                return response
-            error = self._error(response)
-            if error.told.get("code") != "FH-KEY-002":
-                break
-            time.sleep(0.1)
-        raise error
+        """Raises Refused, NotRunning."""
+        response = self._once("POST", "/v1/chat/completions", body)
+        if response.status != 200:
+            raise self._error(response)
+        return response
 
-    def _once(self, body: bytes) -> http.client.HTTPResponse:
+    def wait_for_key(self) -> None:
+        """A key made a moment ago reaches the gateway with the next snapshot: ask for the models until it counts."""
+        for _ in range(50):
+            if self._once("GET", "/v1/models", b"").status != 401:
+                return
+            time.sleep(0.1)
+
+    def _once(self, method: str, path: str, body: bytes) -> http.client.HTTPResponse:
         host, port = self._parts.hostname or "127.0.0.1", self._parts.port
         if self._parts.scheme == "https":
             made: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -138,7 +141,7 @@ class _Door:
             made = http.client.HTTPConnection(host, port, timeout=300)
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         try:
-            made.request("POST", "/v1/chat/completions", body, headers)
+            made.request(method, path, body, headers)
             return made.getresponse()
         except OSError:
             raise NotRunning("the gateway does not answer") from None

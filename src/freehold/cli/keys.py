@@ -60,11 +60,12 @@ def create(place: Place, /, name: str, *, as_json: bool, **given: Any) -> None:
 
 
 @keys.command("list")
+@click.option("--all", "every", is_flag=True, help="Revoked ones too.")
 @json_option
 @click.pass_obj
-def list_(place: Place, *, as_json: bool) -> None:
-    """List every key."""
-    found = place.client().get("/api/keys")
+def list_(place: Place, *, every: bool, as_json: bool) -> None:
+    """List the keys, oldest first."""
+    found = [one for one in place.client().get("/api/keys") if every or one["state"] != "revoked"]
     if as_json:
         emit_json(found)
     else:

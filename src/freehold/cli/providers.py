@@ -22,6 +22,7 @@ def providers() -> None:
 @click.pass_obj
 def list_(place: Place, *, known: bool, as_json: bool) -> None:
     """List the providers in use."""
+    names: tuple[str, ...]
     if known:
         from freehold.gateway.providers.vendors import VENDORS
 

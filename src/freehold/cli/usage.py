@@ -30,7 +30,11 @@ def usage(place: Place, /, by: str, *, budgets: bool, as_json: bool, **given: An
             emit_json(standings)
         else:
             table(
-                standings, [(name, name.replace("_", " ")) for name in ("budget", "period", "limit", "spent", "held")]
+                standings,
+                [
+                    (name, name.replace("_", " "))
+                    for name in ("budget", "period", "limit", "spent", "held", "available")
+                ],
             )
         return
     names = [one.strip() for one in by.split(",") if one.strip()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 import msgspec
@@ -38,13 +39,12 @@ class _Answer(asyncio.Protocol):
         self._request = request
         self._parser = httptools.HttpResponseParser(self)
         self.status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send at once."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class is none by inheritance
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what is no HTTP ends the matter."""

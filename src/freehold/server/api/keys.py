@@ -101,14 +101,14 @@ def create(new: NewKey, instance: Served, actor: Writer) -> MadeKey:
     return MadeKey(secret=secret, **view(made, instance.clock()).model_dump())
 
 
-@router.get("/{name}", dependencies=READ)
+@router.get("/{name:path}", dependencies=READ)
 def show(name: str, instance: Served) -> KeyView:
     """One key by name or id."""
     with instance.reading() as connection:
         return view(store.by_name(connection, name), instance.clock())
 
 
-@router.patch("/{name}")
+@router.patch("/{name:path}")
 def update(name: str, change: KeyChange, instance: Served, actor: Writer) -> KeyView:
     """Change a key."""
     changes = _changes(change, instance, actor)
@@ -119,7 +119,7 @@ def update(name: str, change: KeyChange, instance: Served, actor: Writer) -> Key
     return view(after, instance.clock())
 
 
-@router.post("/{name}/rotate")
+@router.post("/{name:path}/rotate")
 def rotate(name: str, how: Rotation, instance: Served, actor: Writer) -> MadeKey:
     """Give a key a new secret; the old one counts a while longer."""
     now = instance.clock()
@@ -130,7 +130,7 @@ def rotate(name: str, how: Rotation, instance: Served, actor: Writer) -> MadeKey
     return MadeKey(secret=secret, **view(key, now).model_dump())
 
 
-@router.post("/{name}/revoke")
+@router.post("/{name:path}/revoke")
 def revoke(name: str, instance: Served, actor: Writer) -> KeyView:
     """End a key at once."""
     with instance.changing(actor.name, "key.revoke", {"name": name}) as connection:

@@ -39,7 +39,7 @@ def index(instance: Served) -> Response:
     return answer(_providers(instance))
 
 
-@router.post("/{name}/check", dependencies=CHECK, responses=described(list[Probed]))
+@router.post("/{name:path}/check", dependencies=CHECK, responses=described(list[Probed]))
 async def check(name: str, instance: Served) -> Response:
     """Ask each address of a provider for its models, with our key and without any content."""
     found = instance.publisher.routes(instance.settings).targets
