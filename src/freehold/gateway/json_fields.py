@@ -122,6 +122,10 @@ class Fields:
         """A list of objects, each also with its bytes."""
         return self._numbered(name, self.raws(name))
 
+    def put_back(self, name: str, raw: Raw) -> None:
+        """Undo a `raw`, so that the member is read again."""
+        self._left[name] = raw
+
     def content(self, name: str) -> str | list[tuple[Raw, Fields]]:
         """What may be a string or a list of objects; each item also with its bytes."""
         found = self.raw(name)

@@ -9,8 +9,13 @@ from msgspec import Raw
 
 from freehold.core.errors import FreeholdError, UpstreamLied
 from freehold.gateway import json_splice
+from freehold.gateway.dialects import anthropic_answer, anthropic_encode
 from freehold.gateway.dialects import anthropic_wire as wire
+from freehold.gateway.dialects.anthropic_decode import request_of
+from freehold.gateway.dialects.anthropic_stream import Decoder
+from freehold.gateway.dialects.anthropic_write import Encoder
 from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
+from freehold.gateway.messages import Answer, Request
 from freehold.gateway.ports import Peek
 from freehold.gateway.stream_edges import Edges
 from freehold.ledger.meter import Usage
@@ -92,6 +97,30 @@ class AnthropicMessages:
         if not bytes(seen.content).startswith(b"["):
             raise UpstreamLied("the target's answer holds no content")
         return None if seen.usage is None else wire.usage_of(seen.usage)
+
+    def decode_request(self, body: bytes) -> Request:
+        """The neutral form."""
+        return request_of(body)
+
+    def encode_request(self, request: Request, model: str) -> tuple[bytes, tuple[str, ...]]:
+        """The body for a target."""
+        return anthropic_encode.body_of(request, model)
+
+    def decode_answer(self, body: bytes) -> Answer:
+        """The neutral form."""
+        return anthropic_answer.answer_of(body)
+
+    def encode_answer(self, answer: Answer, *, created: int = 0) -> tuple[bytes, tuple[str, ...]]:
+        """The body for a caller; this dialect tells no time."""
+        return anthropic_answer.body_of(answer)
+
+    def stream_decoder(self) -> Decoder:
+        """A decoder for one stream."""
+        return Decoder()
+
+    def stream_encoder(self, request: Peek, *, created: int = 0) -> Encoder:
+        """An encoder for one stream."""
+        return Encoder()
 
     def stream_meter(self) -> Meter:
         """A meter for one relayed stream."""

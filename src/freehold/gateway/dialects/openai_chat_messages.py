@@ -86,7 +86,7 @@ def _messages(turn: Turn, dropped: list[str]) -> list[dict[str, Any]]:
     images = [one for part in results for one in part.parts if isinstance(one, Image)]
     if images:
         dropped.append("tool_result.image_place")
-        found.append({"role": "user", "content": [_part(one, dropped) for one in images]})
+        rest = [*images, *rest]
     if rest or not results:
         pairs = {"role": turn.role, "name": name, "content": _content(rest, dropped)}
         found.append(build(pairs, turn.extra, NAME))
@@ -94,7 +94,7 @@ def _messages(turn: Turn, dropped: list[str]) -> list[dict[str, Any]]:
 
 
 def _result(part: ToolResult, dropped: list[str]) -> dict[str, Any]:
-    """Only text may stand in a tool's message: images follow in a user's message of their own."""
+    """Only text may stand in a tool's message: images follow in the user's message."""
     dropped += [f"tool_result.{name}" for name in foreign(part.extra, NAME)]
     if part.is_error:
         dropped.append("is_error")
