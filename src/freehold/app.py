@@ -67,18 +67,26 @@ def worker(config: str | None, home: Path) -> None:
     """Background jobs."""
     from freehold.core.crypto import Sealer
     from freehold.core.db import check, connect, url_of
+    from freehold.core.ids import from_text
     from freehold.jobs.types import Beat, Kind, Payload, Schedule
     from freehold.jobs.worker import run
-    from freehold.ledger.capture import Bodies, expire
+    from freehold.ledger.capture import Bodies, erase_call, erase_key, expire
 
     engine = connect(url_of(home / "freehold.db"))
     check(engine)
     bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
 
+    def erasure(payload: Payload, _beat: Beat) -> Payload:
+        """`{"call": ID}` or `{"key": ID}`, and `why`."""
+        why, now = str(payload.get("why", "asked for")), time.time()
+        if "key" in payload:
+            return {"erased": erase_key(engine, bodies, payload["key"], why, now)}
+        return {"erased": erase_call(engine, bodies, from_text(payload["call"]), why, now)}
+
     def retention(_payload: Payload, _beat: Beat) -> Payload:
         return {"erased": expire(engine, bodies, time.time())}
 
-    kinds = (Kind("capture.expire", retention),)
+    kinds = (Kind("capture.erase", erasure), Kind("capture.expire", retention))
     run(engine, kinds, (Schedule("retention", "capture.expire", every_seconds=3600.0),))
 
 
