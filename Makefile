@@ -1,0 +1,56 @@
+# Everything sets itself up. PYTHON is any Python 3.11 or newer; set-up may download packages, running never does.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+JOBS ?= 2
+BIN := .venv/bin
+# A virtual environment is good for one set of locked requirements in one folder.
+STAMP := .venv/.ready-$(shell (pwd; cat requirements/dev.txt) | cksum | cut -d' ' -f1)
+MODELS := .cache/models
+LOCK := $(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	--python-version 3.11 --quiet
+
+.PHONY: help setup demo up test lint soak bench docs lock clean
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(STAMP) ## Build .venv and fetch the embedded models
+	@$(BIN)/python -m freehold.serving.fetch --into $(MODELS)
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Start an instance, send real calls, show what happened
+	@$(BIN)/python -m demo
+
+up: setup ## Start the service and stay
+	@$(BIN)/freehold up
+
+test: setup lint ## Run everything CI runs
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: setup ## Long fuzzing and endurance
+	$(BIN)/pytest -m soak --timeout 3600
+
+bench: setup ## Measure the data plane against its peers
+	$(BIN)/python -m bench.gateway
+
+docs: $(STAMP) ## Write the reference pages anew
+	$(BIN)/python -m docs.generate
+
+lock: $(STAMP) ## Lock the requirements anew
+	$(LOCK) --output-file requirements/run.txt
+	$(LOCK) --group dev --output-file requirements/dev.txt
+
+clean: ## Remove what set-up made, and no data
+	rm -rf .venv $(MODELS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
