@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from freehold.core.crypto import Identity, Verifier
-from freehold.core.errors import BadSignature
+from freehold.core.errors import BadArtefact, BadSignature
 
 T = TypeVar("T")
 
@@ -38,10 +38,17 @@ def write_snapshot(folder: Path, kind: str, version: int, made_at: float, conten
 
 
 def read_snapshot(folder: Path, kind: str, form: type[T], verifier: Verifier) -> tuple[int, T]:
-    """The version and content of a kind. Raises BadSignature or FileNotFoundError."""
+    """The version and content of a kind.
+
+    Raises FileNotFoundError, BadSignature, or BadArtefact where it is signed but of another form (another version of
+    this software wrote it).
+    """
     blob = (folder / f"{kind}.snapshot").read_bytes()
     verifier.verify(blob[:64], blob[64:])
-    envelope = msgspec.msgpack.decode(blob[64:], type=Envelope)
-    if envelope.kind != kind:
-        raise BadSignature(f"the snapshot of {kind} holds {envelope.kind}")
-    return envelope.version, msgspec.msgpack.decode(envelope.content, type=form)
+    try:
+        envelope = msgspec.msgpack.decode(blob[64:], type=Envelope)
+        if envelope.kind != kind:
+            raise BadSignature(f"the snapshot of {kind} holds {envelope.kind}")
+        return envelope.version, msgspec.msgpack.decode(envelope.content, type=form)
+    except msgspec.DecodeError as error:
+        raise BadArtefact(f"the snapshot of {kind} is signed but has another form: {error}") from None

@@ -50,7 +50,8 @@ def unpack(data: bytes) -> tuple[list[Frame], int]:
         if length > _MAX_FRAME or end > size:
             break
         payload = data[at + 8 : end]
-        if zlib.crc32(payload) != check:
+        # An empty payload is no frame: zeros, as a power cut may leave at the end of a file, would pass the checksum.
+        if not length or zlib.crc32(payload) != check:
             break
         frames.append(_decode(payload))
         at = end
@@ -152,8 +153,9 @@ class Journal:
 
     def _cut(self) -> None:
         """Drop half a write and go on in a new segment: the writer may have read what is dropped here."""
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._handle, self._size)
+        if self._size <= SEGMENT_BYTES:  # else this segment was cut before, or is whole
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, self._size)
         self._size = SEGMENT_BYTES + 1
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ class Purse:
         if not amount:
             return NOTHING
         drawn: list[Slice] = []
-        for budget in budgets:
+        for budget in dict.fromkeys(budgets):  # one named twice is drawn on once
             held = self.slices.get(budget)
             if held is None or held.left < amount or now >= held.resets_at:
                 return Shortage(budget, amount)
