@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from freehold.core.money import ZERO
 from freehold.gateway.routing.table import Stop
-from freehold.ledger.frames import Close, Tried
+from freehold.ledger.frames import Tried
 from freehold.ledger.meter import Usage, charge
 from freehold.policy.budgets import NOTHING, Purse, Reservation
 
@@ -14,7 +12,7 @@ NONE = Usage()
 
 
 class Account:
-    """Times are Unix seconds, money is US dollars."""
+    """Times are Unix seconds, money is US dollars. `spent` and `tried` are what the closing frame says."""
 
     # Defaults stand on the class: one is made for each call, and most of them stay as they are.
     reservation: Reservation = NOTHING
@@ -25,7 +23,6 @@ class Account:
     expected_tokens = 0
     spent = ZERO
     tokens = 0
-    settled = False
 
     def __init__(self, call: bytes, at: float, purse: Purse) -> None:
         self.call = call
@@ -39,8 +36,10 @@ class Account:
         self.started = now
         self.first_token = None
         self.body_bytes = body_bytes
-        stop.health.in_flight += 1
-        stop.health.breaker.begin(now)
+        health = stop.health
+        health.in_flight += 1
+        if health.breaker.until:
+            health.breaker.begin(now)
 
     def end(self, outcome: str, status: int, usage: Usage | None, now: float, error: str = "") -> None:
         """The attempt is over. Does nothing where none is under way."""
@@ -49,15 +48,19 @@ class Account:
             return
         self.stop = None
         stop.health.in_flight -= 1
-        used = usage or NONE
-        price: Decimal = charge(used, stop.rate) if usage and not stop.free else ZERO
-        self.spent += price
-        self.tokens += used.input + used.output
-        first = self.first_token
-        began, ended = self.started - self.at, now - self.at
-        token = None if first is None else first - self.at
-        number = len(self.tried) + 1
-        self.tried.append(Tried(number, stop.name, began, token, ended, outcome, status, used, price, error))
+        price = ZERO
+        if usage is None:
+            usage = NONE
+        else:
+            self.tokens += usage.input + usage.output
+            if not stop.free:
+                price = charge(usage, stop.rate)
+                self.spent += price
+        at, first, tried = self.at, self.first_token, self.tried
+        token = None if first is None else first - at
+        tried.append(
+            Tried(len(tried) + 1, stop.name, self.started - at, token, now - at, outcome, status, usage, price, error)
+        )
 
     def estimate(self, events: int) -> Usage:
         """What an unfinished answer used, where the target did not say: four bytes a token in, an event a token out.
@@ -68,11 +71,5 @@ class Account:
 
     def settle(self) -> None:
         """Give the unspent part of the reservation back; once."""
-        if not self.settled:
-            self.settled = True
+        if not self.reservation.settled:
             self.purse.settle(self.reservation, self.spent)
-
-    def close(self, outcome: str, status: int, now: float, *, digest: bytes, delivered: int, error: str = "",
-              dropped: tuple[str, ...] = ()) -> Close:  # fmt: skip
-        """The frame that settles the call in the journal."""
-        return Close(self.call, now, outcome, status, self.spent, tuple(self.tried), digest, delivered, dropped, error)

@@ -13,10 +13,10 @@ from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied
 from freehold.gateway.account import Account
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.ports import Dialect, Peek
-from freehold.gateway.relay import LAST_CHUNK, Filtered, Stream, Translated, Verbatim, Whole, chunk, plain
+from freehold.gateway.relay import LAST_CHUNK, Filtered, Stream, Translated, Verbatim, chunk, plain
 from freehold.gateway.routing.table import Path, Stop
-from freehold.gateway.upstream import Upstream
-from freehold.ledger.frames import Body, Refused
+from freehold.gateway.upstream import CONTENT, RAW, WHOLE, Upstream
+from freehold.ledger.frames import Body, Close, Refused
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Answering:
     over = False
     committed = False
     delivered = 0
-    _whole: Whole | None = None
+    capturing = False
+    """Are this route's bodies kept?"""
     _stream: Stream | None = None
     _head = b""
     _hash = None
@@ -78,36 +79,35 @@ class Answering:
 
     # From the target
 
-    def answer_head(self, upstream: Upstream) -> bool:
-        """Choose the way the body takes. True for raw bytes."""
-        headers = upstream.headers
+    def answer_head(self, upstream: Upstream) -> int:
+        """Choose the way the body takes."""
+        peek = self.peek
+        assert peek is not None
         if self.account.first_token is None:
             self.account.first_token = self.plane.now()
-        assert self.peek
-        streams = headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        encoding = headers.get(b"content-encoding", b"identity")
-        if upstream.status != 200 or not self.peek.stream or not streams or encoding != b"identity":
-            self._whole = Whole()
-            return False
+        if not peek.stream or upstream.status != 200:
+            return WHOLE
+        headers = upstream.headers
+        if not headers.get(b"content-type", b"").startswith(b"text/event-stream") or b"content-encoding" in headers:
+            return WHOLE
         out = self.out
         http11 = self.inbound.http11
         frame = chunk if http11 else plain
         if out.decoded:
-            decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(self.peek)
+            decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek)
             self._stream = Translated(decoder, out.restore, encoder, frame)
-            return False
+            return CONTENT
         stripper = self.dialect.stream_stripper() if out.strip_usage else None
         self._hash = hashlib.sha256()
         if stripper is None and http11 and upstream.may_be_raw() and not self.capturing:
             self._stream = Verbatim(self.dialect.stream_meter())
-            return True
+            return RAW
         self._stream = Filtered(self.dialect.stream_meter(), stripper, frame)
-        return False
+        return CONTENT
 
     def answer_raw(self, raw: bytes, content: bytes, whole: bool) -> None:
         """Raw bytes of a stream; the last chunk waits until the end mark is checked and the close is written."""
-        now = self.plane.now()
-        self.deadline = now + self.plan[self.position].target.idle_seconds
+        self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
         stream = self._stream
         assert stream is not None and self._hash is not None
         try:
@@ -130,14 +130,11 @@ class Answering:
         self._finish(stream.usage(), LAST_CHUNK)
 
     def answer_body(self, content: bytes) -> None:
-        """Content of a body: gathered, or passed on in whatever way was chosen."""
-        whole, stream = self._whole, self._stream
+        """Content of a stream, on through whatever way was chosen."""
+        stream = self._stream
+        assert stream is not None
+        self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
         try:
-            if whole is not None:
-                whole.feed(content)
-                return
-            assert stream is not None
-            self.deadline = self.plane.now() + self.plan[self.position].target.idle_seconds
             if not self.committed and not self.out.decoded:
                 self._check_first(content)
             data = stream.feed(content)
@@ -148,13 +145,10 @@ class Answering:
             self._deliver(data)
 
     def answer_end(self) -> None:
-        """The body is complete."""
+        """The body of a stream is complete."""
+        stream = self._stream
+        assert stream is not None
         try:
-            if self._whole is not None:
-                self._answer_whole(self._whole.body())
-                return
-            stream = self._stream
-            assert stream is not None
             data = stream.end()
         except FreeholdError as error:
             self.fail(error)
@@ -162,6 +156,18 @@ class Answering:
         if data:
             self._deliver(data)
         self._finish(stream.usage(), LAST_CHUNK if self.inbound.http11 else b"")
+
+    def answer_whole(self, body: bytes) -> None:
+        """The body of an answer that is no stream."""
+        upstream = self.upstream
+        assert upstream is not None
+        try:
+            if upstream.status != 200:
+                self._answer_error(upstream, body)
+            else:
+                self._answer_ok(upstream, body)
+        except FreeholdError as error:
+            self.fail(error)
 
     def _check_first(self, content: bytes) -> None:
         """A stream whose first event is an error is no answer: another target may still give one."""
@@ -171,15 +177,12 @@ class Answering:
 
     # A whole answer
 
-    def _answer_whole(self, body: bytes) -> None:
-        upstream = self.upstream
-        assert upstream is not None and self.peek
-        status = upstream.status
-        if status != 200:
-            self._answer_error(upstream, body)
-            return
-        encoding = upstream.headers.get(b"content-encoding", b"identity")
-        if encoding != b"identity":
+    def _answer_ok(self, upstream: Upstream, body: bytes) -> None:
+        assert self.peek is not None
+        if self.peek.stream:
+            raise UpstreamLied("the target answered a streaming request without a stream")
+        encoding = upstream.headers.get(b"content-encoding")
+        if encoding is not None and encoding != b"identity":
             raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")
         out = self.out
         if out.decoded:
@@ -188,23 +191,25 @@ class Answering:
                 answer = out.restore.answer(answer)
             usage = answer.usage
             body, lost = self.dialect.encode_answer(answer)
-            out.dropped += lost
+            out.dropped += tuple(one for one in lost if one not in out.dropped)
         else:
             usage = out.dialect.usage(body)
-        if self.peek.stream:
-            raise UpstreamLied("the target answered a streaming request without a stream")
-        self._end_attempt(usage)
         self.delivered = len(body)
+        self._end_attempt(usage or self.account.estimate(len(body) // 4))
         if self.capturing:
             self.capture("response", body)
-        head = self._ok_head(len(body), cost=True)
+        self._reply(self._ok_head(len(body), cost=True) + body, "ok", 200, body)
+
+    def _reply(self, data: bytes, outcome: str, status: int, body: bytes, error: str = "") -> None:
+        """Settle, then send a whole response."""
         connection = self.connection
 
         def reply(failed: JournalUnavailable | None) -> None:
-            connection.write(head + body)
+            connection.write(data)
             connection.done()
 
-        self.settle("ok", 200, digest=hashlib.sha256(body).digest(), then=reply)
+        digest = hashlib.sha256(body).digest() if self.plane.receipts else b""
+        self.settle(outcome, status, reply, error=error, digest=digest)
 
     def _answer_error(self, upstream: Upstream, body: bytes) -> None:
         """The target answered with an error: the caller's own mistakes go on as they came."""
@@ -215,34 +220,32 @@ class Answering:
         if not mine or not body.lstrip().startswith(b"{"):
             self.fail(error)
             return
-        now = self.plane.now()
         stop.health.breaker.succeeded()
-        self.account.end("refused", upstream.status, None, now, error.code)
-        head = self._ok_head(len(body), status=upstream.status)
-        connection = self.connection
-
-        def reply(failed: JournalUnavailable | None) -> None:
-            connection.write(head + body)
-            connection.done()
-
+        self.account.end("refused", upstream.status, None, self.plane.now(), error.code)
         self.delivered = len(body)
-        self.settle("failed", upstream.status, error=error.code, digest=hashlib.sha256(body).digest(), then=reply)
+        head = self._ok_head(len(body), status=upstream.status)
+        self._reply(head + body, "failed", upstream.status, body, error.code)
 
     # To the caller
 
     def _ok_head(self, length: int | None, *, status: int = 200, cost: bool = False) -> bytes:
-        plane = self.plane
-        more = plane.dialect_head(self.dialect, self.request_id)
+        """The response head; `length` None means chunks (or, for HTTP/1.0, until the connection closes)."""
+        plane, out = self.plane, self.out
+        more = self.plan[self.position].named
         if self.lane is not None and self.lane.limited and self.caller is not None:
-            pairs = self.dialect.headers(self.request_id, self.caller.limits(), plane.now())
-            more = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
-        dropped = self.out.dropped
-        if dropped:
-            more += b"x-freehold-dropped: %b\r\n" % ", ".join(dropped).encode("ascii", "replace")
-        if cost:
-            more += b"x-freehold-cost: %b\r\n" % format(self.account.spent, "f").encode()
-        kind = b"application/json" if length is not None else b"text/event-stream; charset=utf-8"
-        return plane.head(status, kind, self.plan[self.position].name, more, length, self.inbound)
+            pairs = self.dialect.headers(self.request_id, self.caller.limits(), plane.coarse)[1:]
+            more += b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+        if out.dropped:
+            more += b"x-freehold-dropped: %b\r\n" % ", ".join(out.dropped).encode("ascii", "replace")
+        if not self.inbound.keep_alive:
+            more += b"connection: close\r\n"
+        if length is not None:
+            spent = b"x-freehold-cost: %b\r\n" % f"{self.account.spent:f}".encode() if cost else b""
+            more += b"%bcontent-length: %d\r\n\r\n" % (spent, length)
+            return plane.head(status, b"application/json", self.dialect, self.request_id, more)
+        more += b"cache-control: no-cache\r\n"
+        more += b"transfer-encoding: chunked\r\n\r\n" if self.inbound.http11 else b"\r\n"
+        return plane.head(status, b"text/event-stream; charset=utf-8", self.dialect, self.request_id, more)
 
     def _write(self, data: bytes) -> None:
         """Raw bytes on; the head goes before the first."""
@@ -287,7 +290,7 @@ class Answering:
             connection.done(keep)
 
         assert self._hash is not None
-        self.settle("ok", 200, digest=self._hash.digest(), then=reply)
+        self.settle("ok", 200, reply, digest=self._hash.digest())
 
     def break_off(self, error: FreeholdError) -> None:
         """The answer had begun: say so where the framing is ours, and close without the mark of an end."""
@@ -302,34 +305,35 @@ class Answering:
             connection.close()
 
         digest = self._hash.digest() if self._hash is not None else b""
-        self.settle("broken", 200, error=error.code, digest=digest, then=cut)
+        self.settle("broken", 200, cut, error=error.code, digest=digest)
 
     def pause(self) -> None:
         """The caller reads slowly: so do we, for a while."""
         if self.upstream is not None and not self.upstream.closed:
             self.upstream.transport.pause_reading()
-            self.deadline = self.plane.now() + SLOW_CALLER_SECONDS
+            self.deadline = self.plane.coarse + SLOW_CALLER_SECONDS
 
     def resume(self) -> None:
         """The caller caught up."""
         if self.upstream is not None and not self.upstream.closed:
             self.upstream.transport.resume_reading()
-            self.deadline = self.plane.now() + self.plan[self.position].target.idle_seconds
+            self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
 
     # Settlement
 
     def _release(self) -> None:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
-            self.plane.pool.give(upstream, self.plan[self.position].target.tls_ca, self.plane.now())
+            idle = self.plan[self.position].idle
+            assert idle is not None
+            self.plane.pool.give(idle, upstream, self.plane.coarse)
 
-    def _end_attempt(self, usage: Usage | None) -> None:
-        now = self.plane.now()
+    def _end_attempt(self, usage: Usage) -> None:
         self._release()
-        stop = self.account.stop
-        if stop is not None:
-            stop.health.breaker.succeeded()
-        self.account.end("ok", 200, usage or self.account.estimate(self.delivered // 4), now)
+        account = self.account
+        if account.stop is not None:
+            account.stop.health.breaker.succeeded()
+        account.end("ok", 200, usage, self.plane.now())
 
     def partial_usage(self) -> Usage | None:
         """What a broken answer used: as told, else estimated from what was delivered; None where nothing was."""
@@ -341,13 +345,8 @@ class Answering:
 
     def reset_answer(self) -> None:
         """Forget what a lost attempt left behind."""
-        self._whole = self._stream = self._hash = self._captured = None
+        self._stream = self._hash = self._captured = None
         self.delivered = 0
-
-    @property
-    def capturing(self) -> bool:
-        """Are this route's bodies kept?"""
-        return self.plane.sealer is not None and self.path is not None and self.path.route.capture
 
     def capture(self, side: str, body: bytes) -> None:
         """Seal a body into the journal; the writer stores it."""
@@ -361,29 +360,25 @@ class Answering:
         self,
         outcome: str,
         status: int,
+        then: Callable[[JournalUnavailable | None], None] | None = None,
         *,
         error: str = "",
         digest: bytes = b"",
-        then: Callable[[JournalUnavailable | None], None] | None = None,
     ) -> None:
         """The one end of a call: money and tokens settled, the close written, then the last bytes to the caller."""
         if self.over:
             return
         self.over = True
-        plane, account = self.plane, self.account
+        plane, account, caller = self.plane, self.account, self.caller
         account.settle()
-        caller = self.caller
         if caller is not None and caller.tokens is not None:
             caller.tokens.correct(account.tokens - account.expected_tokens)
         plane.calls.discard(self)
-        if self.opened:
-            plane.journal.add(
-                account.close(
-                    outcome, status, plane.now(), digest=digest, delivered=self.delivered, error=error,
-                    dropped=self.out.dropped,
-                ),
-                then,
-            )  # fmt: skip
-        else:
+        if not self.opened:
             plane.journal.add(self.refused_frame(status, error), then)
-
+            return
+        close = Close(
+            self.id, plane.now(), outcome, status, account.spent, tuple(account.tried), digest, self.delivered,
+            self.out.dropped, error,
+        )  # fmt: skip
+        plane.journal.add(close, then)

@@ -92,7 +92,8 @@ def authenticate(callers: Callers, headers: Mapping[bytes, bytes], now: float) -
     bearer = headers.get(b"authorization")
     token = headers.get(b"x-api-key")
     if bearer is not None:
-        token = bearer[7:] if bearer[:7].lower() == b"bearer " else b""
+        scheme = bearer[:7]
+        token = bearer[7:] if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
     if not token:
         raise Unauthenticated("this request carries no key")
     caller = callers.get(hashlib.sha256(token).digest())

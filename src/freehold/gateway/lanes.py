@@ -16,7 +16,7 @@ from freehold.policy.permits import Mint
 class Lane:
     """Made under one policy (`mint`) and one route table (`path`); both are compared by identity before use."""
 
-    __slots__ = ("budgets", "label", "label_text", "limited", "mint", "only", "path")
+    __slots__ = ("budgets", "key_id", "label", "label_text", "limited", "mint", "only", "path", "team")
 
     def __init__(self, caller: Caller, path: Path, mint: Mint, raised: Label | None = None) -> None:
         """Raises RouteNotInScope, or NoPermittedTarget with the reason for each target."""
@@ -30,6 +30,8 @@ class Lane:
         self.label = label
         self.label_text = str(label)
         self.budgets = caller.budgets + path.route.budgets
+        self.key_id = caller.principal.key_id
+        self.team = caller.principal.team
         self.limited = caller.requests is not None or caller.tokens is not None
         tiers = path.permitted(label, mint)
         if not tiers:

@@ -6,7 +6,6 @@ llhttp parses; this file enforces what it leaves open (sizes, Host, duplicates) 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
@@ -34,13 +33,15 @@ class Inbound:
 
     __slots__ = ("body", "headers", "http11", "keep_alive", "method", "url")
 
-    def __init__(self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
+    def __init__(
+        self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool, http11: bool
+    ) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
-        self.keep_alive = True
-        self.http11 = True
+        self.keep_alive = keep_alive
+        self.http11 = http11
 
 
 class Handler(Protocol):
@@ -60,10 +61,12 @@ class House(Protocol):
     """What connections belong to."""
 
     max_body_bytes: int
-    now: Callable[[], float]
+    coarse: float
+    known_hosts: set[bytes | None]
+    """Host headers seen and found to be ours."""
     connections: set[Connection]
 
-    def hosted(self, host: bytes) -> bool:
+    def hosted(self, host: bytes | None) -> bool:
         """Is this a name we serve?"""
 
     def serve(self, connection: Connection, inbound: Inbound) -> Handler | None:
@@ -85,15 +88,16 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.closing = False
         self.queue: list[Inbound] = []
-        self.since = house.now()
+        self.since = house.coarse
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body: bytes | list[bytes] = b""
+        self._body = b""
+        self._pieces: list[bytes] = []
         self._size = 0
         self._head_bytes = 0
         self._in_head = True
         self._fault: FreeholdError | None = None
-        self._current: Inbound | None = None
+        self._keep = True
 
     # From the transport
 
@@ -107,6 +111,8 @@ class Connection(asyncio.Protocol):
         if self.closing:
             return
         if self._in_head:
+            if not self._head_bytes:
+                self.since = self.house.coarse
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -147,68 +153,68 @@ class Connection(asyncio.Protocol):
 
     # From the parser
 
-    def on_message_begin(self) -> None:
-        """A new request."""
-        self._url = b""
-        self._headers = {}
-        self._body = b""
-        self._size = 0
-        self.since = self.house.now()
-
     def on_url(self, url: bytes) -> None:
         """Comes in pieces when the read was split."""
-        self._url = self._url + url if self._url else url
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep what we use; a second one of those that must be single is an attack."""
         name = name.lower()
         if name in WANTED:
             if name in self._headers:
-                if name in _SINGLE:
-                    self._fault = BadHttp(f"more than one {name.decode()} header")
-                else:
-                    value = self._headers[name] + b"," + value
+                value = self._again(name, value)
             self._headers[name] = value
+
+    def _again(self, name: bytes, value: bytes) -> bytes:
+        if name in _SINGLE:
+            self._fault = BadHttp(f"more than one {name.decode()} header")
+        return self._headers[name] + b"," + value
 
     def on_headers_complete(self) -> None:
         """Refuse early what can be refused early."""
         self._in_head = False
         self._head_bytes = 0
-        headers = self._headers
+        headers, house = self._headers, self.house
         host = headers.get(b"host")
-        if host is None or not self.house.hosted(host):
-            if self._fault is None:
-                self._fault = WrongHost("the Host header is missing or not one of ours")
+        if host not in house.known_hosts and not house.hosted(host):
+            self._fault = self._fault or WrongHost("the Host header is missing or not one of ours")
             return
         length = headers.get(b"content-length")
-        if length is not None and int(length) > self.house.max_body_bytes:
-            self._fault = TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
+        if length is not None and len(length) > 5 and int(length) > house.max_body_bytes:
+            self._fault = TooLarge(f"a body of more than {house.max_body_bytes} bytes")
         elif b"expect" in headers and self._fault is None and not self.busy:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, data: bytes) -> None:
         """Gather; pieces are joined once."""
-        self._size += len(data)
-        if self._size > self.house.max_body_bytes:
-            self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
-            self._body = b""
-        elif not self._body:
+        if not self._body:
             self._body = data
-        elif isinstance(self._body, list):
-            self._body.append(data)
-        else:
-            self._body = [self._body, data]
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size + len(self._body) > self.house.max_body_bytes:
+            self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
+            self._pieces.clear()
 
     def on_message_complete(self) -> None:
         """A whole request: serve it, or let it wait its turn."""
         self._in_head = True
+        body = self._body
+        if self._pieces:
+            body = b"".join((body, *self._pieces))
+            self._pieces.clear()
+            self._size = 0
+        if len(body) > self.house.max_body_bytes:
+            self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
         if self._fault is not None or self.closing:
             return
-        body = self._body if isinstance(self._body, bytes) else b"".join(self._body)
-        inbound = Inbound(self.parser.get_method(), self._url, self._headers, body)
-        inbound.keep_alive = self.parser.should_keep_alive()
-        inbound.http11 = self.parser.get_http_version() != "1.0"
-        self._body = b""
+        parser = self.parser
+        inbound = Inbound(
+            parser.get_method(), self._url, self._headers, body, parser.should_keep_alive(),
+            parser.get_http_version() != "1.0",
+        )  # fmt: skip
+        self._url = self._body = b""
+        self._headers = {}
         if not self.busy:
             self._serve(inbound)
             return
@@ -220,7 +226,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, inbound: Inbound) -> None:
         self.busy = True
-        self._current = inbound
+        self._keep = inbound.keep_alive
         handler = self.house.serve(self, inbound)
         if self.busy:
             self.handler = handler
@@ -234,9 +240,8 @@ class Connection(asyncio.Protocol):
         """The answer is whole: go on with the next request, or close."""
         self.handler = None
         self.busy = False
-        current = self._current
-        self.since = self.house.now()
-        if not keep or current is None or not current.keep_alive:
+        self.since = self.house.coarse
+        if not keep or not self._keep:
             self.close()
         elif self.queue and not self.closing:
             if len(self.queue) == MAX_QUEUED:

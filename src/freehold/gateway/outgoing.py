@@ -29,26 +29,25 @@ class Outgoing(msgspec.Struct):
 
 def spoken(dialect: str, stop: Stop) -> str:
     """The dialect to speak to this target for a caller of `dialect`; empty where none will do."""
-    offered = stop.target.dialects
-    if dialect in offered:
-        return dialect
-    for one in offered:
-        if (dialect, one) in TRANSLATED:
-            return one
-    return ""
+    found = stop.speaks.get(dialect)
+    if found is None:
+        offered = stop.target.dialects
+        translated = [one for one in offered if (dialect, one) in TRANSLATED]
+        found = stop.speaks[dialect] = dialect if dialect in offered else translated[0] if translated else ""
+    return found
 
 
 def prepare(
     dialect: Dialect, body: bytes, peek: Peek, stop: Stop, dialects: Mapping[str, Dialect], *, strict: bool
 ) -> Outgoing:
     """The body for `stop`. Raises NotTranslatable, and BadRequest where the content does not decode."""
-    name = spoken(dialect.name, stop)
+    name = stop.speaks.get(dialect.name) or spoken(dialect.name, stop)
     target = stop.target
-    if not name:
-        raise NotTranslatable(f"{target.name} does not speak {dialect.name}, and no translation leads there")
     if name == dialect.name and not stop.driver.must_adapt(target, peek):
         add = peek.stream and not peek.wants_usage and "no_stream_options" not in target.quirks
         return Outgoing(dialect.with_model(body, peek, target.model, add_usage=add), dialect, False, add)
+    if not name:
+        raise NotTranslatable(f"{target.name} does not speak {dialect.name}, and no translation leads there")
     request: Request = dialect.decode_request(body)
     request, restore = stop.driver.adapt(target, request)
     outer = dialects[name]

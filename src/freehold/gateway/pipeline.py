@@ -119,39 +119,39 @@ class Call(Answering):
 
         Raises what refuses the call before anything was sent.
         """
-        plane, lane = self.plane, self.lane
+        plane, lane, account = self.plane, self.lane, self.account
         assert lane is not None
-        self.out = out = self._prepared()
+        self.out = out = self._prepared(lane)
         stop = self.plan[self.position]
         now = plane.now()
         # Under the policy in force now, not the one the call came in under: a retry must not outlive a change.
         self.permit = plane.mint.permit(self.id, lane.label, stop.target, out.body, now)
-        if not stop.free and not self._reserve(stop, out, now):
+        if not stop.free and not self._reserve(lane, stop, out, now):
             return
-        self.account.begin(stop, len(out.body), now)
-        self.deadline = now + self._patience(stop)
+        account.begin(stop, len(out.body), now)
+        self.deadline = now + self._patience(lane, stop)
         if self.opened:
-            number = len(self.account.tried) + 1
-            frame: Open | Attempt = Attempt(self.id, now, number, stop.name, self.account.reservation.amount)
+            number = len(account.tried) + 1
+            frame: Open | Attempt = Attempt(self.id, now, number, stop.name, account.reservation.amount)
         else:
-            frame = self._open(stop)
+            frame = self._open(lane, stop)
             self.opened = True
-            if self.capturing:
+            if lane.path.route.capture and plane.sealer is not None:
+                self.capturing = True
                 self.capture("request", self.inbound.body)
         plane.journal.add(frame, self.dispatch)
 
-    def _patience(self, stop: Stop) -> float:
+    def _patience(self, lane: Lane, stop: Stop) -> float:
         """Seconds of silence before the answer begins."""
-        peek, lane = self.peek, self.lane
-        assert peek is not None and lane is not None
-        if not peek.stream:
+        assert self.peek is not None
+        if not self.peek.stream:
             return stop.target.whole_seconds
         limit = lane.path.route.first_token_seconds
         return stop.target.first_token_seconds if limit is None else limit
 
-    def _prepared(self) -> Outgoing:
-        peek, lane = self.peek, self.lane
-        assert peek is not None and lane is not None
+    def _prepared(self, lane: Lane) -> Outgoing:
+        peek = self.peek
+        assert peek is not None
         strict = lane.path.route.strict or b"x-freehold-strict" in self.inbound.headers
         while True:
             stop = self.plan[self.position]
@@ -162,10 +162,10 @@ class Call(Answering):
                     raise
                 self.position += 1
 
-    def _reserve(self, stop: Stop, out: Outgoing, now: float) -> bool:
+    def _reserve(self, lane: Lane, stop: Stop, out: Outgoing, now: float) -> bool:
         """Set the money aside; False where the call has to wait for the budget authority."""
-        peek, lane, account = self.peek, self.lane, self.account
-        assert peek is not None and lane is not None
+        peek, account = self.peek, self.account
+        assert peek is not None
         amount = stop.bound(len(out.body), peek.max_output, peek.choices)
         purse = self.plane.purse
         if account.reservation.slices:
@@ -194,14 +194,15 @@ class Call(Answering):
         except FreeholdError as problem:
             self.refuse(problem)
 
-    def _open(self, stop: Stop) -> Open:
-        caller, lane, peek = self.caller, self.lane, self.peek
-        assert caller is not None and lane is not None and peek is not None
-        principal, reservation = caller.principal, self.account.reservation
+    def _open(self, lane: Lane, stop: Stop) -> Open:
+        peek, plane = self.peek, self.plane
+        assert peek is not None
+        reservation = self.account.reservation
+        drawn = tuple([one.spoken for one in reservation.slices]) if reservation.slices else ()
         return Open(
-            self.id, self.at, principal.key_id, principal.team, lane.path.name, self.dialect.name, peek.stream,
-            lane.label_text, self.workflow, stop.name, self.plane.mint.version, self.plane.table.version,
-            reservation.amount, tuple([one.spoken for one in reservation.slices]), self.permit.body_sha256,
+            self.id, self.at, lane.key_id, lane.team, lane.path.name, self.dialect.name, peek.stream,
+            lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
+            reservation.amount, drawn, self.permit.body_sha256,
         )  # fmt: skip
 
     def dispatch(self, failed: JournalUnavailable | None) -> None:
@@ -212,8 +213,10 @@ class Call(Answering):
             self.fail(failed)
             return
         stop = self.plan[self.position]
-        target = stop.target
-        upstream = self.plane.pool.take(target.origin, target.tls_ca, self.plane.now())
+        plane, idle = self.plane, stop.idle
+        if idle is None:
+            idle = stop.idle = plane.pool.bucket(stop.origin, stop.target.tls_ca)
+        upstream = plane.pool.take(idle, plane.coarse)
         if upstream is None:
             self.plane.connect(stop, self)
         else:
@@ -222,20 +225,20 @@ class Call(Answering):
     def connected(self, upstream: Upstream) -> None:
         """A connection is there."""
         if self.over:
-            upstream.idle_since = self.plane.now()
             upstream.abort()
             return
         out, stop = self.out, self.plan[self.position]
-        head = stop.head(out.dialect.name, out.dialect.upstream_path)
-        extra = b""
-        if stop.forwards and not out.decoded:
-            headers = self.inbound.headers
-            extra = b"".join(b"%b: %b\r\n" % (n, headers[n]) for n in stop.forwards if n in headers)
+        dialect = out.dialect
+        head = stop.heads.get(dialect.name) or stop.head(dialect.name, dialect.upstream_path)
+        headers = self.inbound.headers
+        if out.decoded or stop.forwards.isdisjoint(headers):
+            head = b"%b%d\r\n\r\n" % (head, len(out.body))
+        else:
+            extra = b"".join([b"%b: %b\r\n" % (n, headers[n]) for n in stop.forwards if n in headers])
+            head = b"%b%d\r\n%b\r\n" % (head, len(out.body), extra)
         self.upstream = upstream
         try:
-            upstream.request(
-                self, self.permit, b"%b%d\r\n%b\r\n" % (head, len(out.body), extra), self.plane.now()
-            )
+            upstream.request(self, self.permit, head, self.plane.coarse)
         except FreeholdError as error:
             self.upstream = None
             upstream.abort()
@@ -350,7 +353,7 @@ class Call(Answering):
             connection.write(data)
             connection.done()
 
-        self.settle("failed", status, error=error.code, then=reply)
+        self.settle("failed", status, reply, error=error.code)
 
     def crash(self, error: Exception) -> None:
         """A defect of ours met this call: it still ends, honestly and once."""

@@ -65,6 +65,7 @@ class Plane:
         clock: Callable[[], float],
         roll: Callable[[], float],
         log: Log,
+        receipts: bool = True,
     ) -> None:
         self.journal = journal
         self.dialects: Mapping[str, Dialect] = {one.name: one for one in dialects}
@@ -74,6 +75,8 @@ class Plane:
         self.now = clock
         self.roll = roll
         self.log = log
+        self.receipts = receipts
+        """Are bodies digested, so that a receipt can say what was sent and answered?"""
         self.new_id = IdMaker(clock)
         self.callers: Callers = {}
         self.keys_version = 0
@@ -85,22 +88,24 @@ class Plane:
         self.draining = False
         self.ready = False
         self._hosts = frozenset(hosts)
-        self._hosted: dict[bytes, bool] = {}
+        self.known_hosts: set[bytes | None] = set()
         self._heads: dict[str, tuple[bytes, bytes]] = {}
+        self.coarse = 0.0
+        """The time, good to a tenth of a second: for deadlines and idleness."""
         self.tick()
 
     # The house connections belong to
 
-    def hosted(self, host: bytes) -> bool:
-        """Is `host` (with or without port) one of our names? Answers are remembered, up to a thousand of them."""
-        found = self._hosted.get(host)
-        if found is None:
-            name = host.decode("latin-1").lower()
-            if name.rpartition(":")[2].isdigit() and not name.endswith("]"):
-                name = name.rpartition(":")[0]
-            found = "*" in self._hosts or name in self._hosts
-            if len(self._hosted) < 1000:
-                self._hosted[host] = found
+    def hosted(self, host: bytes | None) -> bool:
+        """Is `host` (with or without port) one of our names? What is gets remembered, up to a thousand of them."""
+        if host is None:
+            return False
+        name = host.decode("latin-1").lower()
+        if name.rpartition(":")[2].isdigit() and not name.endswith("]"):
+            name = name.rpartition(":")[0]
+        found = name in self._hosts or "*" in self._hosts
+        if found and len(self.known_hosts) < 1000:
+            self.known_hosts.add(host)
         return found
 
     def serve(self, connection: Connection, inbound: Inbound) -> Call | None:
@@ -147,31 +152,20 @@ class Plane:
     # Heads, cheap
 
     def tick(self) -> None:
-        """Once a second or so: what need not be computed for each answer."""
-        self._date = b"date: %b\r\n" % formatdate(self.now(), usegmt=True).encode()
+        """Ten times a second: what need not be computed for each answer."""
+        self.coarse = self.now()
+        self._date = b"date: %b\r\ncontent-type: " % formatdate(self.coarse, usegmt=True).encode()
 
-    def dialect_head(self, dialect: Dialect, request_id: str) -> bytes:
-        """The dialect's own header lines for a request id, without limits."""
+    def head(self, status: int, kind: bytes, dialect: Dialect, request_id: str, more: bytes) -> bytes:
+        """A response head from the status line to just before the framing lines and the empty line."""
         found = self._heads.get(dialect.name)
         if found is None:
             mark = "\x00"
-            lines = b"".join(b"%b: %b\r\n" % pair for pair in dialect.headers(mark, [], self.now()))
+            lines = b"".join(b"%b: %b\r\n" % pair for pair in dialect.headers(mark, [], self.coarse))
             before, _, after = lines.partition(mark.encode())
-            found = self._heads[dialect.name] = (before, after)
-        return found[0] + request_id.encode() + found[1]
-
-    def head(self, status: int, kind: bytes, target: str, more: bytes, length: int | None, inbound: Inbound) -> bytes:
-        """A response head; `length` None means chunks (or, for HTTP/1.0, until the connection closes)."""
+            found = self._heads[dialect.name] = (b"\r\n" + before, after)
         line = b"HTTP/1.1 200 OK\r\n" if status == 200 else status_line(status)
-        if length is not None:
-            size = b"content-length: %d\r\n" % length
-        else:
-            size = b"cache-control: no-cache\r\n" + (b"transfer-encoding: chunked\r\n" if inbound.http11 else b"")
-        if not inbound.keep_alive:
-            size += b"connection: close\r\n"
-        return b"%b%bcontent-type: %b\r\n%bx-freehold-target: %b\r\n%b\r\n" % (
-            line, self._date, kind, more, target.encode(), size,
-        )  # fmt: skip
+        return b"".join((line, self._date, kind, found[0], request_id.encode(), found[1], more))
 
     def log_defect(self, error: Exception, request_id: str) -> None:
         """A defect, with its trace but without any content of the call."""

@@ -1,7 +1,7 @@
-"""How an answer travels from target to caller: four ways with one face, sans-I/O.
+"""How a stream travels from target to caller: three ways with one face, sans-I/O.
 
-`Whole` gathers a body; `Verbatim` passes raw bytes on; `Filtered` passes content on through a filter;
-`Translated` decodes events and encodes them anew. `complete` is true only once the end mark was seen.
+`Verbatim` passes raw bytes on; `Filtered` passes content on through a filter; `Translated` decodes events and
+encodes them anew. None of them ends well before the dialect's end mark was seen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from freehold.gateway.ports import Restore, StreamDecoder, StreamEncoder, Stream
 from freehold.ledger.meter import Usage
 
 LAST_CHUNK = b"0\r\n\r\n"
-MAX_ANSWER_BYTES = 256 << 20
 
 
 def chunk(data: bytes) -> bytes:
@@ -26,28 +25,6 @@ def chunk(data: bytes) -> bytes:
 def plain(data: bytes) -> bytes:
     """Framing for HTTP/1.0 callers: none, the end of the connection is the end of the body."""
     return data
-
-
-class Whole:
-    """A body gathered to its end."""
-
-    __slots__ = ("_pieces", "size")
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self.size = 0
-
-    def feed(self, data: bytes) -> None:
-        """More of it. Raises UpstreamLied where it does not end."""
-        self.size += len(data)
-        if self.size > MAX_ANSWER_BYTES:
-            raise UpstreamLied(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
-        self._pieces.append(data)
-
-    def body(self) -> bytes:
-        """All of it."""
-        pieces = self._pieces
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class Stream(Protocol):

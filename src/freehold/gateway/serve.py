@@ -43,6 +43,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 32 << 20
     tls_certificate: str = ""
     tls_key: str = ""
+    receipts: bool = True
+    """Digest bodies, so that receipts can vouch for them."""
     share: int = 1
     """How many gateway processes share the port and the limits."""
     resolve: Callable[[str], str]
@@ -78,6 +80,7 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
         clock=time.time,
         roll=random.random,
         log=log,
+        receipts=config.receipts,
     )
     leases = LeaseClient(plane.purse, epoch, plane.now)
     plane.leases = leases
@@ -129,9 +132,9 @@ async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None
         count += 1
         snapshots.check()
         leases.top_up()
+        plane.tick()
         if count % 5 == 0:
-            sweep(plane, plane.now())
-            plane.tick()
+            sweep(plane, plane.coarse)
 
 
 async def _serve(config: GatewayConfig) -> None:

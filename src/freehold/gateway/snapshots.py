@@ -82,7 +82,7 @@ class Snapshots:
         else:
             version, policy = read_snapshot(self._folder, kind, Policy, self._verifier)
             if self._newer(kind, version):
-                plane.mint = Mint(version, policy)
+                plane.mint = Mint(version, policy, digests=plane.receipts)
                 self._leases.budgets = {one.id: one for one in policy.budgets}
                 self._leases.top_up()
         self._versions[kind] = max(version, self._versions.get(kind, -1))

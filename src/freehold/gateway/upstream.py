@@ -23,20 +23,27 @@ POOL_IDLE_SECONDS = 4.0
 POOL_SIZE = 512
 
 
+MAX_WHOLE_BYTES = 256 << 20
+WHOLE, CONTENT, RAW = range(3)
+
+
 class Receiver(Protocol):
     """Who the answer is for."""
 
-    def answer_head(self, upstream: Upstream) -> bool:
-        """Status and headers are known. True to get the raw bytes of the body instead of its content."""
+    def answer_head(self, upstream: Upstream) -> int:
+        """Status and headers are known: how is the body wanted? WHOLE, CONTENT or RAW."""
 
     def answer_raw(self, raw: bytes, content: bytes, whole: bool) -> None:
         """Raw bytes of the body with their chunk framing, the content in them, and whether the message is complete."""
 
     def answer_body(self, content: bytes) -> None:
-        """Content of the body."""
+        """Content of the body of a stream."""
 
     def answer_end(self) -> None:
-        """The body is complete."""
+        """The body of a stream is complete."""
+
+    def answer_whole(self, body: bytes) -> None:
+        """The whole body of an answer that is no stream."""
 
     def answer_failed(self, error: FreeholdError, stale: bool) -> None:
         """No (more) answer will come; `stale` where a pooled connection died before any byte."""
@@ -54,19 +61,20 @@ class Upstream(asyncio.Protocol):
         # The parser appends content without a Python frame for each chunk.
         self.on_body = self._pieces.append
         self.parser: httptools.HttpResponseParser = httptools.HttpResponseParser(self)
-        self.headers: dict[bytes, bytes] = {}
-        self.status = 0
         self.used = 0
         self.idle_since = 0.0
         self.closed = False
         self.keep = False
-        self._raw = False
-        self._done = False
-        self._begun = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.headers: dict[bytes, bytes] = {}
+        self.status = 0
+        self._wanted = WHOLE
+        self._done = self._begun = self._framed = self._interim = False
         self._head = b""
         self._in_head = True
-        self._framed = False
-        self._interim = False
+        self._size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the way out."""
@@ -75,13 +83,10 @@ class Upstream(asyncio.Protocol):
     def request(self, receiver: Receiver, permit: Permit, head: bytes, now: float) -> None:
         """Send a request; its answer goes to `receiver`. Raises EgressRefused."""
         self.receiver = receiver
-        self._pieces.clear()
-        self.headers = {}
-        self.status = 0
+        if self.used:
+            self._pieces.clear()
+            self._begin()
         self.used += 1
-        self._raw = self._done = self._begun = self._framed = self._interim = False
-        self._head = b""
-        self._in_head = True
         send(self.transport, self.origin, permit, head, now)
 
     @property
@@ -112,9 +117,16 @@ class Upstream(asyncio.Protocol):
                 self._fail(UpstreamLied("the target's answer has endless headers"))
             return
         pieces = self._pieces
+        if self._wanted == WHOLE:
+            self._size += len(data)
+            if self._done:
+                receiver.answer_whole(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            elif self._size > MAX_WHOLE_BYTES:
+                self._fail(UpstreamLied(f"an answer of more than {MAX_WHOLE_BYTES} bytes"))
+            return
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        if self._raw:
+        if self._wanted == RAW:
             if in_head:
                 data = self._head + data
                 data = data[data.find(b"\r\n\r\n") + 4 :]
@@ -140,7 +152,10 @@ class Upstream(asyncio.Protocol):
             return
         if self.status and not self._framed and not self.chunked and exc is None and not self._in_head:
             self.keep = False
-            receiver.answer_end()
+            if self._wanted == WHOLE:
+                receiver.answer_whole(b"".join(self._pieces))
+            else:
+                receiver.answer_end()
             return
         self.receiver = None
         what = "cut its answer" if self._begun else "closed the connection"
@@ -172,7 +187,7 @@ class Upstream(asyncio.Protocol):
         self.status = status
         self._in_head = False
         if self.receiver is not None:
-            self._raw = self.receiver.answer_head(self)
+            self._wanted = self.receiver.answer_head(self)
 
     def may_be_raw(self) -> bool:
         """Raw bytes can be passed on only where their framing tells a cut from an end, and no interim head precedes."""
@@ -202,14 +217,18 @@ class Upstream(asyncio.Protocol):
 
 
 class Pool:
-    """Idle connections by origin and CA bundle, most recently used first."""
+    """Idle connections, a list for each origin and CA bundle, most recently used last."""
 
     def __init__(self) -> None:
         self._idle: dict[tuple[Origin, str], list[Upstream]] = {}
 
-    def take(self, origin: Origin, tls_ca: str, now: float) -> Upstream | None:
+    def bucket(self, origin: Origin, tls_ca: str) -> list[Upstream]:
+        """The list for an origin; targets keep it."""
+        return self._idle.setdefault((origin, tls_ca), [])
+
+    @staticmethod
+    def take(idle: list[Upstream], now: float) -> Upstream | None:
         """A connection that should still be open, or None."""
-        idle = self._idle.get((origin, tls_ca))
         while idle:
             upstream = idle.pop()
             if not upstream.closed and now - upstream.idle_since < POOL_IDLE_SECONDS:
@@ -217,10 +236,10 @@ class Pool:
             upstream.abort()
         return None
 
-    def give(self, upstream: Upstream, tls_ca: str, now: float) -> None:
+    @staticmethod
+    def give(idle: list[Upstream], upstream: Upstream, now: float) -> None:
         """The answer was whole: keep the connection where it may be kept."""
         upstream.receiver = None
-        idle = self._idle.setdefault((upstream.origin, tls_ca), [])
         if upstream.keep and not upstream.closed and len(idle) < POOL_SIZE:
             upstream.idle_since = now
             idle.append(upstream)

@@ -37,7 +37,8 @@ class Breaker:
 
     def succeeded(self) -> None:
         """It answered."""
-        self._outcomes = (self._outcomes << 1) & ((1 << WINDOW) - 1)
+        if self._outcomes:
+            self._outcomes = (self._outcomes << 1) & ((1 << WINDOW) - 1)
         if self._row or self.until:
             self._row = 0
             self.until = 0.0

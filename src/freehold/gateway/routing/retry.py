@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FLOOR_PER_MINUTE = 10.0
 BASE_SECONDS = 0.25
+MAX_SAVED = 1000.0
 MAX_WAIT_SECONDS = 8.0
 """Longest a caller is kept waiting for a retry; a target that asks for more gets no retry."""
 
@@ -20,7 +21,8 @@ class RetryBudget:
 
     def called(self) -> None:
         """One more first attempt."""
-        self._tokens = min(self._tokens + self.ratio, 1000.0)
+        if self._tokens < MAX_SAVED:
+            self._tokens += self.ratio
 
     def take(self, now: float) -> bool:
         """May one more retry be made now?"""

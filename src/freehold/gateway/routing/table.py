@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from freehold.core.errors import BadConfig, UnknownModel
 from freehold.core.label import Label, parse_label
@@ -20,6 +21,9 @@ from freehold.gateway.routing.types import Route, Routes
 from freehold.ledger.meter import rate
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
+
+if TYPE_CHECKING:
+    from freehold.gateway.upstream import Upstream
 
 Tiers = tuple[tuple[tuple["Stop", ...], tuple[float, ...]], ...]
 """For each tier its targets and their weights."""
@@ -49,20 +53,23 @@ class Stop:
         self.bound_output: Decimal = self.rate.output
         self.free = not (self.bound_input or self.bound_output)
         self.forwards = driver.forwards()
+        self.named = f"x-freehold-target: {target.name}\r\n".encode()
+        self.speaks: dict[str, str] = {}
+        """Caller's dialect -> dialect to speak, filled in by `outgoing`."""
+        self.idle: list[Upstream] | None = None
+        """The pool's list for this origin, filled in by the first call."""
         self._secret = secret
-        self._heads: dict[str, bytes] = {}
+        self.heads: dict[str, bytes] = {}
 
     def head(self, dialect: str, upstream_path: str) -> bytes:
         """The request head up to and including `content-length: `."""
-        found = self._heads.get(dialect)
-        if found is None:
-            target = self.target
-            default = {"http": 80, "https": 443}[target.origin.scheme]
-            host = target.origin.host if target.origin.port == default else f"{target.origin.host}:{target.origin.port}"
-            lines = [f"POST {target.path}{upstream_path} HTTP/1.1", f"host: {host}"]
-            lines += [f"{name}: {value}" for name, value in self.driver.headers(target, self._secret, dialect)]
-            lines += ["content-type: application/json", "accept-encoding: identity", "user-agent: freehold"]
-            found = self._heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
+        target, origin = self.target, self.target.origin
+        default = {"http": 80, "https": 443}[origin.scheme]
+        host = origin.host if origin.port == default else f"{origin.host}:{origin.port}"
+        lines = [f"POST {target.path}{upstream_path} HTTP/1.1", f"host: {host}"]
+        lines += [f"{name}: {value}" for name, value in self.driver.headers(target, self._secret, dialect)]
+        lines += ["content-type: application/json", "accept-encoding: identity", "user-agent: freehold"]
+        found = self.heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
         return found
 
     def bound(self, body_bytes: int, max_output: int | None, choices: int) -> Decimal:
