@@ -113,11 +113,11 @@ def _arm(value: Any) -> Any:
     return {"target": value} if isinstance(value, str) else value
 
 
-_ARM = [{"type": "string"}, ArmSettings.model_json_schema()]
+_ARM = ({"type": "string"}, ArmSettings.model_json_schema())
 Steps = Annotated[
     tuple[tuple[ArmSettings, ...], ...],
     BeforeValidator(_steps),
-    WithJsonSchema({"type": "array", "items": {"anyOf": [*_ARM, {"type": "array", "items": {"anyOf": _ARM}}]}}),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [*_ARM, {"type": "array", "items": {"anyOf": [*_ARM]}}]}}),
 ]
 
 

@@ -14,9 +14,10 @@ import httptools
 import msgspec
 
 from freehold.core.egress import Egress
-from freehold.core.errors import FreeholdError, MissingSecret
+from freehold.core.errors import FreeholdError
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.policy.targets import Target
+from freehold.settings.errors import MissingSecret
 
 ANSWER_SECONDS = 15.0
 

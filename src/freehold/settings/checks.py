@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from urllib.parse import urlsplit
 
-from freehold.core.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.core.permit import Origin
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.providers.vendors import vendor, vendor_names
 from freehold.gateway.settings import ProviderSettings
+from freehold.settings.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings

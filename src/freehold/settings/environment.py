@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from freehold.core.errors import MissingSecret
+from freehold.settings.errors import MissingSecret
 
 HOME = "FREEHOLD_HOME"
 CONFIG = "FREEHOLD_CONFIG"

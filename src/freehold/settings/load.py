@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from freehold.core.errors import BadSyntax, MissingSetting
 from freehold.settings import environment
 from freehold.settings.checks import check
+from freehold.settings.errors import BadSyntax, MissingSetting
 from freehold.settings.location import FILE, find
 from freehold.settings.places import Path as Keys
 from freehold.settings.places import places

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from freehold.core.crypto import write_private
-from freehold.core.errors import MissingConfig
 from freehold.settings import environment
+from freehold.settings.errors import MissingConfig
 
 FILE = "freehold.toml"
 HOME = ".freehold"

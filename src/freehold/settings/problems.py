@@ -10,8 +10,8 @@ import msgspec
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from freehold.core.errors import (
-    BadConfig,
+from freehold.core.errors import BadConfig
+from freehold.settings.errors import (
     BadInterpolation,
     BadSetting,
     DanglingName,

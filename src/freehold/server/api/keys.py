@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from freehold.core.clock import iso
-from freehold.core.errors import DanglingName
 from freehold.core.label import UNKNOWN, parse_label
 from freehold.core.section import Count, LabelText, Money, Name
 from freehold.identity import lifecycle, store
@@ -17,6 +16,7 @@ from freehold.identity.keys import Key, state
 from freehold.identity.roles import demand, permissions
 from freehold.server.actors import Actor, Served, allowed
 from freehold.server.instance import Instance
+from freehold.settings.errors import DanglingName
 from freehold.settings.owned import OWNED_ROUTES
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
