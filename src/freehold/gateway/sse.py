@@ -51,6 +51,14 @@ class Events:
         return held
 
 
+def event_of(data: bytes, name: str = "") -> bytes:
+    """One event as bytes. Line ends inside JSON are only ever spacing, and would end the event's line."""
+    if b"\n" in data or b"\r" in data:
+        data = data.replace(b"\n", b" ").replace(b"\r", b" ")
+    head = b"event: " + name.encode() + b"\n" if name else b""
+    return head + b"data: " + data + b"\n\n"
+
+
 def payloads(text: bytes) -> list[bytes]:
     """The data of each event that has some."""
     if not text:

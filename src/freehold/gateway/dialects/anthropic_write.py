@@ -32,6 +32,7 @@ from freehold.gateway.messages import (
     Thinking,
     ToolCall,
 )
+from freehold.gateway.sse import event_of
 from freehold.ledger.meter import Usage
 
 _encode = msgspec.json.Encoder().encode
@@ -87,13 +88,13 @@ class Encoder:
                     self._dropped.append(event.field)
                     return b""
                 kind = msgspec.json.decode(event.raw, type=_Kind).type
-                return _line(kind, bytes(event.raw))
+                return _named(kind, bytes(event.raw))
             case Ended():
                 return self._end()
             case Failed():
                 kind = event.kind if event.kind in _ERRORS else "api_error"
                 error = {"type": "error", "error": {"type": kind, "message": event.message}}
-                return _line("error", _encode(error))
+                return _named("error", _encode(error))
             case _:
                 self._dropped.append("choices")
         return b""
@@ -111,7 +112,7 @@ class Encoder:
         found = build(message, event.extra, NAME, _NESTED)
         found["stop_reason"] = found["stop_sequence"] = None
         found["usage"] = {**wire.counts_of(self._started), **under(event.extra, NAME, "usage.")}
-        return _line("message_start", _encode({"type": "message_start", "message": found}))
+        return _named("message_start", _encode({"type": "message_start", "message": found}))
 
     def _block(self, event: _OfBlock) -> bytes:
         if event.block != self._front and not (self._front is None and isinstance(event, Opened)):
@@ -144,7 +145,7 @@ class Encoder:
         self._parts[event.block] = part
         self._index += 1
         value = {"type": "content_block_start", "index": self._index, "content_block": block}
-        return _line("content_block_start", _encode(value))
+        return _named("content_block_start", _encode(value))
 
     def _grow(self, event: Grown) -> bytes:
         part = self._parts.get(event.block)
@@ -170,7 +171,7 @@ class Encoder:
                 self._dropped.append("citations")
         return b"".join(
             [
-                _line(
+                _named(
                     "content_block_delta",
                     _encode({"type": "content_block_delta", "index": self._index, "delta": delta}),
                 )
@@ -181,7 +182,7 @@ class Encoder:
     def _close(self, block: int) -> bytes:
         if self._parts.pop(block, None) is None:
             return b""
-        return _line("content_block_stop", _encode({"type": "content_block_stop", "index": self._index}))
+        return _named("content_block_stop", _encode({"type": "content_block_stop", "index": self._index}))
 
     def _end(self) -> bytes:
         stopped = self._stopped or Stopped("end")
@@ -194,12 +195,12 @@ class Encoder:
         }
         counts = {name: value for name, value in wire.counts_of(usage).items() if name != "cache_creation"}
         value = {"type": "message_delta", "delta": delta, "usage": {**counts, **under(extra, NAME, "usage.")}}
-        return _line("message_delta", _encode(value)) + _line("message_stop", b'{"type":"message_stop"}')
+        return _named("message_delta", _encode(value)) + _named("message_stop", b'{"type":"message_stop"}')
 
 
 class _Kind(msgspec.Struct):
     type: str
 
 
-def _line(kind: str, data: bytes) -> bytes:
-    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+def _named(kind: str, data: bytes) -> bytes:
+    return event_of(data, kind)

@@ -29,6 +29,7 @@ from freehold.gateway.messages import (
     Thinking,
     ToolCall,
 )
+from freehold.gateway.sse import event_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,7 +42,7 @@ class Encoder:
     def __init__(self, *, wants_usage: bool, created: int) -> None:
         self._wants_usage = wants_usage
         self._created = created
-        self._tail = b',"usage":null}\n\n' if wants_usage else b"}\n\n"
+        self._tail = b',"usage":null}' if wants_usage else b"}"
         self._head = b""
         self._met: set[int] = set()
         self._fields: dict[tuple[int, int], str] = {}
@@ -79,7 +80,7 @@ class Encoder:
                 return self._usage() + b"data: [DONE]\n\n"
             case Failed():
                 error = {"message": event.message, "type": event.kind, "param": None, "code": None}
-                return b"data: " + _encode({"error": error}) + b"\n\n"
+                return event_of(_encode({"error": error}))
         return b""
 
     def _start(self, event: Started) -> None:
@@ -90,7 +91,7 @@ class Encoder:
             "created": event.created or self._created,
             "model": event.model,
         }
-        self._head = b"data: " + _encode(build(pairs, event.extra, NAME))[:-1] + b',"choices":['
+        self._head = _encode(build(pairs, event.extra, NAME))[:-1] + b',"choices":['
 
     def _role(self, choice: int) -> bytes:
         if choice in self._met:
@@ -145,7 +146,7 @@ class Encoder:
 
     def _chunk(self, choice: int, delta: dict[str, Any], reason: Any = None, logprobs: Raw | None = None) -> bytes:
         one = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
-        return self._head + _encode(one) + b"]" + self._tail
+        return event_of(self._head + _encode(one) + b"]" + self._tail)
 
     def _usage(self) -> bytes:
         if not self._wants_usage or self._counted is None:
@@ -155,4 +156,4 @@ class Encoder:
             self._dropped.append("usage.cache_creation")
         self._dropped += foreign(extra, NAME)
         counts = merged(wire.counts_of(usage), under(extra, NAME, "usage."))
-        return self._head + b'],"usage":' + _encode(counts) + b"}\n\n"
+        return event_of(self._head + b'],"usage":' + _encode(counts) + b"}")
