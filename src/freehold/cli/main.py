@@ -53,7 +53,14 @@ class Tree(click.Group):
 @click.command(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--config", metavar="FILE", help="Configuration file; else FREEHOLD_CONFIG, else freehold.toml here.")
 @click.option("--home", metavar="FOLDER", help="Folder of the instance; else FREEHOLD_HOME, else as the file says.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, v: _version(c, v))
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, value: _version(ctx, value),
+    help="Show the version and exit.",
+)
 @click.pass_context
 def freehold(ctx: click.Context, config: str | None, home: str | None) -> None:
     """Use rented models today, own your AI tomorrow: one door for both, metered, governed, with receipts.

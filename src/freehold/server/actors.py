@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -66,11 +65,13 @@ def actor_of(request: Request, instance: Served) -> Actor:
     return Actor(f"key/{key.name}", key.role)
 
 
-def allowed(permission: str) -> Callable[..., Actor]:
+class Allowed:
     """A dependency that lets in actors with a permission and names them to the endpoint."""
 
-    def check(actor: Annotated[Actor, Depends(actor_of)]) -> Actor:
-        demand(actor.role, permission)
-        return actor
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
 
-    return check
+    def __call__(self, actor: Annotated[Actor, Depends(actor_of)]) -> Actor:
+        """Raises Forbidden."""
+        demand(actor.role, self.permission)
+        return actor

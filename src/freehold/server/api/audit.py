@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from freehold.ledger.audit import store
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 
-router = APIRouter(prefix="/api/audit", tags=["audit"], dependencies=[Depends(allowed("audit:read"))])
+router = APIRouter(prefix="/api/audit", tags=["audit"], dependencies=[Depends(Allowed("audit:read"))])
 
 
 @router.get("")

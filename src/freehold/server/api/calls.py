@@ -15,15 +15,15 @@ from freehold.core.ids import from_text
 from freehold.ledger import store
 from freehold.ledger.capture import erase_call
 from freehold.ledger.records import CallDetail, CallRecord, Filter, Page
-from freehold.server.actors import Actor, Served, allowed
+from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
 
-READ = [Depends(allowed("calls:read"))]
-BodyReader = Annotated[Actor, Depends(allowed("bodies:read"))]
-Eraser = Annotated[Actor, Depends(allowed("bodies:erase"))]
+READ = [Depends(Allowed("calls:read"))]
+BodyReader = Annotated[Actor, Depends(Allowed("bodies:read"))]
+Eraser = Annotated[Actor, Depends(Allowed("bodies:erase"))]
 
 
 class Tail(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from freehold.server.actors import Actor, Served, allowed
+from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.settings.load import load
 from freehold.settings.problems import InvalidConfig
@@ -16,8 +16,8 @@ from freehold.settings.tree import Settings
 
 router = APIRouter(prefix="/api/config", tags=["config"])
 
-READ = [Depends(allowed("config:read"))]
-Reloader = Annotated[Actor, Depends(allowed("config:reload"))]
+READ = [Depends(Allowed("config:read"))]
+Reloader = Annotated[Actor, Depends(Allowed("config:reload"))]
 
 
 class SettingView(BaseModel):

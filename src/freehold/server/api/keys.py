@@ -14,15 +14,15 @@ from freehold.core.section import Count, LabelText, Money, Name
 from freehold.identity import lifecycle, store
 from freehold.identity.keys import Key, state
 from freehold.identity.roles import demand, permissions
-from freehold.server.actors import Actor, Served, allowed
+from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.settings.errors import DanglingName
 from freehold.settings.owned import OWNED_ROUTES
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
-READ = [Depends(allowed("keys:read"))]
-Writer = Annotated[Actor, Depends(allowed("keys:write"))]
+READ = [Depends(Allowed("keys:read"))]
+Writer = Annotated[Actor, Depends(Allowed("keys:write"))]
 
 
 class KeyChange(BaseModel):

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Response
 
 from freehold.core.errors import BadArtefact
 from freehold.registry.artefacts import Manifest, Store
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
 
-router = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(allowed("models:read"))])
+router = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(Allowed("models:read"))])
 
 
 class Verified(msgspec.Struct, frozen=True):

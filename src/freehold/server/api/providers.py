@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Response
 
 from freehold.core.errors import NotFound
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.probe import Probed, probe
 from freehold.server.structs import answer, described
@@ -14,8 +14,8 @@ from freehold.settings.environment import resolve_secret
 
 router = APIRouter(prefix="/api/providers", tags=["providers"])
 
-READ = [Depends(allowed("routes:read"))]
-CHECK = [Depends(allowed("providers:check"))]
+READ = [Depends(Allowed("routes:read"))]
+CHECK = [Depends(Allowed("providers:check"))]
 
 
 class ProviderView(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Response
 
 from freehold.ledger.audit.log import receipt_of_call, receipt_of_change
 from freehold.ledger.receipts import Receipt
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 from freehold.server.structs import answer, described
 
-router = APIRouter(prefix="/api/receipts", tags=["receipts"], dependencies=[Depends(allowed("receipts:read"))])
+router = APIRouter(prefix="/api/receipts", tags=["receipts"], dependencies=[Depends(Allowed("receipts:read"))])
 
 FORMS = (Receipt,)
 

@@ -15,12 +15,12 @@ from freehold.identity import store as keys_store
 from freehold.ledger.meter import Price
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
 from freehold.settings import compile as compiled
 
-router = APIRouter(prefix="/api", tags=["routes"], dependencies=[Depends(allowed("routes:read"))])
+router = APIRouter(prefix="/api", tags=["routes"], dependencies=[Depends(Allowed("routes:read"))])
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from freehold import __version__
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 
 router = APIRouter(tags=["status"])
 
-READ = [Depends(allowed("status:read"))]
+READ = [Depends(Allowed("status:read"))]
 
 
 class Status(BaseModel):

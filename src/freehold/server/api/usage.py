@@ -10,13 +10,13 @@ from freehold.identity import store as keys_store
 from freehold.ledger import store
 from freehold.ledger.records import Group, UsageRow
 from freehold.policy.authority import Standing, standing
-from freehold.server.actors import Served, allowed
+from freehold.server.actors import Allowed, Served
 from freehold.server.api.calls import Which
 from freehold.server.publish import key_budgets
 from freehold.server.structs import answer, described
 from freehold.settings import compile as compiled
 
-router = APIRouter(prefix="/api", tags=["usage"], dependencies=[Depends(allowed("usage:read"))])
+router = APIRouter(prefix="/api", tags=["usage"], dependencies=[Depends(Allowed("usage:read"))])
 
 FORMS = (UsageRow, Standing)
 
