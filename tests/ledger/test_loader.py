@@ -16,7 +16,7 @@ from freehold.core.money import ZERO, from_pico
 from freehold.ledger.frames import Frame
 from freehold.ledger.intake.loader import Loader, Pace
 from freehold.ledger.journal import Journal, pack
-from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent
+from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent, usage_hours
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import Home, attempt, call_id, closed, opened, refused, tried
 
@@ -31,6 +31,8 @@ def totals(home: Home) -> dict[str, object]:
         outcomes = dict(connection.execute(select(calls.c.outcome, func.count()).group_by(calls.c.outcome)).all())
         leaves = list(connection.execute(select(calls.c.leaf).order_by(calls.c.leaf)).scalars())
         tried_rows = connection.execute(select(func.count()).select_from(attempts)).scalar()
+        hours = connection.execute(select(func.sum(usage_hours.c.calls), func.sum(usage_hours.c.input))).one()
+        assert tuple(one or 0 for one in hours) == (count, tokens)
         spending = {}
         for table, name in ((leases, "settled"), (spent, "amount")):
             for one in connection.execute(select(table)).mappings():

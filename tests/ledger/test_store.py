@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from freehold.core.db import reading
 from freehold.core.errors import NotFound
-from freehold.core.ids import as_text
+from freehold.core.ids import IdMaker, as_text
 from freehold.ledger import store
+from freehold.ledger.intake.loader import Pace
 from freehold.ledger.meter import Usage
 from freehold.ledger.records import Filter
 from freehold.ledger.tables import calls
@@ -121,11 +125,51 @@ def test_usage_sums_what_the_calls_say(filled: Home) -> None:
 def test_usage_by_day_is_utc(home: Home) -> None:
     home.begin("e1")
     midnight = 1_750_032_000.0  # 2025-06-16T00:00:00Z
-    home.write("e1", refused(1, at=midnight - 0.001), refused(2, at=midnight), refused(3, at=midnight + 86_399))
+    times = (midnight - 0.001, midnight, midnight + 86_399)
+    home.write("e1", *[refused(0, call=IdMaker(lambda at=at: at)(), at=at) for at in times])
     load_once(home.path, home.engine, home.keys)
     with reading(home.engine) as connection:
         days = {one.group[0]: one.calls for one in store.usage(connection, ("day",), Filter())}
+        part = store.usage(connection, ("day",), Filter(since=midnight - 1, until=midnight + 1))
     assert days == {"2025-06-15": 1, "2025-06-16": 2}
+    assert {one.group[0]: one.calls for one in part} == {"2025-06-15": 1, "2025-06-16": 1}
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    since=st.none() | st.floats(START - 9000, START + 9000),
+    until=st.none() | st.floats(START - 9000, START + 9000),
+    team=st.sampled_from(["", "red"]),
+    outcome=st.sampled_from(["", "ok", "refused"]),
+)
+def test_usage_is_that_of_the_calls_listed_whatever_the_span(spread: Home, since, until, team, outcome) -> None:
+    wanted = Filter(since=since, until=until, team=team, outcome=outcome)
+    with reading(spread.engine) as connection:
+        listed = store.list_calls(connection, wanted, limit=1000).calls
+        found = store.usage(connection, ("workflow",), wanted)
+    assert sum(one.calls for one in found) == len(listed)
+    assert sum(one.errors for one in found) == sum(one.outcome == "refused" for one in listed)
+    assert sum(one.usage.input for one in found) == sum(one.usage.input for one in listed)
+    assert sum((one.cost for one in found), Decimal(0)) == sum((one.cost for one in listed), Decimal(0))
+    assert sum((one.what_if for one in found), Decimal(0)) == sum((one.what_if or 0 for one in listed), Decimal(0))
+    assert {one.group[0] for one in found} == {one.workflow for one in listed}
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Calls over five hours, one each 41 seconds, loaded in several batches."""
+    made = Home(tmp_path_factory.mktemp("spread") / "home")
+    made.begin("e1")
+    for number in range(440):
+        at = START - 9000 + number * 41.0
+        call = IdMaker(lambda at=at: at)()
+        if number % 9 == 4:
+            made.write("e1", refused(number, call=call, at=at))
+        else:
+            made.write("e1", opened(number, call=call, at=at), closed(number, call=call, at=at + 0.5))
+    load_once(made.path, made.engine, made.keys, pace=Pace(batch_bytes=20_000))
+    yield made
+    made.close()
 
 
 def test_percentiles_tell_slow_calls_from_fast_ones(home: Home) -> None:

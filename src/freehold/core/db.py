@@ -94,15 +94,25 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
         connection.exec_driver_sql(str(statement), [pick(row) for row in rows])
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], update: tuple[str, ...] = ()) -> None:
-    """Insert `rows`; where the primary key is taken, overwrite the columns in `update` (none: keep the old row)."""
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[dict[str, Any]],
+    update: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
+) -> None:
+    """Insert `rows`; where the primary key is taken, overwrite the columns in `update` and add to those in `add`.
+
+    Where neither is given, the old row stays.
+    """
     if not rows:
         return
     make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = make(table)
     keys = list(table.primary_key.columns)
-    if update:
-        new = {name: statement.excluded[name] for name in update}
+    new = {name: statement.excluded[name] for name in update}
+    new |= {name: table.c[name] + statement.excluded[name] for name in add}
+    if new:
         statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)

@@ -43,6 +43,8 @@ class Attempt(msgspec.Struct, frozen=True, tag="attempt", array_like=True):
     target: str
     reserved: Decimal
     """The whole call's reservation from now on."""
+    budgets: tuple[str, ...] = ()
+    """Leases drawn on from now on, as in `Open`: a free first target draws on none, its fallback may."""
 
 
 class Tried(msgspec.Struct, frozen=True, array_like=True):

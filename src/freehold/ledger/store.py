@@ -5,17 +5,20 @@ A call's id begins with its time, so a span of time is a range of ids.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select, text, update
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, select, text, update
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from freehold.core.db import upsert
 from freehold.core.errors import NotFound
 from freehold.core.ids import as_text, from_text
 from freehold.core.money import from_pico
+from freehold.ledger.intake.rollup import SUMS
 from freehold.ledger.meter import Usage
 from freehold.ledger.records import (
     AttemptRecord,
@@ -28,21 +31,17 @@ from freehold.ledger.records import (
     UsageRow,
     percentile,
 )
-from freehold.ledger.tables import attempts, bodies, calls, pending
+from freehold.ledger.tables import attempts, bodies, calls, pending, usage_hours
 
 if TYPE_CHECKING:
     from freehold.ledger.capture import Kept
 
 _MICRO = 1_000_000
+_HOUR = 3600
 _DAY = 86400
 _TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
-_COLUMNS = {
-    "key": calls.c.key_id,
-    "route": calls.c.route,
-    "target": calls.c.target,
-    "team": calls.c.team,
-    "workflow": calls.c.workflow,
-}
+_COLUMNS = {"key": "key_id", "route": "route", "target": "target", "team": "team", "workflow": "workflow"}
+_NO_ERROR = ("ok", "cancelled")
 
 
 def list_calls(connection: Connection, wanted: Filter, cursor: str = "", limit: int = 50) -> Page:
@@ -108,26 +107,60 @@ def export_calls(connection: Connection, wanted: Filter) -> Iterator[CallDetail]
 
 
 def usage(connection: Connection, by: Sequence[Group], wanted: Filter) -> list[UsageRow]:
-    """Usage in groups by the given columns (none: one row), in the order of the groups. Days are UTC, ISO dates."""
-    groups = [_group(name) for name in by]
-    priced = calls.c.what_if.is_not(None)
+    """Usage in groups by the given columns (none: one row), in the order of the groups. Days are UTC, ISO dates.
+
+    Whole hours are read from their sums; only the ends of a span that begins or ends within an hour, from calls.
+    """
+    first = None if wanted.since is None else math.ceil(wanted.since / _HOUR)
+    last = None if wanted.until is None else math.floor(wanted.until / _HOUR)
+    queries = []
+    if first is not None and last is not None and first >= last:
+        queries.append(_usage_of_calls(by, wanted))
+    else:
+        queries.append(_usage_of_hours(by, wanted, first, last))
+        if first is not None and first * _HOUR != wanted.since:
+            queries.append(_usage_of_calls(by, replace(wanted, until=float(first * _HOUR))))
+        if last is not None and last * _HOUR != wanted.until:
+            queries.append(_usage_of_calls(by, replace(wanted, since=float(last * _HOUR))))
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for query in queries:
+        for one in connection.execute(query).mappings():
+            key = tuple(_group_text(name, one[f"by_{name}"]) for name in by)
+            found.setdefault(key, []).append(one)
+    return [_usage_row(key, found[key]) for key in sorted(found)]
+
+
+def _usage_of_hours(by: Sequence[Group], wanted: Filter, first: int | None, last: int | None) -> Select[Any]:
+    table = usage_hours.c
+    day = func.floor(table.hour / 24).label("by_day")
+    groups = [day if name == "day" else table[_COLUMNS[name]].label(f"by_{name}") for name in by]
+    sums = [func.sum(table[name]).label(name) for name in SUMS]
+    errors = func.sum(case((table.outcome.in_(_NO_ERROR), 0), else_=table.calls)).label("errors")
+    query = _named(select(*groups, table.latency_step, errors, *sums), usage_hours, wanted)
+    if first is not None:
+        query = query.where(table.hour >= first)
+    if last is not None:
+        query = query.where(table.hour < last)
+    return query.group_by(*groups, table.latency_step)
+
+
+def _usage_of_calls(by: Sequence[Group], wanted: Filter) -> Select[Any]:
+    table = calls.c
+    day = func.floor(table.at / _DAY).label("by_day")
+    groups = [day if name == "day" else table[_COLUMNS[name]].label(f"by_{name}") for name in by]
+    priced = table.what_if.is_not(None)
     sums: list[ColumnElement[Any]] = [
         func.count().label("calls"),
-        func.sum(case((calls.c.outcome.in_(("ok", "cancelled")), 0), else_=1)).label("errors"),
-        *(func.sum(calls.c[name]).label(name) for name in _TOKENS),
-        func.max(case((calls.c.estimated, 1), else_=0)).label("estimated"),
-        *_money("cost", calls.c.cost),
-        *_money("what_if", func.coalesce(calls.c.what_if, 0)),
-        *_money("what_if_cost", case((priced, calls.c.cost), else_=0)),
+        func.sum(case((table.outcome.in_(_NO_ERROR), 0), else_=1)).label("errors"),
+        *(func.sum(table[name]).label(name) for name in _TOKENS),
+        func.sum(case((table.estimated, 1), else_=0)).label("estimated"),
+        *_money("cost", table.cost),
+        *_money("what_if", func.coalesce(table.what_if, 0)),
+        *_money("what_if_cost", case((priced, table.cost), else_=0)),
     ]
     # Grouped by latency step as well: the sums of a group's steps are its sums, and the steps give percentiles.
-    query = _matching(select(*groups, calls.c.latency_step, *sums), wanted)
-    query = query.group_by(*groups, calls.c.latency_step)
-    found: dict[tuple[str, ...], list[Any]] = {}
-    for one in connection.execute(query).mappings():
-        key = tuple(_group_text(name, one[f"by_{name}"]) for name in by)
-        found.setdefault(key, []).append(one)
-    return [_usage_row(key, found[key]) for key in sorted(found)]
+    query = _matching(select(*groups, table.latency_step, *sums), wanted)
+    return query.group_by(*groups, table.latency_step)
 
 
 def insert_bodies(connection: Connection, kept: Sequence[Kept]) -> None:
@@ -195,17 +228,16 @@ def forget_digests(connection: Connection, digests: Sequence[bytes]) -> None:
     connection.execute(statement.values(digest=None))
 
 
-def _matching(query: Select[Any], wanted: Filter) -> Select[Any]:
-    for column, value in (
-        (calls.c.key_id, wanted.key_id),
-        (calls.c.team, wanted.team),
-        (calls.c.route, wanted.route),
-        (calls.c.target, wanted.target),
-        (calls.c.workflow, wanted.workflow),
-        (calls.c.outcome, wanted.outcome),
-    ):
+def _named(query: Select[Any], table: Table, wanted: Filter) -> Select[Any]:
+    for name in ("key_id", "team", "route", "target", "workflow", "outcome"):
+        value = getattr(wanted, name)
         if value:
-            query = query.where(column == value)
+            query = query.where(table.c[name] == value)
+    return query
+
+
+def _matching(query: Select[Any], wanted: Filter) -> Select[Any]:
+    query = _named(query, calls, wanted)
     if wanted.outcome and wanted.outcome != "ok":
         query = query.where(text("calls.outcome <> 'ok'"))  # spelled out, so that the partial index counts
     if wanted.since is not None:
@@ -226,19 +258,13 @@ def _id(text: str) -> bytes:
         raise NotFound(f"{text!r} is no call id", hint="ids look like call_0192f3...: freehold calls tail") from None
 
 
-def _group(name: Group) -> ColumnElement[Any]:
-    if name == "day":
-        return func.floor(calls.c.at / _DAY).label("by_day")
-    return _COLUMNS[name].label(f"by_{name}")
-
-
 def _group_text(name: Group, value: Any) -> str:
     return datetime.fromtimestamp(int(value) * _DAY, UTC).date().isoformat() if name == "day" else str(value)
 
 
 def _money(name: str, column: ColumnElement[Any]) -> tuple[KeyedColumnElement[Any], KeyedColumnElement[Any]]:
     """Two sums, of whole microdollars and of the rest: one alone would pass 64 bits at nine million dollars."""
-    return func.sum(column // _MICRO).label(f"{name}_high"), func.sum(column % _MICRO).label(f"{name}_low")
+    return func.sum(column // _MICRO).label(f"{name}_micro"), func.sum(column % _MICRO).label(f"{name}_pico")
 
 
 def _usage_row(key: tuple[str, ...], rows: list[Any]) -> UsageRow:
@@ -246,9 +272,11 @@ def _usage_row(key: tuple[str, ...], rows: list[Any]) -> UsageRow:
         return sum(int(one[name]) for one in rows)
 
     def money(name: str) -> Any:
-        return from_pico(total(f"{name}_high") * _MICRO + total(f"{name}_low"))
+        return from_pico(total(f"{name}_micro") * _MICRO + total(f"{name}_pico"))
 
-    steps = {int(one["latency_step"]): int(one["calls"]) for one in rows}
+    steps: dict[int, int] = {}
+    for one in rows:
+        steps[one["latency_step"]] = steps.get(one["latency_step"], 0) + int(one["calls"])
     return UsageRow(
         group=key,
         calls=total("calls"),

@@ -31,6 +31,11 @@ def _tokens() -> list[Column[int]]:
     return [Column(name, BigInteger, nullable=False) for name in names]
 
 
+def _sums(name: str) -> list[Column[int]]:
+    """A sum of money in whole microdollars and the picodollars left over: one of picodollars could overflow."""
+    return [Column(f"{name}_micro", BigInteger, nullable=False), Column(f"{name}_pico", BigInteger, nullable=False)]
+
+
 calls = Table(
     "calls",
     metadata,
@@ -105,6 +110,26 @@ attempts = Table(
     Column("cost", BigInteger, nullable=False),
     Column("price_source", String, nullable=False),
     Column("price_as_of", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+usage_hours = Table(
+    "usage_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False, doc="Since 1970, by the time in the call's id."),
+    Column("key_id", String, primary_key=True),
+    Column("team", String, primary_key=True),
+    Column("route", String, primary_key=True),
+    Column("workflow", String, primary_key=True),
+    Column("target", String, primary_key=True),
+    Column("outcome", String, primary_key=True),
+    Column("latency_step", SmallInteger, primary_key=True, autoincrement=False),
+    Column("calls", BigInteger, nullable=False),
+    *_tokens(),
+    Column("estimated", BigInteger, nullable=False, doc="Calls whose tokens we counted ourselves."),
+    *_sums("cost"),
+    *_sums("what_if"),
+    *_sums("what_if_cost"),
     sqlite_with_rowid=False,
 )
 

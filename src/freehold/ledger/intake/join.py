@@ -123,3 +123,8 @@ def _lost(begun: Begun) -> Close:
         for at, one in enumerate(begun)
     )
     return Close(begun[0].call, last, "lost", 0, reserved(begun), tried, b"", 0)
+
+
+def budgets(begun: Begun) -> tuple[str, ...]:
+    """Every lease that an attempt of the call drew on."""
+    return tuple(dict.fromkeys(one for frame in begun for one in frame.budgets))

@@ -27,6 +27,7 @@ from freehold.ledger.frames import Body
 from freehold.ledger.intake import store, tail
 from freehold.ledger.intake.facts import FactsReader
 from freehold.ledger.intake.join import Join
+from freehold.ledger.intake.rollup import by_hour
 from freehold.ledger.intake.rows import Loadable, Row, ended_rows, refused_rows
 
 _QUEUE_BATCH = 200
@@ -163,6 +164,7 @@ class Loader:
                 attempts.append(row)
         store.insert_calls(connection, calls)
         store.insert_attempts(connection, attempts)
+        store.add_usage(connection, by_hour(calls))
         spending = store.spending_of((one.budgets, one.cost) for one in loadable if one.budgets)
         store.settle(connection, epoch.name, spending)
         self._grow(connection, hashes)

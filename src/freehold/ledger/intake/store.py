@@ -9,8 +9,9 @@ from sqlalchemy import Connection, delete, select
 
 from freehold.core.db import insert_many, upsert
 from freehold.core.money import ZERO
+from freehold.ledger.intake.rollup import SUMS
 from freehold.ledger.intake.rows import Row
-from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent
+from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent, usage_hours
 
 _CHUNK = 500
 
@@ -26,6 +27,11 @@ def insert_calls(connection: Connection, rows: list[Row]) -> None:
 def insert_attempts(connection: Connection, rows: list[Row]) -> None:
     """Store the attempts of these calls."""
     insert_many(connection, attempts, rows)
+
+
+def add_usage(connection: Connection, rows: list[Row]) -> None:
+    """Add to the usage of hours."""
+    upsert(connection, usage_hours, rows, add=SUMS)
 
 
 def existing(connection: Connection, ids: Collection[bytes]) -> set[bytes]:

@@ -10,6 +10,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_USAGE_KEYS = ("hour", "key_id", "team", "route", "workflow", "target", "outcome", "latency_step")
 _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -17,6 +18,7 @@ def upgrade() -> None:
     """Create every table."""
     _calls()
     _attempts()
+    _usage_hours()
     _pending()
     _positions()
     _bodies()
@@ -42,6 +44,7 @@ def downgrade() -> None:
 _TABLES = (
     "calls",
     "attempts",
+    "usage_hours",
     "pending",
     "positions",
     "bodies",
@@ -147,6 +150,36 @@ def _attempts() -> None:
         sa.Column("price_source", sa.String(), nullable=False),
         sa.Column("price_as_of", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("leaf", "number", name=op.f("pk_attempts")),
+        sqlite_with_rowid=False,
+    )
+
+
+def _usage_hours() -> None:
+    op.create_table(
+        "usage_hours",
+        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("team", sa.String(), nullable=False),
+        sa.Column("route", sa.String(), nullable=False),
+        sa.Column("workflow", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("latency_step", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("input", sa.BigInteger(), nullable=False),
+        sa.Column("output", sa.BigInteger(), nullable=False),
+        sa.Column("cached", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
+        sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("estimated", sa.BigInteger(), nullable=False),
+        sa.Column("cost_micro", sa.BigInteger(), nullable=False),
+        sa.Column("cost_pico", sa.BigInteger(), nullable=False),
+        sa.Column("what_if_micro", sa.BigInteger(), nullable=False),
+        sa.Column("what_if_pico", sa.BigInteger(), nullable=False),
+        sa.Column("what_if_cost_micro", sa.BigInteger(), nullable=False),
+        sa.Column("what_if_cost_pico", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(*_USAGE_KEYS, name=op.f("pk_usage_hours")),
         sqlite_with_rowid=False,
     )
 
