@@ -108,6 +108,11 @@ class WrongMethod(BadRequest):
     code = "FH-REQ-007"
     hint_text = "use the method named in the allow header"
 
+    def __init__(self, message: str, *, hint: str | None = None, allow: str = "POST") -> None:
+        """`allow` names the methods that are served."""
+        super().__init__(message, hint=hint)
+        self.allow = allow
+
 
 class Unauthenticated(FreeholdError):
     """No key came with the request."""

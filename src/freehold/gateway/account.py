@@ -62,6 +62,11 @@ class Account:
             Tried(len(tried) + 1, stop.name, self.started - at, token, now - at, outcome, status, usage, price, error)
         )
 
+    def drawn(self) -> tuple[str, ...]:
+        """The leases this call draws on, as the journal names them."""
+        slices = self.reservation.slices
+        return tuple([one.spoken for one in slices]) if slices else ()
+
     def estimate(self, events: int) -> Usage:
         """What an unfinished answer used, where the target did not say: four bytes a token in, an event a token out.
 

@@ -20,6 +20,8 @@ from freehold.ledger.frames import Body, Close, Refused
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as HASH
+
     from freehold.gateway.callers import Caller
     from freehold.gateway.lanes import Lane
     from freehold.gateway.outgoing import Outgoing
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BYTES = 1 << 20
 ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
+FIRST_BYTES = 24
+"""So many bytes of the first event tell an error from an answer."""
+LAST_CHUNK_BEGUN = (b"0", b"0\r", b"0\r\n", b"0\r\n\r")
 SLOW_CALLER_SECONDS = 300.0
 PASSED_ON = frozenset({400, 413, 422})
 """Statuses whose body is the caller's business: it goes on as it came where both sides speak the same dialect."""
@@ -61,8 +66,11 @@ class Answering:
     capturing = False
     """Are this route's bodies kept?"""
     _stream: Stream | None = None
-    _head = b""
-    _hash = None
+    paused = False
+    """Does the caller read too slowly just now?"""
+    _first = b""
+    _held = b""
+    _hash: HASH = None  # type: ignore[assignment]  # made with the stream
     _captured: list[bytes] | None = None
 
     def fail(self, error: FreeholdError) -> None:
@@ -93,12 +101,12 @@ class Answering:
         out = self.out
         http11 = self.inbound.http11
         frame = chunk if http11 else plain
+        self._hash = hashlib.sha256()
         if out.decoded:
             decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek)
             self._stream = Translated(decoder, out.restore, encoder, frame)
             return CONTENT
         stripper = self.dialect.stream_stripper() if out.strip_usage else None
-        self._hash = hashlib.sha256()
         if stripper is None and http11 and upstream.may_be_raw() and not self.capturing:
             self._stream = Verbatim(self.dialect.stream_meter())
             return RAW
@@ -109,15 +117,25 @@ class Answering:
         """Raw bytes of a stream; the last chunk waits until the end mark is checked and the close is written."""
         self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
         stream = self._stream
-        assert stream is not None and self._hash is not None
+        assert stream is not None
+        if self._held:
+            raw, self._held = self._held + raw, b""
         try:
             if content:
-                if not self.committed:
-                    self._check_first(content)
+                if not self.committed and not self._judge_first(content):
+                    self._held = raw
+                    if not whole:
+                        return
+                    content, self._first = self._first, b""
+                elif self._first:
+                    content, self._first = self._first, b""
                 stream.feed(content)
                 self._hash.update(content)
                 self.delivered += len(content)
             if not whole:
+                if raw.endswith(LAST_CHUNK_BEGUN):  # the last chunk may be coming in pieces
+                    at = raw.rindex(b"0")
+                    raw, self._held = raw[:at], raw[at:]
                 self._write(raw)
                 return
             if not raw.endswith(LAST_CHUNK):
@@ -136,7 +154,9 @@ class Answering:
         self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
         try:
             if not self.committed and not self.out.decoded:
-                self._check_first(content)
+                if not self._judge_first(content):
+                    return
+                content, self._first = self._first, b""
             data = stream.feed(content)
         except FreeholdError as error:
             self.fail(error)
@@ -149,7 +169,7 @@ class Answering:
         stream = self._stream
         assert stream is not None
         try:
-            data = stream.end()
+            data = stream.feed(self._first) + stream.end() if self._first else stream.end()
         except FreeholdError as error:
             self.fail(error)
             return
@@ -169,11 +189,17 @@ class Answering:
         except FreeholdError as error:
             self.fail(error)
 
-    def _check_first(self, content: bytes) -> None:
-        """A stream whose first event is an error is no answer: another target may still give one."""
-        at = content.find(b"data:")
-        if at >= 0 and content[at + 5 : at + 32].lstrip().startswith(ERRORS):
+    def _judge_first(self, content: bytes) -> bool:
+        """Gather the first bytes in `_first` until they show whether the stream begins with an error.
+
+        An error is no answer: another target may still give one. Raises UpstreamRefused.
+        """
+        self._first = first = self._first + content if self._first else content
+        at = first.find(b"data:")
+        begun = first[at + 5 :].lstrip(b" ") if at >= 0 else b""
+        if begun.startswith(ERRORS):
             raise UpstreamRefused("the target's stream began with an error", retryable=True)
+        return len(begun) >= FIRST_BYTES or b"\n" in begun or len(first) > 4096
 
     # A whole answer
 
@@ -261,8 +287,6 @@ class Answering:
         content = data
         if self.inbound.http11:
             content = data[data.index(b"\r\n") + 2 : -2]
-        if self._hash is None:
-            self._hash = hashlib.sha256()
         self._hash.update(content)
         self.delivered += len(content)
         if self.capturing:
@@ -289,7 +313,6 @@ class Answering:
             connection.write(last)
             connection.done(keep)
 
-        assert self._hash is not None
         self.settle("ok", 200, reply, digest=self._hash.digest())
 
     def break_off(self, error: FreeholdError) -> None:
@@ -304,19 +327,20 @@ class Answering:
             connection.write(last)
             connection.close()
 
-        digest = self._hash.digest() if self._hash is not None else b""
-        self.settle("broken", 200, cut, error=error.code, digest=digest)
+        self.settle("broken", 200, cut, error=error.code, digest=self._hash.digest())
 
     def pause(self) -> None:
         """The caller reads slowly: so do we, for a while."""
         if self.upstream is not None and not self.upstream.closed:
             self.upstream.transport.pause_reading()
+            self.paused = True
             self.deadline = self.plane.coarse + SLOW_CALLER_SECONDS
 
     def resume(self) -> None:
         """The caller caught up."""
         if self.upstream is not None and not self.upstream.closed:
             self.upstream.transport.resume_reading()
+            self.paused = False
             self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
 
     # Settlement
@@ -345,7 +369,8 @@ class Answering:
 
     def reset_answer(self) -> None:
         """Forget what a lost attempt left behind."""
-        self._stream = self._hash = self._captured = None
+        self._stream = self._captured = None
+        self._first = self._held = b""
         self.delivered = 0
 
     def capture(self, side: str, body: bytes) -> None:

@@ -17,12 +17,15 @@ MAX_QUEUED = 16
 HEAD_SECONDS = 30.0
 BODY_SECONDS = 300.0
 IDLE_SECONDS = 600.0
+CLOSE_SECONDS = 60.0
+VERSIONS = ("1.1", "1.0")
+NO_UPGRADE = "this server upgrades to no other protocol and is no proxy"
 
 WANTED = frozenset(
     {
         b"accept", b"anthropic-beta", b"anthropic-version", b"authorization", b"content-length", b"content-type",
-        b"expect", b"host", b"idempotency-key", b"openai-beta", b"traceparent", b"transfer-encoding", b"x-api-key",
-        b"x-freehold-conversation", b"x-freehold-label", b"x-freehold-strict", b"x-freehold-workflow",
+        b"expect", b"host", b"idempotency-key", b"openai-beta", b"traceparent", b"transfer-encoding", b"upgrade",
+        b"x-api-key", b"x-freehold-conversation", b"x-freehold-label", b"x-freehold-strict", b"x-freehold-workflow",
     }
 )  # fmt: skip
 _SINGLE = frozenset({b"authorization", b"content-length", b"content-type", b"host", b"transfer-encoding", b"x-api-key"})
@@ -91,12 +94,12 @@ class Connection(asyncio.Protocol):
         self.since = house.coarse
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body = b""
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._body: bytes | bytearray = b""
+        self._raw_bytes = 0
         self._head_bytes = 0
         self._in_head = True
         self._fault: FreeholdError | None = None
+        self._current: Inbound | None = None
         self._keep = True
 
     # From the transport
@@ -117,15 +120,20 @@ class Connection(asyncio.Protocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.reject(BadHttp("this server upgrades to no other protocol"))
-            return
+            self._fault = self._fault or BadHttp(NO_UPGRADE)
         except httptools.HttpParserError as error:
-            self.reject(self._fault or BadHttp(f"not HTTP/1.1: {error}"))
-            return
+            self._fault = self._fault or BadHttp(f"not HTTP/1.1: {error}")
+        if self._fault is None:
+            if self._in_head:
+                if self._head_bytes > MAX_HEAD_BYTES + len(data):
+                    self._fault = BadHttp(f"headers of more than {MAX_HEAD_BYTES} bytes")
+            else:
+                # Chunk framing and trailers cost memory and time without being content: six bytes carry one.
+                self._raw_bytes += len(data)
+                if self._raw_bytes > 2 * MAX_HEAD_BYTES + 6 * len(self._body):
+                    self._fault = BadHttp("more framing than content")
         if self._fault is not None:
             self.reject(self._fault)
-        elif self._in_head and self._head_bytes > MAX_HEAD_BYTES + len(data):
-            self.reject(BadHttp(f"headers of more than {MAX_HEAD_BYTES} bytes"))
 
     def eof_received(self) -> bool:
         """The caller is done sending: so are we."""
@@ -158,26 +166,31 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what we use; a second one of those that must be single is an attack."""
+        """Keep what we use; a second one of those that must be single is an attack, and so is a trailer."""
         name = name.lower()
         if name in WANTED:
-            if name in self._headers:
+            if name in self._headers or not self._in_head:
                 value = self._again(name, value)
             self._headers[name] = value
 
     def _again(self, name: bytes, value: bytes) -> bytes:
-        if name in _SINGLE:
+        if not self._in_head:
+            self._fault = BadHttp(f"{name.decode()} in a trailer")
+        elif name in _SINGLE:
             self._fault = BadHttp(f"more than one {name.decode()} header")
-        return self._headers[name] + b"," + value
+        return self._headers.get(name, b"") + b"," + value
 
     def on_headers_complete(self) -> None:
         """Refuse early what can be refused early."""
         self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._raw_bytes = 0
         headers, house = self._headers, self.house
         host = headers.get(b"host")
         if host not in house.known_hosts and not house.hosted(host):
             self._fault = self._fault or WrongHost("the Host header is missing or not one of ours")
+            return
+        if b"upgrade" in headers or self._url[:1] != b"/":  # CONNECT and absolute forms are for proxies
+            self._fault = self._fault or BadHttp(NO_UPGRADE)
             return
         length = headers.get(b"content-length")
         if length is not None and len(length) > 5 and int(length) > house.max_body_bytes:
@@ -186,50 +199,57 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, data: bytes) -> None:
-        """Gather; pieces are joined once."""
-        if not self._body:
+        """Gather; a body in pieces grows in place."""
+        body = self._body
+        if not body:
             self._body = data
             return
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size + len(self._body) > self.house.max_body_bytes:
+        if isinstance(body, bytes):
+            body = self._body = bytearray(body)
+        body += data
+        if len(body) > self.house.max_body_bytes:
             self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
-            self._pieces.clear()
+            self._body = b""
 
     def on_message_complete(self) -> None:
         """A whole request: serve it, or let it wait its turn."""
         self._in_head = True
-        body = self._body
-        if self._pieces:
-            body = b"".join((body, *self._pieces))
-            self._pieces.clear()
-            self._size = 0
+        body = self._body if type(self._body) is bytes else bytes(self._body)
+        parser = self.parser
+        version = parser.get_http_version()
         if len(body) > self.house.max_body_bytes:
             self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
-        if self._fault is not None or self.closing:
-            return
-        parser = self.parser
+        elif version not in VERSIONS:
+            self._fault = self._fault or BadHttp(f"HTTP/{version} is not spoken here")
         inbound = Inbound(
-            parser.get_method(), self._url, self._headers, body, parser.should_keep_alive(),
-            parser.get_http_version() != "1.0",
-        )  # fmt: skip
+            parser.get_method(), self._url, self._headers, body, parser.should_keep_alive(), version == "1.1"
+        )
+        if self._fault is not None or self.closing:
+            self._current = inbound
+            return
         self._url = self._body = b""
         self._headers = {}
-        if not self.busy:
+        if self.busy or self.queue:
+            self.queue.append(inbound)
+            if len(self.queue) > MAX_QUEUED:
+                self._fault = BadHttp(f"more than {MAX_QUEUED} requests at once on one connection")
+        else:
             self._serve(inbound)
-            return
-        self.queue.append(inbound)
-        if len(self.queue) >= MAX_QUEUED:
-            self.transport.pause_reading()
 
     # For whoever serves
 
     def _serve(self, inbound: Inbound) -> None:
-        self.busy = True
-        self._keep = inbound.keep_alive
-        handler = self.house.serve(self, inbound)
-        if self.busy:
-            self.handler = handler
+        """Serve one request and then, one after the other, those that were answered at once."""
+        while True:
+            self.busy = True
+            self._keep = inbound.keep_alive
+            handler = self.house.serve(self, inbound)
+            if self.busy:
+                self.handler = handler
+                return
+            if not self.queue or self.closing:
+                return
+            inbound = self.queue.pop(0)
 
     def write(self, data: bytes) -> None:
         """Bytes to the caller."""
@@ -238,19 +258,19 @@ class Connection(asyncio.Protocol):
 
     def done(self, keep: bool = True) -> None:
         """The answer is whole: go on with the next request, or close."""
+        later = self.handler is not None
         self.handler = None
         self.busy = False
         self.since = self.house.coarse
         if not keep or not self._keep:
             self.close()
-        elif self.queue and not self.closing:
-            if len(self.queue) == MAX_QUEUED:
-                self.transport.resume_reading()
+        elif later and self.queue:  # else `_serve` is on the stack and goes on by itself
             self._serve(self.queue.pop(0))
 
     def close(self) -> None:
         """Close once what was written is out."""
         self.closing = True
+        self.since = self.house.coarse
         self.queue.clear()
         self.transport.close()
 
@@ -262,14 +282,18 @@ class Connection(asyncio.Protocol):
         if handler is not None:
             handler.hung_up()
         else:
-            self.house.refuse(self, error, None)
+            inbound = self._current or Inbound(b"", self._url, self._headers, b"", False, True)
+            inbound.keep_alive = False
+            self.house.refuse(self, error, inbound if inbound.url else None)
         self.close()
 
     def overdue(self, now: float) -> bool:
-        """True where the caller takes too long to send a request, or has been idle for long."""
-        if self.busy or self.closing:
-            return False
+        """True where the caller takes too long to send a request or take an answer, or has been idle for long."""
         waited = now - self.since
+        if self.closing:
+            return waited > CLOSE_SECONDS
+        if self.busy:
+            return False
         if self._in_head:
             return waited > (HEAD_SECONDS if self._head_bytes else IDLE_SECONDS)
         return waited > BODY_SECONDS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from freehold.core.errors import UnknownModel, WrongMethod
+from freehold.core.errors import UnknownModel
 from freehold.gateway.callers import authenticate
 from freehold.gateway.listener import Inbound
 from freehold.gateway.reply import head_of
@@ -29,8 +29,6 @@ def _json(value: object, inbound: Inbound, status: int = 200) -> bytes:
 
 def models(plane: Plane, inbound: Inbound, path: bytes) -> bytes:
     """The routes this key may name, in the caller's dialect; one of them, where the path names it."""
-    if inbound.method != b"GET":
-        raise WrongMethod("models are read with GET", hint="use GET")
     caller = authenticate(plane.callers, inbound.headers, plane.now())
     table = plane.table
     names = [

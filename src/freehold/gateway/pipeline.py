@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from freehold.core.errors import (
     BadRequest,
-    BudgetExhausted,
+    BudgetUnavailable,
     FreeholdError,
     Internal,
     JournalUnavailable,
@@ -45,6 +45,7 @@ class Call(Answering):
     permit: Permit
     opened = False
     parked = ""
+    last_error: UpstreamFailed | None = None
 
     def __init__(self, plane: Plane, connection: Connection, inbound: Inbound, dialect: Dialect) -> None:
         self.plane = plane
@@ -96,8 +97,9 @@ class Call(Answering):
             lane = Lane(caller, path, plane.mint, parse_label(header.decode("latin-1")))
         self.lane = lane
         if lane.limited:
-            self.account.expected_tokens = len(self.inbound.body) // 4 + (peek.max_output or 0)
-            caller.admit(self.account.expected_tokens, self.at)
+            expected = len(self.inbound.body) // 4 + (peek.max_output or 0)
+            caller.admit(expected, self.at)
+            self.account.expected_tokens = expected
 
     def route(self) -> None:
         """The targets to try, in order."""
@@ -132,7 +134,8 @@ class Call(Answering):
         self.deadline = now + self._patience(lane, stop)
         if self.opened:
             number = len(account.tried) + 1
-            frame: Open | Attempt = Attempt(self.id, now, number, stop.name, account.reservation.amount)
+            reserved = account.reservation.amount
+            frame: Open | Attempt = Attempt(self.id, now, number, stop.name, reserved, account.drawn())
         else:
             frame = self._open(lane, stop)
             self.opened = True
@@ -166,7 +169,7 @@ class Call(Answering):
         """Set the money aside; False where the call has to wait for the budget authority."""
         peek, account = self.peek, self.account
         assert peek is not None
-        amount = stop.bound(len(out.body), peek.max_output, peek.choices)
+        amount = stop.bound(out.body, peek)
         purse = self.plane.purse
         if account.reservation.slices:
             if purse.widen(account.reservation, amount):
@@ -197,12 +200,10 @@ class Call(Answering):
     def _open(self, lane: Lane, stop: Stop) -> Open:
         peek, plane = self.peek, self.plane
         assert peek is not None
-        reservation = self.account.reservation
-        drawn = tuple([one.spoken for one in reservation.slices]) if reservation.slices else ()
         return Open(
             self.id, self.at, lane.key_id, lane.team, lane.path.name, self.dialect.name, peek.stream,
             lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
-            reservation.amount, drawn, self.permit.body_sha256,
+            self.account.reservation.amount, self.account.drawn(), self.permit.body_sha256,
         )  # fmt: skip
 
     def dispatch(self, failed: JournalUnavailable | None) -> None:
@@ -218,13 +219,13 @@ class Call(Answering):
             idle = stop.idle = plane.pool.bucket(stop.origin, stop.target.tls_ca)
         upstream = plane.pool.take(idle, plane.coarse)
         if upstream is None:
-            self.plane.connect(stop, self)
+            plane.connect(stop, self, len(self.account.tried))
         else:
-            self.connected(upstream)
+            self.connected(upstream, len(self.account.tried))
 
-    def connected(self, upstream: Upstream) -> None:
-        """A connection is there."""
-        if self.over:
+    def connected(self, upstream: Upstream, attempt: int) -> None:
+        """A connection is there, asked for by the attempt after so many; that one may be over by now."""
+        if self.over or attempt != len(self.account.tried) or self.account.stop is None:
             upstream.abort()
             return
         out, stop = self.out, self.plan[self.position]
@@ -246,13 +247,18 @@ class Call(Answering):
 
     # When it does not go well
 
+    def unreachable(self, error: FreeholdError, attempt: int) -> None:
+        """No connection came about; means nothing where its attempt is over already."""
+        if not self.over and attempt == len(self.account.tried) and self.account.stop is not None:
+            self.fail(error)
+
     def answer_failed(self, error: FreeholdError, stale: bool) -> None:
         """The target gave no (more) answer. A stale pooled connection is replaced once, silently."""
         self.upstream = None
         if self.over:
             return
         if stale and not self.committed:
-            self.plane.connect(self.plan[self.position], self)
+            self.plane.connect(self.plan[self.position], self, len(self.account.tried))
             return
         self.fail(error)
 
@@ -290,6 +296,7 @@ class Call(Answering):
         assert lane is not None
         if not isinstance(error, UpstreamFailed) or not error.retryable:
             return False
+        self.last_error = error
         number = len(self.account.tried) + 1
         if number > lane.path.route.attempts:
             return False
@@ -310,6 +317,8 @@ class Call(Answering):
             return
         try:
             self.attempt()
+        except NotTranslatable:
+            self.refuse(self.last_error or Internal("no attempt was made"))
         except FreeholdError as error:
             self.refuse(error)
 
@@ -317,7 +326,11 @@ class Call(Answering):
         """Called by the sweep once `deadline` has passed."""
         if self.parked:
             self.plane.leases.forget(self)
-            self.granted(BudgetExhausted("the budget's authority did not answer in time", retry_after=1))
+            self.granted(BudgetUnavailable("the budget's authority did not answer in time", retry_after=1))
+            return
+        if self.paused:  # it is the caller who does not read, the target is not to blame
+            self.connection.close()
+            self.hung_up()
             return
         what = "stopped answering" if self.committed else "did not begin to answer"
         self.fail(UpstreamTimeout(f"{self.plan[self.position].name} {what} in time"))
@@ -363,6 +376,7 @@ class Call(Answering):
             self.fail(problem)
         else:
             if self.account.stop is not None:
+                self.account.stop.health.breaker.released()
                 self.account.end("failed", 0, self.partial_usage(), self.plane.now(), problem.code)
             self.refuse(problem)
 

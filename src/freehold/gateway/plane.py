@@ -19,7 +19,7 @@ from freehold.gateway.callers import Callers
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.local import LOCAL
 from freehold.gateway.ports import Dialect
-from freehold.gateway.reply import error_reply, status_line
+from freehold.gateway.reply import error_reply, status_line, without_body
 from freehold.gateway.routing.table import RouteTable, Stop
 from freehold.gateway.upstream import Pool
 from freehold.ledger.journal import Journal
@@ -49,8 +49,8 @@ class Plane:
     table: RouteTable
     mint: Mint
     leases: Leases
-    connect: Callable[[Stop, Call], None]
-    """Open a connection and hand it to `call.connected`, or the failure to `call.answer_failed`."""
+    connect: Callable[[Stop, Call, int], None]
+    """Open a connection and hand it to `call.connected`, or the failure to `call.unreachable`, with the number."""
     later: Callable[[float, Callable[[], None]], object]
     begin: Callable[[Plane, Connection, Inbound, Dialect], Call]
 
@@ -127,9 +127,12 @@ class Plane:
         try:
             if dialect is not None:
                 raise WrongMethod(f"{inbound.method.decode('latin-1')} is not served here", hint="use POST")
+            if inbound.method not in (b"GET", b"HEAD"):
+                raise WrongMethod(f"{inbound.method.decode('latin-1')} is not served here", allow="GET, HEAD")
             for prefix, answer in LOCAL:
                 if path == prefix or (prefix.endswith(b"/") and path.startswith(prefix)):
-                    connection.write(answer(self, inbound, path))
+                    data = answer(self, inbound, path)
+                    connection.write(without_body(data) if inbound.method == b"HEAD" else data)
                     break
             else:
                 raise UnknownPath(f"nothing is served at {path[:200].decode('latin-1')!r}")
@@ -139,15 +142,16 @@ class Plane:
 
     def refuse(self, connection: Connection, error: FreeholdError, inbound: Inbound | None) -> None:
         """An error without a call, in the form the request calls for."""
-        dialect = next(iter(self.dialects.values()))
+        dialect = self.dialects["openai_chat"]
         if inbound is not None:
             found = self.paths.get(inbound.url.partition(b"?")[0])
-            named = self.dialects.get("anthropic_messages") if b"anthropic-version" in inbound.headers else None
-            dialect = found or named or self.dialects.get("openai_chat", dialect)
-        more = [(b"allow", b"POST")] if isinstance(error, WrongMethod) else []
+            named = self.dialects["anthropic_messages"] if b"anthropic-version" in inbound.headers else None
+            dialect = found or named or dialect
+        more = [(b"allow", error.allow.encode())] if isinstance(error, WrongMethod) else []
         request_id = "call_" + self.new_id().hex()
         keep = inbound is not None and inbound.keep_alive
-        connection.write(error_reply(dialect, error, request_id, more, keep=keep)[1])
+        data = error_reply(dialect, error, request_id, more, keep=keep)[1]
+        connection.write(without_body(data) if inbound is not None and inbound.method == b"HEAD" else data)
 
     # Heads, cheap
 

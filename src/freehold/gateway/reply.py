@@ -27,6 +27,11 @@ def head_of(status: int, headers: list[tuple[bytes, bytes]], length: int | None,
     return b"".join(lines)
 
 
+def without_body(response: bytes) -> bytes:
+    """What HEAD gets: the head of the response to GET, its length included."""
+    return response[: response.index(b"\r\n\r\n") + 4]
+
+
 def error_reply(dialect: Dialect, error: FreeholdError, request_id: str, more: list[tuple[bytes, bytes]], *,
                 keep: bool = True) -> tuple[int, bytes]:  # fmt: skip
     """Status and whole response for an error."""

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -88,8 +89,8 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
     plane.later = loop.call_later
     tasks: set[asyncio.Task[None]] = set()
 
-    def connect(stop: Stop, call: Call) -> None:
-        task = loop.create_task(_connect(plane, stop, call))
+    def connect(stop: Stop, call: Call, attempt: int) -> None:
+        task = loop.create_task(_connect(plane, stop, call, attempt))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -101,16 +102,25 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
     return plane, snapshots, leases
 
 
-async def _connect(plane: Plane, stop: Stop, call: Call) -> None:
+async def _connect(plane: Plane, stop: Stop, call: Call, attempt: int) -> None:
     target = stop.target
     try:
         upstream = await plane.egress.connect(
             target.origin, lambda: Upstream(target.origin), target.connect_seconds, target.tls_ca
         )
     except FreeholdError as error:
-        call.answer_failed(error, stale=False)
+        call.unreachable(error, attempt)
         return
-    call.connected(upstream)
+    call.connected(upstream, attempt)
+
+
+def _report(plane: Plane, context: dict[str, Any]) -> None:
+    """What reached the loop's edge, without its message: that may hold content of a call."""
+    error = context.get("exception")
+    if isinstance(error, Exception):
+        plane.log_defect(error, "")
+    else:
+        plane.log.error("event loop", kind=str(context.get("message", ""))[:80])
 
 
 def sweep(plane: Plane, now: float) -> None:
@@ -121,7 +131,10 @@ def sweep(plane: Plane, now: float) -> None:
         except Exception as error:  # noqa: BLE001 - the process edge: one call's defect is not the others'
             plane.log_defect(error, call.request_id)
     for connection in [one for one in plane.connections if one.overdue(now)]:
-        connection.close()
+        if connection.closing:
+            connection.transport.abort()
+        else:
+            connection.close()
     plane.pool.sweep(now)
 
 
@@ -130,17 +143,21 @@ async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None
     while True:
         await asyncio.sleep(TICK_SECONDS)
         count += 1
-        snapshots.check()
-        leases.top_up()
-        plane.tick()
-        if count % 5 == 0:
-            sweep(plane, plane.coarse)
+        try:
+            plane.tick()
+            snapshots.check()
+            leases.top_up()
+            if count % 5 == 0:
+                sweep(plane, plane.coarse)
+        except Exception as error:  # noqa: BLE001 - the process edge: the ticker outlives any defect
+            plane.log_defect(error, "")
 
 
 async def _serve(config: GatewayConfig) -> None:
     loop = asyncio.get_running_loop()
     log = Log("gateway")
     plane, snapshots, leases = build(config, loop, log)
+    loop.set_exception_handler(lambda _, context: _report(plane, context))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

@@ -71,7 +71,7 @@ class Upstream(asyncio.Protocol):
         self.headers: dict[bytes, bytes] = {}
         self.status = 0
         self._wanted = WHOLE
-        self._done = self._begun = self._framed = self._interim = False
+        self._done = self._begun = self._framed = self._interim = self._extra = False
         self._head = b""
         self._in_head = True
         self._size = 0
@@ -111,6 +111,9 @@ class Upstream(asyncio.Protocol):
             return
         if self.receiver is not receiver:
             return  # given up in a callback
+        if self._extra:
+            self._fail(UpstreamLied("the target sent more than one answer"))
+            return
         if in_head and self._in_head:
             self._head += data
             if len(self._head) > MAX_HEAD_BYTES:
@@ -170,6 +173,11 @@ class Upstream(asyncio.Protocol):
 
     # From the parser
 
+    def on_message_begin(self) -> None:
+        """A second answer to one request is an attack on the caller's next one."""
+        if self._done:
+            self._extra = True
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the few that matter."""
         name = name.lower()
@@ -180,6 +188,8 @@ class Upstream(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Ask the receiver how it wants the body; interim answers are passed over."""
+        if self._done:
+            return
         status = self.parser.get_status_code()
         if status < 200:
             self._interim = True

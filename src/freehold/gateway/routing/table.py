@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from freehold.core.errors import BadConfig, UnknownModel
 from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
-from freehold.gateway.ports import Driver
+from freehold.gateway.ports import Driver, Peek
 from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_load, order_by_weight, place
 from freehold.gateway.routing.retry import RetryBudget
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 Tiers = tuple[tuple[tuple["Stop", ...], tuple[float, ...]], ...]
 """For each tier its targets and their weights."""
+
+
+IMAGE_TOKENS = 4000
+"""Above what OpenAI (high detail, 2048 px) and Anthropic (1.15 megapixels) count for one image."""
+TOOLS_TOKENS = 1000
+"""Above the system prompt that Anthropic adds for tools (313 to 346 tokens, by its documentation)."""
 
 
 class Health:
@@ -72,10 +78,19 @@ class Stop:
         found = self.heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
         return found
 
-    def bound(self, body_bytes: int, max_output: int | None, choices: int) -> Decimal:
-        """The most a call can cost in dollars: no token is shorter than a byte, no answer longer than its limit."""
-        output = self.target.max_output_tokens if max_output is None else max_output
-        return self.bound_input * body_bytes + self.bound_output * (output * choices)
+    def bound(self, body: bytes, peek: Peek) -> Decimal:
+        """The most a call should cost in dollars: no token is shorter than a byte, no answer longer than its limit.
+
+        An image by URL is more tokens than its bytes, and tools bring a prompt of the vendor's own: both get an
+        allowance. What goes beyond is charged all the same, and stops the calls after it.
+        """
+        given = len(body)
+        if b'"image' in body:
+            given += body.count(b'"image') * IMAGE_TOKENS
+        if peek.tools:
+            given += TOOLS_TOKENS
+        output = self.target.max_output_tokens if peek.max_output is None else peek.max_output
+        return self.bound_input * given + self.bound_output * (output * peek.choices)
 
 
 class Path:
@@ -178,4 +193,3 @@ def compile_routes(
             raise BadConfig(f"alias {alias!r} leads to the route {name!r}, which does not exist")
         paths.setdefault(alias, paths[name])
     return RouteTable(version, paths, stops)
-

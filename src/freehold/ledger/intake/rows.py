@@ -13,7 +13,7 @@ import msgspec
 from freehold.core.money import ZERO, to_pico
 from freehold.ledger.frames import Attempt, Close, Open, Refused, Tried
 from freehold.ledger.intake.facts import Facts, FactsAt
-from freehold.ledger.intake.join import Ended
+from freehold.ledger.intake.join import Ended, budgets
 from freehold.ledger.records import step_of
 
 Row = dict[str, Any]
@@ -47,6 +47,7 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         tokens = {name: attempts[0][name] for name in _TOKENS}
     else:
         tokens = {name: sum(one[name] for one in attempts) for name in _TOKENS}
+    drawn = budgets(begun)
     last = tried[-1].target if tried else begun[-1].target
     target = facts.target(last)
     latency = max(close.at - opened.at, 0.0)
@@ -89,9 +90,9 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "delivered": close.delivered,
         "dropped": ",".join(close.dropped),
         "scanned": close.scanned,
-        "budgets": ",".join(opened.budgets),
+        "budgets": ",".join(drawn),
     }
-    return Loadable(row, attempts, close.cost, opened.budgets)
+    return Loadable(row, attempts, close.cost, drawn)
 
 
 def refused_rows(refused: Refused, epoch: str) -> Loadable:
