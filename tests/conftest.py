@@ -1,5 +1,12 @@
-"""What every test may use: the fake vendors."""
+"""What every test may use: the fake vendors; and how properties are searched."""
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = ("tests.fakes.fixtures",)
+
+# No deadlines: a busy machine is no defect. Few examples here; `make soak` looks longer.
+settings.register_profile("house", deadline=None, max_examples=60)
+settings.register_profile("soak", deadline=None, max_examples=2000)
+settings.load_profile("house")
