@@ -24,7 +24,7 @@ def test_facts_read_the_snapshot_that_the_gateway_reads() -> None:
     assert isinstance(ROUTES, Routes)
     assert FACTS.target("big").price == RENTED
     assert FACTS.target("small").owned
-    assert FACTS.baselines["assistant"].name == "big"
+    assert FACTS.baselines["assistant"].target == "big"
 
 
 def test_rows_fill_every_column() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 ZERO = Decimal(0)
 MILLION = Decimal(1_000_000)
+_PICO = Decimal(10**12)
 
 
 def usd(amount: Decimal) -> str:
@@ -19,7 +20,7 @@ def usd(amount: Decimal) -> str:
 
 def to_pico(amount: Decimal) -> int:
     """Whole picodollars (1e-12 dollars, one token at a millionth of a dollar per million): exact sums in SQL."""
-    return int(amount.scaleb(12).to_integral_value(ROUND_HALF_EVEN))
+    return round(amount * _PICO)
 
 
 def from_pico(amount: int) -> Decimal:

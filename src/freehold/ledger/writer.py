@@ -6,6 +6,7 @@ One thread: services are answered between batches, so nothing waits longer than 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -87,6 +88,7 @@ def run(config: WriterConfig, services: Services = lambda _: ()) -> None:
     except BlockingIOError:
         raise Conflict("another writer serves this home", hint="stop it first: freehold doctor shows it") from None
     engine = connect(config.database)
+    gc.set_threshold(50_000, 50, 50)  # a batch makes many small dicts and no cycles
     try:
         check(engine)
         asyncio.run(_main(config, engine, services))

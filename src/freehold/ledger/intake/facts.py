@@ -6,14 +6,13 @@ The ledger reads only these fields of the snapshot, since rooms below must not k
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from freehold.core.crypto import Verifier
 from freehold.core.snapshot import read_snapshot
-from freehold.ledger.meter import FREE, Price, Usage, cost
+from freehold.ledger.meter import FREE, Price, Rate, rate
 
 _KEPT_VERSIONS = 32
 
@@ -34,6 +33,15 @@ class RouteFacts(msgspec.Struct, frozen=True):
     baseline: str = ""
 
 
+class Baseline(msgspec.Struct, frozen=True):
+    """What a route's calls are compared with."""
+
+    target: str
+    rate: Rate
+    source: str
+    """Of its price, with the date."""
+
+
 class _Content(msgspec.Struct, frozen=True):
     targets: tuple[TargetFacts, ...] = ()
     routes: tuple[RouteFacts, ...] = ()
@@ -43,17 +51,12 @@ class Facts(msgspec.Struct, frozen=True):
     """Of one version of the routes."""
 
     targets: dict[str, TargetFacts]
-    baselines: dict[str, TargetFacts]
+    baselines: dict[str, Baseline]
     """By route, where it names one that exists."""
 
     def target(self, name: str) -> TargetFacts:
         """A target that is not in the snapshot any more has no known price or region."""
         return self.targets.get(name) or TargetFacts(name)
-
-    def what_if(self, route: str, usage: Usage) -> tuple[Decimal, TargetFacts] | None:
-        """What the same tokens would have cost at the route's baseline."""
-        baseline = self.baselines.get(route)
-        return None if baseline is None else (cost(usage, baseline.price), baseline)
 
 
 NO_FACTS = Facts({}, {})
@@ -62,8 +65,12 @@ NO_FACTS = Facts({}, {})
 def facts_of(content: _Content) -> Facts:
     """Index one snapshot's content."""
     targets = {one.name: one for one in content.targets}
-    baselines = {one.name: targets[one.baseline] for one in content.routes if one.baseline in targets}
-    return Facts(targets, baselines)
+    named = [(one.name, targets[one.baseline]) for one in content.routes if one.baseline in targets]
+    return Facts(targets, {route: _baseline(target) for route, target in named})
+
+
+def _baseline(target: TargetFacts) -> Baseline:
+    return Baseline(target.name, rate(target.price), f"{target.price.source}, {target.price.as_of}")
 
 
 class FactsReader:

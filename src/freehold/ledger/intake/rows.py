@@ -13,7 +13,8 @@ import msgspec
 from freehold.core.money import ZERO, to_pico
 from freehold.ledger.frames import Attempt, Close, Open, Refused, Tried
 from freehold.ledger.intake.facts import Facts, FactsAt
-from freehold.ledger.intake.join import Ended, budgets
+from freehold.ledger.intake.join import Ended
+from freehold.ledger.meter import Usage, charge
 from freehold.ledger.records import step_of
 
 Row = dict[str, Any]
@@ -43,22 +44,15 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
     facts = facts_at(opened.routes_version)
     tried = close.tried
     attempts = [_attempt_row(one, facts) for one in tried]
-    if len(attempts) == 1:
-        tokens = {name: attempts[0][name] for name in _TOKENS}
-    else:
-        tokens = {name: sum(one[name] for one in attempts) for name in _TOKENS}
-    drawn = budgets(begun)
-    last = tried[-1].target if tried else begun[-1].target
-    target = facts.target(last)
+    last = attempts[-1] if attempts else _nowhere(begun[-1].target, facts)
     latency = max(close.at - opened.at, 0.0)
-    firsts = [one.first_token for one in tried if one.first_token is not None]
-    what_if = facts.what_if(opened.route, tried[-1].usage) if tried else None
+    baseline = facts.baselines.get(opened.route) if tried else None
     row = {
         "id": opened.call,
         "at": opened.at,
         "latency": latency,
         "latency_step": step_of(latency),
-        "first_token": firsts[-1] if firsts else None,
+        "first_token": last["first_token"],
         "epoch": epoch,
         "key_id": opened.key_id,
         "team": opened.team,
@@ -67,32 +61,41 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "stream": opened.stream,
         "label": opened.label,
         "workflow": clean(opened.workflow),
-        "target": last,
-        "owned": target.owned,
-        "region": target.region,
+        "target": last["target"],
+        "owned": last["owned"],
+        "region": last["region"],
         "outcome": close.outcome,
         "status": close.status,
         "error": close.error,
         "policy_version": opened.policy_version,
         "routes_version": opened.routes_version,
-        **tokens,
-        "estimated": any(one.usage.estimated for one in tried),
+        "input": last["input"],
+        "output": last["output"],
+        "cached": last["cached"],
+        "cache_write": last["cache_write"],
+        "cache_write_1h": last["cache_write_1h"],
+        "reasoning": last["reasoning"],
+        "estimated": last["estimated"],
         "reserved": to_pico(begun[-1].reserved),
         "cost": to_pico(close.cost),
-        "price_source": target.price.source,
-        "price_as_of": target.price.as_of,
-        "what_if": None if what_if is None else to_pico(what_if[0]),
-        "what_if_target": "" if what_if is None else what_if[1].name,
-        "what_if_source": "" if what_if is None else f"{what_if[1].price.source}, {what_if[1].price.as_of}",
+        "price_source": last["price_source"],
+        "price_as_of": last["price_as_of"],
+        "what_if": None if baseline is None else to_pico(charge(tried[-1].usage, baseline.rate)),
+        "what_if_target": "" if baseline is None else baseline.target,
+        "what_if_source": "" if baseline is None else baseline.source,
         "attempts": len(tried),
         "request_sha256": opened.request_sha256,
         "response_sha256": close.response_sha256,
         "delivered": close.delivered,
         "dropped": ",".join(close.dropped),
         "scanned": close.scanned,
-        "budgets": ",".join(drawn),
+        "budgets": ",".join(opened.budgets),
     }
-    return Loadable(row, attempts, close.cost, drawn)
+    if len(attempts) > 1:
+        for name in _TOKENS:
+            row[name] = sum(one[name] for one in attempts)
+        row["estimated"] = any(one["estimated"] for one in attempts)
+    return Loadable(row, attempts, close.cost, opened.budgets)
 
 
 def refused_rows(refused: Refused, epoch: str) -> Loadable:
@@ -157,6 +160,10 @@ def _attempt_row(tried: Tried, facts: Facts) -> Row:
         "price_source": target.price.source,
         "price_as_of": target.price.as_of,
     }
+
+
+def _nowhere(target: str, facts: Facts) -> Row:
+    return _attempt_row(Tried(0, target, 0.0, None, 0.0, "", 0, Usage(), ZERO), facts)
 
 
 def _unknown(close: Close) -> Open | Attempt:
