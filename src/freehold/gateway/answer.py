@@ -1,4 +1,4 @@
-"""The second half of a call: the target's answer on its way to the caller, and the settlement.
+"""The second third of a call: the target's answer on its way to the caller, and the settlement.
 
 Nothing goes to the caller before the answer's first event is seen to be one; the last byte waits for the journal.
 """
@@ -6,26 +6,20 @@ Nothing goes to the caller before the answer's first event is seen to be one; th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
-from freehold.gateway.account import Account
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.ports import Dialect, Peek
-from freehold.gateway.relay import LAST_CHUNK, Filtered, Stream, Translated, Verbatim, chunk, plain
-from freehold.gateway.routing.table import Path, Stop
+from freehold.gateway.relay import LAST_CHUNK, Filtered, Translated, Verbatim, chunk, plain
+from freehold.gateway.routing.table import Path
+from freehold.gateway.settlement import Settling
 from freehold.gateway.upstream import CONTENT, RAW, WHOLE, Upstream
-from freehold.ledger.frames import Body, Close, Refused
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
     from hashlib import _Hash as HASH
 
-    from freehold.gateway.callers import Caller
-    from freehold.gateway.lanes import Lane
-    from freehold.gateway.outgoing import Outgoing
-    from freehold.gateway.plane import Plane
 
 MAX_ERROR_BYTES = 1 << 20
 ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
@@ -37,52 +31,31 @@ PASSED_ON = frozenset({400, 413, 422})
 """Statuses whose body is the caller's business: it goes on as it came where both sides speak the same dialect."""
 
 
-class Answering:
-    """Receives from `Upstream`, writes to `Connection`, settles the `Account`. `Call` is the first half."""
+class Answering(Settling):
+    """Receives from `Upstream`, writes to `Connection`. `Call` is the first third, `Settling` the last."""
 
-    plane: Plane
     connection: Connection
     inbound: Inbound
     dialect: Dialect
-    id: bytes
-    account: Account
-    out: Outgoing
     deadline: float
-    opened: bool
     request_id: str
     at: float
     # What the way in found out; None until it did.
-    caller: Caller | None = None
     peek: Peek | None = None
     path: Path | None = None
-    lane: Lane | None = None
     workflow = ""
-    plan: Sequence[Stop] = ()
-    position = 0
-    upstream: Upstream | None = None
-    over = False
-    committed = False
-    delivered = 0
     capturing = False
     """Are this route's bodies kept?"""
-    _stream: Stream | None = None
     paused = False
     """Does the caller read too slowly just now?"""
-    _first = b""
-    _held = b""
     _hash: HASH = None  # type: ignore[assignment]  # made with the stream
-    _captured: list[bytes] | None = None
 
     def fail(self, error: FreeholdError) -> None:
-        """The attempt is lost; the first half decides what follows."""
+        """The attempt is lost; the first third decides what follows."""
         raise NotImplementedError
 
     def expire(self, now: float) -> None:
         """The deadline has passed."""
-        raise NotImplementedError
-
-    def refused_frame(self, status: int, error: str) -> Refused:
-        """What is journalled of a call that was never sent."""
         raise NotImplementedError
 
     # From the target
@@ -342,68 +315,3 @@ class Answering:
             self.upstream.transport.resume_reading()
             self.paused = False
             self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
-
-    # Settlement
-
-    def _release(self) -> None:
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            idle = self.plan[self.position].idle
-            assert idle is not None
-            self.plane.pool.give(idle, upstream, self.plane.coarse)
-
-    def _end_attempt(self, usage: Usage) -> None:
-        self._release()
-        account = self.account
-        if account.stop is not None:
-            account.stop.health.breaker.succeeded()
-        account.end("ok", 200, usage, self.plane.now())
-
-    def partial_usage(self) -> Usage | None:
-        """What a broken answer used: as told, else estimated from what was delivered; None where nothing was."""
-        stream = self._stream
-        if stream is None or not self.committed:
-            return None
-        told = stream.usage()
-        return told if told is not None and told.output else self.account.estimate(stream.events)
-
-    def reset_answer(self) -> None:
-        """Forget what a lost attempt left behind."""
-        self._stream = self._captured = None
-        self._first = self._held = b""
-        self.delivered = 0
-
-    def capture(self, side: str, body: bytes) -> None:
-        """Seal a body into the journal; the writer stores it."""
-        sealer = self.plane.sealer
-        assert sealer is not None
-        sealed = sealer.seal(body, self.id + side.encode())
-        label = self.lane.label_text if self.lane else ""
-        self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, label))
-
-    def settle(
-        self,
-        outcome: str,
-        status: int,
-        then: Callable[[JournalUnavailable | None], None] | None = None,
-        *,
-        error: str = "",
-        digest: bytes = b"",
-    ) -> None:
-        """The one end of a call: money and tokens settled, the close written, then the last bytes to the caller."""
-        if self.over:
-            return
-        self.over = True
-        plane, account, caller = self.plane, self.account, self.caller
-        account.settle()
-        if caller is not None and caller.tokens is not None:
-            caller.tokens.correct(account.tokens - account.expected_tokens)
-        plane.calls.discard(self)
-        if not self.opened:
-            plane.journal.add(self.refused_frame(status, error), then)
-            return
-        close = Close(
-            self.id, plane.now(), outcome, status, account.spent, tuple(account.tried), digest, self.delivered,
-            self.out.dropped, error,
-        )  # fmt: skip
-        plane.journal.add(close, then)

@@ -1,0 +1,109 @@
+"""The end of a call: connection given back, attempt accounted for, close written. Once, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from freehold.core.errors import JournalUnavailable
+from freehold.gateway.account import Account
+from freehold.gateway.relay import Stream
+from freehold.gateway.routing.table import Stop
+from freehold.gateway.upstream import Upstream
+from freehold.ledger.frames import Body, Close, Refused
+from freehold.ledger.meter import Usage
+
+if TYPE_CHECKING:
+    from freehold.gateway.callers import Caller
+    from freehold.gateway.lanes import Lane
+    from freehold.gateway.outgoing import Outgoing
+    from freehold.gateway.plane import Plane
+
+
+class Settling:
+    """The last third of a call: what it must know to end."""
+
+    plane: Plane
+    id: bytes
+    account: Account
+    out: Outgoing
+    opened: bool
+    caller: Caller | None = None
+    lane: Lane | None = None
+    plan: Sequence[Stop] = ()
+    position = 0
+    upstream: Upstream | None = None
+    over = False
+    committed = False
+    delivered = 0
+    _stream: Stream | None = None
+    _captured: list[bytes] | None = None
+    _first = b""
+    _held = b""
+
+    def refused_frame(self, status: int, error: str) -> Refused:
+        """What is journalled of a call that was never sent."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            idle = self.plan[self.position].idle
+            assert idle is not None
+            self.plane.pool.give(idle, upstream, self.plane.coarse)
+
+    def _end_attempt(self, usage: Usage) -> None:
+        self._release()
+        account = self.account
+        if account.stop is not None:
+            account.stop.health.breaker.succeeded()
+        account.end("ok", 200, usage, self.plane.now())
+
+    def partial_usage(self) -> Usage | None:
+        """What a broken answer used: as told, else estimated from what was delivered; None where nothing was."""
+        stream = self._stream
+        if stream is None or not self.committed:
+            return None
+        told = stream.usage()
+        return told if told is not None and told.output else self.account.estimate(stream.events)
+
+    def reset_answer(self) -> None:
+        """Forget what a lost attempt left behind."""
+        self._stream = self._captured = None
+        self._first = self._held = b""
+        self.delivered = 0
+
+    def capture(self, side: str, body: bytes) -> None:
+        """Seal a body into the journal; the writer stores it."""
+        sealer = self.plane.sealer
+        assert sealer is not None
+        sealed = sealer.seal(body, self.id + side.encode())
+        label = self.lane.label_text if self.lane else ""
+        self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, label))
+
+    def settle(
+        self,
+        outcome: str,
+        status: int,
+        then: Callable[[JournalUnavailable | None], None] | None = None,
+        *,
+        error: str = "",
+        digest: bytes = b"",
+    ) -> None:
+        """The one end of a call: money and tokens settled, the close written, then the last bytes to the caller."""
+        if self.over:
+            return
+        self.over = True
+        plane, account, caller = self.plane, self.account, self.caller
+        account.settle()
+        if caller is not None and caller.tokens is not None:
+            caller.tokens.correct(account.tokens - account.expected_tokens)
+        plane.calls.discard(self)
+        if not self.opened:
+            plane.journal.add(self.refused_frame(status, error), then)
+            return
+        close = Close(
+            self.id, plane.now(), outcome, status, account.spent, tuple(account.tried), digest, self.delivered,
+            self.out.dropped, error,
+        )  # fmt: skip
+        plane.journal.add(close, then)
