@@ -1,0 +1,415 @@
+"""A request through the neutral form and back into its own dialect loses nothing, unknown fields included."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freehold.core.errors import BadRequest, MalformedJson, NotTranslatable
+from freehold.gateway.dialects.registry import dialect
+from freehold.gateway.messages import Image, Request, Text, ToolChoice, ToolResult
+
+CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
+
+
+class Fresh:
+    """Values that occur once, so that each can be looked for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, stem: str = "v") -> str:
+        self.count += 1
+        return f"{stem}{self.count}"
+
+
+def some(draw: Any, **fields: Any) -> dict[str, Any]:
+    """A part of these fields; what is a function is called for its value."""
+    return {name: one() if callable(one) else one for name, one in fields.items() if draw(st.booleans())}
+
+
+def openai_part(draw: Any, fresh: Fresh) -> dict[str, Any]:
+    mark = some(draw, prompt_cache_breakpoint={"mode": "explicit", "ttl": "12h"}, vendor_part=fresh)
+    return draw(
+        st.sampled_from(
+            [
+                {"type": "text", "text": fresh(), **mark},
+                {"type": "image_url", "image_url": {"url": f"https://x/{fresh()}", "detail": "low"}, **mark},
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{fresh()}"}},
+                {"type": "input_audio", "input_audio": {"data": fresh(), "format": "wav"}},
+                {"type": "file", "file": {"file_id": fresh()}},
+                {"type": "video_url", "video_url": {"url": fresh()}},
+            ]
+        )
+    )
+
+
+@st.composite
+def openai_requests(draw: Any) -> dict[str, Any]:
+    fresh = Fresh()
+    messages: list[dict[str, Any]] = [{"role": draw(st.sampled_from(["system", "developer"])), "content": fresh()}]
+    for _ in range(draw(st.integers(1, 3))):
+        parts = [openai_part(draw, fresh) for _ in range(draw(st.integers(1, 3)))]
+        messages.append({"role": "user", "content": draw(st.sampled_from([fresh(), parts])), **some(draw, name=fresh)})
+        calls = [
+            {
+                "id": fresh("call"),
+                "type": "function",
+                "function": {"name": fresh("f"), "arguments": json.dumps({"a": fresh()}, indent=1)},
+                **some(draw, extra_content=lambda: {"google": fresh()}),
+            }
+            for _ in range(draw(st.integers(0, 3)))
+        ]
+        said = some(draw, content=fresh, refusal=fresh, reasoning_content=fresh, reasoning_details=lambda: [fresh()])
+        if said or calls:
+            messages.append({"role": "assistant", **said, **({"tool_calls": calls} if calls else {})})
+        messages += [{"role": "tool", "tool_call_id": call["id"], "content": fresh()} for call in calls]
+    tools = [
+        {"type": "function", "function": {"name": fresh("f"), "parameters": {"p": fresh()}, "description": fresh(), "strict": True}},
+        {"type": "function", "function": {"name": fresh("f")}},
+        {"type": "custom", "custom": {"name": fresh("c"), "format": {"type": "text"}}},
+    ]
+    limit = draw(st.sampled_from([{}, {"max_tokens": 11}, {"max_completion_tokens": 12}, {"max_tokens": 13, "max_completion_tokens": 13}]))
+    choice = st.sampled_from(["auto", "none", "required", {"type": "function", "function": {"name": "f9"}}])
+    odd = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"x": "y"}]}}
+    stream = draw(st.sampled_from([{}, {"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}}]))
+    return {
+        "model": "route", "messages": messages, **limit, **stream,
+        **some(
+            draw, tools=draw(st.lists(st.sampled_from(tools), min_size=1, max_size=3)), parallel_tool_calls=False,
+            tool_choice=draw(choice | st.just(odd)), temperature=0.5, top_p=0.25, n=2, seed=-77, stop=[fresh(), fresh()],
+            presence_penalty=0.75, frequency_penalty=-0.5, logprobs=True, top_logprobs=3, logit_bias={"50256": -100},
+            user=fresh, store=False, metadata={"workflow": fresh()}, service_tier=fresh, verbosity="low",
+            reasoning_effort="minimal", prediction={"type": "content", "content": fresh()}, vendor_top={"deep": [fresh()]},
+            response_format=draw(st.sampled_from([
+                {"type": "json_object"}, {"type": "json_schema", "json_schema": {"name": "n", "schema": {"s": fresh()}, "strict": True}},
+                {"type": "json_object", "schema": {"s": fresh()}}, {"type": "grammar", "grammar": fresh()},
+            ])),
+        ),
+    }  # fmt: skip
+
+
+def anthropic_block(draw: Any, fresh: Fresh) -> dict[str, Any]:
+    mark = some(draw, cache_control=draw(st.sampled_from([{"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}])))
+    return draw(
+        st.sampled_from(
+            [
+                {"type": "text", "text": fresh(), **mark},
+                {"type": "text", "text": fresh(), "citations": [{"type": "page_location", "x": fresh()}]},
+                {"type": "image", "source": {"type": "url", "url": fresh()}, **mark},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": fresh()}},
+                {"type": "image", "source": {"type": "file", "file_id": fresh()}, **mark},
+                {"type": "document", "source": {"type": "text", "data": fresh()}, "title": fresh(), **mark},
+                {"type": "search_result", "title": fresh(), "content": []},
+            ]
+        )
+    )
+
+
+@st.composite
+def anthropic_requests(draw: Any) -> dict[str, Any]:
+    fresh = Fresh()
+    messages: list[dict[str, Any]] = []
+    for _ in range(draw(st.integers(1, 3))):
+        blocks = [anthropic_block(draw, fresh) for _ in range(draw(st.integers(1, 3)))]
+        messages.append({"role": "user", "content": draw(st.sampled_from([fresh(), blocks]))})
+        calls = [
+            {"type": "tool_use", "id": fresh("toolu"), "name": fresh("f"), "input": {"a": fresh()}, **some(draw, toolset_name=fresh)}
+            for _ in range(draw(st.integers(0, 2)))
+        ]
+        thought = [{"type": "thinking", "thinking": fresh(), "signature": fresh()}, {"type": "redacted_thinking", "data": fresh()}]
+        server = [{"type": "server_tool_use", "id": fresh(), "name": "web_search", "input": {"q": fresh()}}]
+        messages.append({"role": "assistant", "content": [*thought, {"type": "text", "text": fresh()}, *server, *calls]})
+        results = [
+            {
+                "type": "tool_result", "tool_use_id": call["id"], **some(draw, is_error=True),
+                "content": draw(st.sampled_from([fresh(), [{"type": "text", "text": fresh()}, {"type": "image", "source": {"type": "url", "url": fresh()}}]])),
+            }
+            for call in calls
+        ]  # fmt: skip
+        if results:
+            messages.append({"role": "user", "content": results})
+        messages += [{"role": "system", "content": fresh()}] if draw(st.booleans()) else []
+    tools = [
+        {"name": fresh("f"), "description": fresh(), "input_schema": {"p": fresh()}, "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        {"name": fresh("f"), "input_schema": {}, "strict": True, "defer_loading": True, "input_examples": [{"e": fresh()}]},
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 5, "allowed_domains": [fresh()]},
+    ]
+    thinking = [{"type": "enabled", "budget_tokens": 2048}, {"type": "disabled"}, {"type": "adaptive", "display": "omitted"}]
+    return {
+        "model": "route", "messages": messages, "max_tokens": 17,
+        **some(
+            draw, tools=draw(st.lists(st.sampled_from(tools), min_size=1, max_size=3)), stream=True, temperature=0.5, top_p=0.25, top_k=40,
+            system=draw(st.sampled_from([fresh(), [{"type": "text", "text": fresh(), "cache_control": {"type": "ephemeral"}}]])),
+            tool_choice=draw(st.sampled_from([
+                {"type": "auto", "disable_parallel_tool_use": True}, {"type": "any"}, {"type": "tool", "name": fresh()}, {"type": "none"},
+            ])),
+            thinking=draw(st.sampled_from(thinking)), stop_sequences=[fresh()], metadata={"user_id": fresh(), "more": fresh()},
+            output_config=draw(st.sampled_from([
+                {"effort": "high"}, {"format": {"type": "json_schema", "schema": {"s": fresh()}}},
+                {"effort": "max", "format": {"type": "json_schema", "schema": {}}, "vendor": fresh()},
+            ])),
+            service_tier="auto", container=fresh, mcp_servers=[{"url": fresh()}], inference_geo="us", cache_control={"type": "ephemeral"},
+            vendor_top={"deep": fresh()}, context_management={"edits": [fresh()]},
+        ),
+    }  # fmt: skip
+
+
+def leaves(value: Any) -> Counter[str]:
+    """Every fresh value, wherever it stands (arguments change their place, not their content)."""
+    return Counter(re.findall(r"(?:v|call|toolu|f|c)\d+", json.dumps(value)))
+
+
+@pytest.mark.parametrize(("where", "requests"), [(CHAT, openai_requests()), (MESSAGES, anthropic_requests())])
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_every_value_survives_its_own_dialect(where, requests, data):
+    original = data.draw(requests)
+    decoded = where.decode_request(json.dumps(original).encode())
+    body, dropped = where.encode_request(decoded, "route")
+    assert dropped == ()
+    assert where.decode_request(body) == decoded
+    sent = json.loads(body)
+    assert leaves(sent["messages"]) == leaves(original["messages"])
+    assert {name: sent.get(name) for name in original if name != "messages"} == {
+        name: value for name, value in original.items() if name != "messages"
+    }
+
+
+@pytest.mark.parametrize(("where", "requests"), [(CHAT, openai_requests()), (MESSAGES, anthropic_requests())])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_the_other_dialect_takes_it_takes_whole_or_names(where, requests, data):
+    other = MESSAGES if where is CHAT else CHAT
+    original = data.draw(requests)
+    decoded = where.decode_request(json.dumps(original).encode())
+    try:
+        body, dropped = other.encode_request(decoded, "target")
+    except NotTranslatable as refused:
+        assert refused.param
+        return
+    missing = leaves(original) - leaves(json.loads(body))
+    if missing:
+        assert dropped
+    assert other.encode_request(other.decode_request(body), "target")[0] == body
+
+
+def test_json_the_caller_wrote_keeps_its_bytes():
+    schema = b'{"type":  "object",\n "properties": {"z": {}, "a": {"const": 1.0}}}'
+    chat = (
+        b'{"model":"r","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":'
+        + schema
+        + b"}}]}"
+    )
+    request = CHAT.decode_request(chat)
+    assert schema in CHAT.encode_request(request, "m")[0]
+    assert schema in MESSAGES.encode_request(request, "m")[0]
+
+
+def test_a_grown_conversation_keeps_the_bytes_of_its_beginning():
+    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+
+    def sent(count: int) -> bytes:
+        body = json.dumps({"model": "r", "messages": turns[:count]}).encode()
+        return MESSAGES.encode_request(CHAT.decode_request(body), "m")[0]
+
+    assert sent(3).startswith(sent(2).rstrip(b"]}"))
+
+
+def chat(**fields: Any) -> Request:
+    return CHAT.decode_request(json.dumps({"model": "r", "messages": [{"role": "user", "content": "x"}], **fields}).encode())
+
+
+def messages(**fields: Any) -> Request:
+    base = {"model": "r", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    return MESSAGES.decode_request(json.dumps({**base, **fields}).encode())
+
+
+def as_messages(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
+    body, dropped = MESSAGES.encode_request(request, "m")
+    return json.loads(body), dropped
+
+
+def as_chat(request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
+    body, dropped = CHAT.encode_request(request, "m")
+    return json.loads(body), dropped
+
+
+def test_chat_to_messages_demands_a_limit():
+    assert as_messages(chat())[0]["max_tokens"] == 4096
+    assert as_messages(chat(max_completion_tokens=7))[0]["max_tokens"] == 7
+
+
+def test_parallel_tool_results_become_one_turn_and_come_apart_again():
+    calls = [{"id": f"c{n}", "type": "function", "function": {"name": "f", "arguments": "{}"}} for n in (1, 2)]
+    turns = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c1", "content": "one"},
+        {"role": "tool", "tool_call_id": "c2", "content": "two"},
+    ]
+    request = chat(messages=turns)
+    assert [type(part) for part in request.turns[2].parts] == [ToolResult, ToolResult]
+    sent, dropped = as_messages(request)
+    assert [block["tool_use_id"] for block in sent["messages"][2]["content"]] == ["c1", "c2"]
+    assert dropped == ()
+    assert as_chat(request)[0]["messages"] == turns
+
+
+def test_images_cross_both_ways():
+    url, data = "https://x/y.png", "data:image/png;base64,AAAA"
+    content = [{"type": "image_url", "image_url": {"url": one}} for one in (url, data)]
+    request = chat(messages=[{"role": "user", "content": content}])
+    assert request.turns[0].parts == (Image(url), Image(media_type="image/png", data="AAAA"))
+    sent, dropped = as_messages(request)
+    assert [block["source"]["type"] for block in sent["messages"][0]["content"]] == ["url", "base64"]
+    back, _ = as_chat(MESSAGES.decode_request(json.dumps(sent).encode()))
+    assert (back["messages"][0]["content"], dropped) == (content, ())
+
+
+def test_images_in_tool_results_follow_in_a_users_message():
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [{"type": "text", "text": "seen"}, {"type": "image", "source": {"type": "url", "url": "https://x"}}],
+    }
+    sent, dropped = as_chat(messages(messages=[{"role": "user", "content": [result, {"type": "text", "text": "so?"}]}]))
+    assert [one["role"] for one in sent["messages"]] == ["tool", "user"]
+    assert [part["type"] for part in sent["messages"][1]["content"]] == ["image_url", "text"]
+    assert dropped == ("tool_result.image_place",)
+
+
+def test_structured_output_crosses_both_ways():
+    schema = {"type": "object", "properties": {}}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}}
+    sent, dropped = as_messages(chat(response_format=form))
+    assert (sent["output_config"], dropped) == ({"format": {"type": "json_schema", "schema": schema}}, ())
+    sent, dropped = as_chat(messages(output_config={"format": {"type": "json_schema", "schema": schema}}))
+    assert sent["response_format"] == {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    assert dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("auto", {"type": "auto"}),
+        ("none", {"type": "none"}),
+        ("required", {"type": "any"}),
+        ({"type": "function", "function": {"name": "f"}}, {"type": "tool", "name": "f"}),
+    ],
+)
+def test_tool_choice_crosses_both_ways(choice, expected):
+    sent, _ = as_messages(chat(tool_choice=choice))
+    assert sent["tool_choice"] == expected
+    assert as_chat(messages(tool_choice=expected))[0]["tool_choice"] == choice
+
+
+def test_parallel_calls_can_be_forbidden_both_ways():
+    assert as_messages(chat(parallel_tool_calls=False))[0]["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    request = messages(tool_choice={"type": "any", "disable_parallel_tool_use": True})
+    assert request.tool_choice == ToolChoice("any", parallel=False)
+    assert as_chat(request)[0]["parallel_tool_calls"] is False
+
+
+def test_cache_breakpoints_are_named_where_they_cannot_go():
+    block = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert as_chat(messages(system=[block]))[1] == ("cache_control",)
+    part = {"type": "text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}
+    sent, dropped = as_messages(chat(messages=[{"role": "user", "content": [part]}]))
+    assert sent["messages"][0]["content"] == [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    assert dropped == ("prompt_cache_breakpoint.ttl",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "x"}}]}]}, "messages"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, "messages"),
+        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "[1"}}]}]},
+            "messages",
+        ),
+    ],
+)
+def test_what_would_change_the_meaning_is_refused_by_messages(fields, param):
+    with pytest.raises(NotTranslatable) as caught:
+        MESSAGES.encode_request(chat(**fields), "m")
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"inference_geo": "us"}, "inference_geo"),
+        ({"messages": [{"role": "user", "content": [{"type": "document", "source": {}}]}]}, "messages"),
+        (
+            {"tools": [{"type": "web_search_20250305", "name": "web_search"}], "tool_choice": {"type": "tool", "name": "web_search"}},
+            "tools",
+        ),
+    ],
+)
+def test_what_would_change_the_meaning_is_refused_by_chat(fields, param):
+    with pytest.raises(NotTranslatable) as caught:
+        CHAT.encode_request(messages(**fields), "m")
+    assert caught.value.param == param
+
+
+def test_the_older_name_of_the_limit_is_kept_for_those_who_know_no_other():
+    assert "max_completion_tokens" not in as_chat(chat(max_tokens=5))[0]
+    assert as_chat(messages())[0]["max_completion_tokens"] == 5
+
+
+def test_a_stream_asks_for_usage_where_the_request_says_so():
+    request = chat(stream=True)
+    assert "stream_options" not in as_chat(request)[0]
+    assert as_chat(msgspec.structs.replace(request, wants_usage=True))[0]["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    ("where", "fields", "param"),
+    [
+        (CHAT, {"messages": []}, "messages"),
+        (CHAT, {"messages": [{"role": "wizard", "content": "x"}]}, "messages[0].role"),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
+        (CHAT, {"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        (CHAT, {"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content[0]"),
+        (CHAT, {"tool_choice": "sometimes"}, "tool_choice"),
+        (CHAT, {"temperature": "hot"}, "temperature"),
+        (CHAT, {"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (MESSAGES, {"max_tokens": None}, "max_tokens"),
+        (MESSAGES, {"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages[0].content[0].source"),
+        (MESSAGES, {"messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": 5}]}]}, "messages[0].content[0].input"),
+        (MESSAGES, {"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+        (MESSAGES, {"tool_choice": {"type": "must"}}, "tool_choice.type"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_named_with_its_path(where, fields, param):
+    base = {"model": "r", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    with pytest.raises(BadRequest) as caught:
+        where.decode_request(json.dumps({**base, **fields}).encode())
+    assert caught.value.param == param
+    assert param in caught.value.message
+
+
+@pytest.mark.parametrize("where", [CHAT, MESSAGES], ids=lambda one: one.name)
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"model":"r","messages":' + b"[" * 100_000])
+def test_what_is_no_json_is_malformed(where, body):
+    with pytest.raises(MalformedJson):
+        where.decode_request(body)
+
+
+def test_a_lone_text_needs_no_list():
+    assert chat(messages=[{"role": "user", "content": [{"type": "text", "text": "x"}]}]).turns[0].parts == (Text("x"),)
