@@ -101,6 +101,20 @@ def export(place: Place, /, target_file: Any, *, as_json: bool, **given: Any) ->
         target_file.write(line)
 
 
+@calls.command()
+@click.argument("call")
+@click.option("--why", required=True, help="Reason; kept in the audit.")
+@json_option
+@click.pass_obj
+def erase(place: Place, call: str, why: str, *, as_json: bool) -> None:
+    """Erase the bodies kept of one call; what it cost stays."""
+    gone = place.client().post(f"/api/calls/{segment(call)}/erase", {"why": why})
+    if as_json:
+        emit_json(gone)
+    else:
+        click.echo(f"{gone['bodies']} bodies erased")
+
+
 def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
     for one in found:
         click.echo(json.dumps(one, ensure_ascii=False) if as_json else _line(one))

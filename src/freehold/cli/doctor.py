@@ -164,4 +164,13 @@ def _listeners(place: Place) -> Iterator[Finding]:
             yield Finding("fail", name, f"does not answer at {address}", f"read {place.home / 'logs'}")
 
 
-CHECKS: tuple[Check, ...] = (_python, _config, _home, _snapshots, _processes, _listeners, _prices)
+def _jobs(place: Place) -> Iterator[Finding]:
+    try:
+        failed = place.client().get("/api/jobs", state="failed")
+    except FreeholdError:
+        return
+    for one in failed:
+        yield Finding("warn", f"job {one['id']}", f"{one['kind']} failed: {one['error']}", "read the worker's log")
+
+
+CHECKS: tuple[Check, ...] = (_python, _config, _home, _snapshots, _processes, _listeners, _prices, _jobs)

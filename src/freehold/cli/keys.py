@@ -114,6 +114,21 @@ def revoke(place: Place, name: str, *, as_json: bool) -> None:
     _show(place.client().post(f"/api/keys/{segment(name)}/revoke"), as_json=as_json)
 
 
+@keys.command()
+@click.argument("name")
+@click.option("--why", required=True, help="Reason; kept in the audit.")
+@json_option
+@click.pass_obj
+def erase(place: Place, name: str, why: str, *, as_json: bool) -> None:
+    """Erase every body kept of calls by this key; the key and what the calls cost stay."""
+    queued = place.client().post(f"/api/keys/{segment(name)}/erase", {"why": why})
+    if as_json:
+        emit_json(queued)
+    else:
+        click.echo(queued["job"])
+        say("queued; the worker erases them in the background")
+
+
 def _body(given: dict[str, Any]) -> dict[str, Any]:
     body = {name: value for name, value in given.items() if value not in (None, ())}
     expires = body.pop("expires", None)

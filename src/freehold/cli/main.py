@@ -13,11 +13,11 @@ import click
 from freehold.core.errors import FreeholdError
 
 COMMANDS = (
-    ("calls", "what happened: tail, show, export"),
+    ("calls", "what happened: tail, show, export, erase"),
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, check, show, schema"),
     ("doctor", "what is well and what is not, each with its fix"),
-    ("keys", "virtual keys: create, list, show, update, rotate, revoke"),
+    ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models in the store: list, show, verify"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify"),

@@ -75,6 +75,8 @@ Secret = Annotated[str, AfterValidator(_reference), SecretMark(), Field(json_sch
 """`${env:NAME}` or `${file:PATH}`, read when used."""
 LabelText = Annotated[str, AfterValidator(_label)]
 """`level` or `level:REGIME,REGIME`."""
+OptionalLabel = Annotated[str, AfterValidator(lambda value: _label(value) if value else value)]
+"""The same, or empty for none."""
 Name = Annotated[str, AfterValidator(_name)]
 Money = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0)]
 """US dollars, exactly as written."""

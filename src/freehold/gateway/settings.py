@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from freehold.core.section import Count, Flag, LabelText, Money, Name, Port, Seconds, Secret, Section
+from freehold.core.section import Count, Flag, LabelText, Money, Name, OptionalLabel, Port, Seconds, Secret, Section
 from freehold.policy.settings import BudgetField
 
 RESERVED_HEADERS = ("authorization", "content-length", "content-type", "host", "transfer-encoding", "x-api-key")
@@ -135,7 +135,7 @@ class RouteSettings(Section):
     first_token_seconds: Seconds | None = Field(None, description="Overrides the targets' own.")
     strict: Flag = Field(default=False, description="Refuse rather than drop a field in translation.")
     baseline: str = Field("", description="Target whose price says what the call would have cost rented.")
-    label: LabelText | Literal[""] = Field("", description="Least label of everything sent here; empty for none.")
+    label: OptionalLabel = Field("", description="Least label of everything sent here; empty for none.")
     capture: Flag | None = Field(None, description="Keep bodies; where absent, [capture] bodies decides.")
     budget: BudgetField | None = Field(None, description="Money limit: a number of dollars a month, or a table.")
     aliases: tuple[Name, ...] = Field((), description="Other names clients may use.")

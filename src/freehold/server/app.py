@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from freehold import __version__
-from freehold.server.api import audit, calls, config, keys, models, providers, receipts, routes, status, usage
+from freehold.server.api import audit, calls, config, jobs, keys, models, providers, receipts, routes, status, usage
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
 from freehold.server.structs import components
@@ -19,6 +19,7 @@ ROUTERS = (
     audit.router,
     calls.router,
     config.router,
+    jobs.router,
     keys.router,
     models.router,
     providers.router,
@@ -28,7 +29,7 @@ ROUTERS = (
     usage.router,
 )
 
-FORMS = (*calls.FORMS, *models.FORMS, *providers.FORMS, *receipts.FORMS, *routes.FORMS, *usage.FORMS)
+FORMS = (*calls.FORMS, *jobs.FORMS, *models.FORMS, *providers.FORMS, *receipts.FORMS, *routes.FORMS, *usage.FORMS)
 
 
 class Api(FastAPI):

@@ -13,11 +13,14 @@ from sqlalchemy import Connection, Engine
 from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import reading, writing
+from freehold.core.ids import IdMaker
 from freehold.ledger.capture import Bodies
 from freehold.server.publish import Publisher
 from freehold.settings.load import Loaded
 from freehold.settings.problems import InvalidConfig
 from freehold.settings.tree import Settings
+
+READ_AT_START = ("instance", "gateway", "admin", "serving")
 
 
 class Audit(Protocol):
@@ -45,7 +48,9 @@ class Instance:
         self.bodies = Bodies(loaded.home / "bodies", self.sealer)
         self.publisher = publisher
         self.clock = clock
+        self.new_id = IdMaker(clock)
         self.random: Callable[[int], bytes] = os.urandom
+        self.started = loaded.settings
         self.loaded = loaded
         self.problems: InvalidConfig | None = None
         self.versions: dict[str, int] = {}
@@ -60,6 +65,12 @@ class Instance:
     def settings(self) -> Settings:
         """The settings in force: the last that were valid."""
         return self.loaded.settings
+
+    @property
+    def restart_needed(self) -> tuple[str, ...]:
+        """Tables that were changed since the start and are read at the start only."""
+        now, then = self.loaded.settings, self.started
+        return tuple(name for name in READ_AT_START if getattr(now, name) != getattr(then, name))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -87,6 +98,7 @@ class Instance:
     def adopt(self, loaded: Loaded, actor: str) -> None:
         """Put new settings in force and publish them."""
         before = self.loaded
+        self.started = loaded.settings
         self.loaded = loaded
         self.problems = None
         file = str(loaded.file) if loaded.file else ""

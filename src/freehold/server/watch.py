@@ -56,6 +56,8 @@ class Watch:
         self._instance.adopt(loaded, "freehold.toml")
         last_good.keep(self._instance.loaded)
         self._log.info("configuration in force", **self._instance.versions)
+        if self._instance.restart_needed:
+            self._log.warning("restart to take these in", tables=", ".join(self._instance.restart_needed))
 
     def _run(self) -> None:
         while not self._end.wait(POLL_SECONDS):

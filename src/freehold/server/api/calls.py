@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from freehold.core.errors import NotFound
 from freehold.core.ids import from_text
@@ -36,10 +36,12 @@ class Tail(msgspec.Struct, frozen=True):
 FORMS = (CallDetail, Page, Tail)
 
 
-class Erasure(BaseModel):
-    """Why bodies are erased; kept in the ledger."""
+class CallErasure(BaseModel):
+    """Why bodies are erased; kept in the audit."""
 
-    why: str
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = Field(min_length=1, max_length=128)
 
 
 class Erased(BaseModel):
@@ -125,7 +127,7 @@ def body(call: str, side: Literal["request", "response"], instance: Served, acto
 
 
 @router.post("/{call}/erase")
-def erase(call: str, why: Erasure, instance: Served, actor: Eraser) -> Erased:
+def erase(call: str, why: CallErasure, instance: Served, actor: Eraser) -> Erased:
     """Erase the bodies of a call; what it cost stays."""
     with instance.reading() as connection:
         store.show_call(connection, call)

@@ -14,6 +14,7 @@ from freehold.core.section import Count, LabelText, Money, Name
 from freehold.identity import lifecycle, store
 from freehold.identity.keys import Key, state
 from freehold.identity.roles import demand, permissions
+from freehold.jobs import store as jobs
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.settings.errors import DanglingName
@@ -22,6 +23,7 @@ from freehold.settings.owned import OWNED_ROUTES
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 READ = [Depends(Allowed("keys:read"))]
+Eraser = Annotated[Actor, Depends(Allowed("bodies:erase"))]
 Writer = Annotated[Actor, Depends(Allowed("keys:write"))]
 
 
@@ -53,6 +55,20 @@ class Rotation(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     grace_seconds: float = Field(lifecycle.GRACE_SECONDS, ge=0, description="How long the old secret still counts.")
+
+
+class KeyErasure(BaseModel):
+    """Why bodies are erased; kept in the audit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = Field(min_length=1, max_length=128)
+
+
+class Queued(BaseModel):
+    """The job that does it; see /api/jobs."""
+
+    job: str
 
 
 class KeyView(BaseModel):
@@ -137,6 +153,16 @@ def revoke(name: str, instance: Served, actor: Writer) -> KeyView:
         _guard(store.by_name(connection, name), actor)
         key = lifecycle.revoke(connection, name, instance.clock())
     return view(key, instance.clock())
+
+
+@router.post("/{name:path}/erase", status_code=202)
+def erase(name: str, why: KeyErasure, instance: Served, actor: Eraser) -> Queued:
+    """Erase every body kept of calls by this key, as a background job; what the calls cost stays."""
+    content: dict[str, object] = {"name": name, "why": why.why}
+    with instance.changing(actor.name, "key.erase", content) as connection:
+        key = store.by_name(connection, name)
+        payload = {"key": key.id, "why": why.why}
+        return Queued(job=jobs.add(connection, instance.new_id(), "capture.erase", payload, instance.clock()))
 
 
 def view(key: Key, now: float) -> KeyView:

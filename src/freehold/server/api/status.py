@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from freehold import __version__
 from freehold.server.actors import Allowed, Served
+from freehold.settings.location import read_endpoints
 
 router = APIRouter(tags=["status"])
 
@@ -22,6 +23,9 @@ class Status(BaseModel):
     gateway: str
     versions: dict[str, int]
     problems: int
+    """Of a newer freehold.toml that was refused."""
+    restart_needed: tuple[str, ...]
+    """Tables changed since the start that are read at the start only."""
 
 
 @router.get("/health")
@@ -33,13 +37,13 @@ def health() -> dict[str, str]:
 @router.get("/api/status", dependencies=READ)
 def status(instance: Served) -> Status:
     """The instance at a glance."""
-    gateway = instance.settings.gateway
-    scheme = "https" if gateway.tls_certificate else "http"
+    endpoints = read_endpoints(instance.home)
     return Status(
         version=__version__,
         home=str(instance.home),
         identity=instance.identity.key_id,
-        gateway=f"{scheme}://{gateway.host}:{gateway.port}",
+        gateway=endpoints.gateway if endpoints else "",
         versions=instance.versions,
         problems=len(instance.problems.problems) if instance.problems else 0,
+        restart_needed=instance.restart_needed,
     )

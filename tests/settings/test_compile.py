@@ -1,0 +1,175 @@
+"""Settings as the data plane's snapshots."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from freehold.core.label import Label, Level
+from freehold.core.permit import Origin
+from freehold.gateway.dialects.registry import DIALECTS
+from freehold.gateway.providers.registry import DRIVERS
+from freehold.gateway.providers.vendors import VENDORS
+from freehold.gateway.routing.table import compile_routes
+from freehold.ledger.meter import Price
+from freehold.policy.targets import Target
+from freehold.settings import compile as compiled
+from freehold.settings.load import parse
+
+OWNED = tuple(
+    Target(
+        name=name,
+        provider="embedded",
+        driver="llama_cpp",
+        dialects=("openai_chat",),
+        model="m",
+        origin=Origin("http", "127.0.0.1", 9),
+        owned=True,
+        clearance=Label(Level.UNKNOWN),
+    )
+    for name in ("owned-chat", "owned-embed")
+)
+
+
+def settings(text):
+    return parse(text.encode(), None, {}).settings
+
+
+def routes(text, **more):
+    return compiled.routes(settings(text), OWNED, **more)
+
+
+def route(text, name="r"):
+    return next(one for one in routes(text).routes if one.name == name)
+
+
+def target(text, name="t"):
+    return next(one for one in routes(text).targets if one.name == name)
+
+
+PROVIDER = '[providers.v]\nbase_url = "https://v.example:8443/api/v1/"\nregion = "eu"\nheaders = { b = "2", a = "1" }\n'
+TARGETS = PROVIDER + '[targets.a]\nprovider = "v"\n[targets.b]\nprovider = "v"\n[targets.c]\nprovider = "v"\n'
+
+
+def test_without_a_file_there_is_a_route_to_each_owned_model():
+    found = routes("")
+    assert [one.name for one in found.routes] == ["owned-chat", "owned-embed"]
+    assert [one.name for one in found.targets] == ["owned-chat", "owned-embed"]
+
+
+def test_switched_off_owned_models_have_neither_target_nor_route():
+    found = routes("[serving]\nenabled = false\n")
+    assert (found.routes, found.targets) == ((), ())
+
+
+def test_names_alone_are_steps_in_order():
+    assert [[arm.target for arm in step] for step in route(TARGETS + '[routes.r]\ntargets = ["b", "a"]\n').tiers] == [
+        ["b"],
+        ["a"],
+    ]
+
+
+def test_entries_with_weights_share_one_step():
+    found = route(TARGETS + '[routes.r]\ntargets = [{ target = "a", weight = 3 }, { target = "b" }]\n').tiers
+    assert [[(arm.target, arm.weight) for arm in step] for step in found] == [[("a", 3.0), ("b", 1.0)]]
+
+
+def test_inner_lists_are_steps():
+    found = route(TARGETS + '[routes.r]\ntargets = [["a", { target = "b", weight = 2 }], "c"]\n').tiers
+    assert [[(arm.target, arm.weight) for arm in step] for step in found] == [[("a", 1.0), ("b", 2.0)], [("c", 1.0)]]
+
+
+def test_a_target_takes_what_its_provider_says():
+    found = target(PROVIDER + '[targets.t]\nprovider = "v"\nmodel = "m"\n')
+    assert (str(found.origin), found.path, found.model, found.region) == (
+        "https://v.example:8443",
+        "/api/v1",
+        "m",
+        "eu",
+    )
+    assert found.headers == (("a", "1"), ("b", "2"))
+
+
+def test_rented_targets_take_no_more_than_internal_unless_told():
+    assert str(target(PROVIDER + '[targets.t]\nprovider = "v"\n').clearance) == "internal"
+    told = PROVIDER + '[targets.t]\nprovider = "v"\nclearance = "confidential:GDPR"\n'
+    assert str(target(told).clearance) == "confidential:GDPR"
+
+
+def test_owned_targets_take_everything_unless_told():
+    found = target(PROVIDER + 'owned = true\n[targets.t]\nprovider = "v"\n')
+    assert found.owned
+    assert found.clearance == Label(Level.UNKNOWN)
+
+
+def test_a_vendor_fills_in_what_is_left_out():
+    found = target('[providers.v]\nvendor = "anthropic"\napi_key = "${env:K}"\n[targets.t]\nprovider = "v"\n')
+    assert (found.driver, found.dialects[0], found.credential) == ("anthropic", "anthropic_messages", "${env:K}")
+
+
+@pytest.mark.parametrize("vendor", [one.name for one in VENDORS])
+def test_every_vendor_compiles_and_routes(vendor):
+    text = f'[providers.v]\nvendor = "{vendor}"\n[targets.t]\nprovider = "v"\n[routes.r]\ntargets = ["t"]\n'
+    found = target(text)
+    assert found.origin.scheme == "https"
+    assert set(found.dialects) <= {one.name for one in DIALECTS}
+    table = compile_routes(1, compiled.routes(settings(text), OWNED), {one.name: one for one in DRIVERS}, str, {}, 0.0)
+    assert table.path("r").tiers[0][0].origin == found.origin
+
+
+def test_a_price_in_the_file_wins_over_the_list():
+    def listed(vendor, model):
+        return Price(input=Decimal(7), source=f"{vendor} {model}", as_of="2026-01-01")
+
+    text = '[providers.v]\nvendor = "openai"\n[targets.t]\nprovider = "v"\nmodel = "m"\n'
+    found = next(one for one in routes(text, list_price=listed).targets if one.name == "t")
+    assert (found.price.input, found.price.source) == (Decimal(7), "openai m")
+    priced = text + "price = { input = 1.25, output = 10, as_of = 2026-02-03 }\n"
+    found = next(one for one in routes(priced, list_price=listed).targets if one.name == "t")
+    assert (found.price.input, found.price.as_of) == (Decimal("1.25"), "2026-02-03")
+
+
+def test_a_provider_that_is_no_known_vendor_has_no_list_price():
+    text = PROVIDER + '[targets.t]\nprovider = "v"\n'
+    found = next(one for one in routes(text, list_price=lambda *_: 1 / 0).targets if one.name == "t")
+    assert found.price.source == "not set"
+
+
+def test_capture_is_the_routes_own_word_else_the_general_one():
+    both = '[capture]\nbodies = true\n[routes.r]\ntargets = ["owned-chat"]\n'
+    assert route(both).capture
+    assert not route(both + "capture = false\n").capture
+
+
+def test_budgets_have_their_owners_name_and_a_second_one_its_period():
+    text = (
+        '[teams.a]\nbudget = 5\n[routes.r]\ntargets = ["owned-chat"]\nbudget = { limit = 2, period = "day" }\n'
+        '[[budgets]]\nowner = "team/a"\nlimit = 1\nperiod = "hour"\n[[budgets]]\nowner = "key/k"\nlimit = "0.5"\n'
+    )
+    found = compiled.policy(settings(text), ()).budgets
+    assert [(one.id, one.limit, one.period) for one in found] == [
+        ("key/k", Decimal("0.5"), "month"),
+        ("route/r", Decimal(2), "day"),
+        ("team/a", Decimal(5), "month"),
+        ("team/a/hour", Decimal(1), "hour"),
+    ]
+    assert route(text).budgets == ("route/r",)
+    assert compiled.owned_by("team/a", found) == ("team/a", "team/a/hour")
+
+
+def test_a_budget_of_a_team_is_not_one_of_a_team_with_a_longer_name():
+    text = "[teams.a]\nbudget = 5\n[teams.'a/b']\nbudget = 6\n"
+    found = compiled.policy(settings(text), ()).budgets
+    assert compiled.owned_by("team/a", found) == ("team/a",)
+
+
+def test_aliases_lead_to_their_route():
+    assert routes('[routes.r]\ntargets = ["owned-chat"]\naliases = ["gpt-4o"]\n').aliases == (("gpt-4o", "r"),)
+
+
+def test_the_same_settings_compile_to_the_same_bytes():
+    import msgspec
+
+    text = TARGETS + '[routes.r]\ntargets = ["b", "a"]\n'
+    assert msgspec.msgpack.encode(routes(text)) == msgspec.msgpack.encode(routes(text))
