@@ -1,0 +1,38 @@
+"""Roles and what they may do."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs.generate import endpoints
+from freehold.core.errors import Forbidden
+from freehold.identity.roles import PERMISSIONS, ROLES, demand, permissions
+
+
+def test_a_plain_key_may_do_nothing_on_the_management_api():
+    assert permissions("developer") == frozenset()
+    assert permissions("no such role") == frozenset()
+
+
+def test_the_owner_may_do_everything_others_may():
+    assert all(found <= permissions("owner") for _, found in PERMISSIONS)
+
+
+def test_only_the_owner_reads_bodies_and_makes_administrative_keys():
+    for permission in ("bodies:read", "bodies:erase", "keys:admin"):
+        assert [role for role in ROLES if permission in permissions(role)] == ["owner"]
+
+
+def test_auditors_and_finance_change_nothing():
+    for role in ("auditor", "finance"):
+        assert all(one.endswith(":read") for one in permissions(role))
+
+
+def test_a_refusal_names_the_roles_that_may():
+    with pytest.raises(Forbidden) as caught:
+        demand("finance", "keys:write")
+    assert "operator, owner" in caught.value.hint
+
+
+def test_every_permission_an_endpoint_demands_is_somebodys():
+    assert {permission for _, _, permission, _ in endpoints() if permission} <= permissions("owner")
