@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from msgspec.structs import replace
+from sqlalchemy import event, func, select
 
+from freehold.core.crypto import Identity
 from freehold.core.db import reading
 from freehold.core.money import ZERO, from_pico
+from freehold.core.snapshot import write_snapshot
 from freehold.ledger.frames import Frame
 from freehold.ledger.intake.loader import Loader, Pace
 from freehold.ledger.journal import Journal, pack
 from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent, usage_hours
 from freehold.ledger.writer import load_once
-from tests.ledger.sample import Home, attempt, call_id, closed, opened, refused, tried
+from tests.ledger.sample import RENTED, ROUTES, START, Home, attempt, call_id, closed, opened, refused, tried
 
 PACE = Pace(batch_bytes=2000)
 
@@ -225,8 +228,6 @@ def test_a_loader_cut_at_any_statement_loses_and_doubles_nothing(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
 ) -> None:
     """Each loader's connection fails at the n-th statement; what it did by then must be all or nothing."""
-    from sqlalchemy import event
-
     frames = traffic(50)
     home = Home(tmp_path_factory.mktemp("cut") / "home")
     home.begin("e1")
@@ -263,11 +264,6 @@ def test_a_loader_cut_at_any_statement_loses_and_doubles_nothing(
 
 
 def test_the_routes_that_held_when_the_call_was_made_are_used(home: Home) -> None:
-    from msgspec.structs import replace
-
-    from freehold.core.snapshot import write_snapshot
-    from tests.ledger.sample import RENTED, ROUTES, START
-
     home.begin("e1")
     loader = Loader(home.path, home.engine, home.keys, lambda: START)
     loader.load()
@@ -280,6 +276,16 @@ def test_the_routes_that_held_when_the_call_was_made_are_used(home: Home) -> Non
         found = dict(connection.execute(select(calls.c.id, calls.c.what_if_source)).all())
     assert found[call_id(1)].startswith("list")
     assert found[call_id(2)].startswith("new")
+
+
+def test_routes_signed_by_somebody_else_stop_nothing(home: Home) -> None:
+    home.begin("e1")
+    home.write("e1", opened(1), closed(1))
+    load(home)
+    write_snapshot(home.path / "snapshots", "routes", 9, START, ROUTES, Identity(bytes(range(32))))
+    home.write("e1", opened(2), closed(2))
+    load(home)
+    assert totals(home)["calls"] == 2
 
 
 def test_home_without_journal_or_routes_is_fine(tmp_path: Path) -> None:

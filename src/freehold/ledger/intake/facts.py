@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.core.crypto import Verifier
+from freehold.core.errors import BadSignature
 from freehold.core.snapshot import read_snapshot
 from freehold.ledger.meter import FREE, Price, Rate, rate
 
@@ -83,7 +84,7 @@ class FactsReader:
         self._seen: dict[int, Facts] = {}
 
     def refresh(self) -> None:
-        """Read the snapshot where it was replaced since. Raises BadSignature."""
+        """Read the snapshot where it was replaced since. What this installation did not sign changes nothing."""
         try:
             found = (self._folder / "routes.snapshot").stat()
         except FileNotFoundError:
@@ -91,9 +92,12 @@ class FactsReader:
         stamp = (found.st_mtime_ns, found.st_ino)
         if stamp == self._stamp:
             return
-        version, content = read_snapshot(self._folder, "routes", _Content, self._verifier)
-        self._seen[version] = facts_of(content)
         self._stamp = stamp
+        try:
+            version, content = read_snapshot(self._folder, "routes", _Content, self._verifier)
+        except BadSignature:
+            return
+        self._seen[version] = facts_of(content)
         while len(self._seen) > _KEPT_VERSIONS:
             del self._seen[min(self._seen)]
 
