@@ -1,10 +1,10 @@
-"""What every test may use: the fake vendors; and how properties are searched."""
+"""What every test may use: the fake vendors and the real engines; and how properties are searched."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-pytest_plugins = ("tests.fakes.fixtures",)
+pytest_plugins = ("tests.engines", "tests.fakes.fixtures")
 
 # No deadlines: a busy machine is no defect. Few examples here; `make soak` looks longer.
 settings.register_profile("house", deadline=None, max_examples=60)

@@ -14,7 +14,7 @@ class ServingSettings(Section):
 
     enabled: Flag = Field(default=True, description="Run the embedded owned models.")
     threads: Annotated[int, Field(strict=True, ge=0)] = Field(0, description="Threads of an engine; 0 takes all cores.")
-    context_tokens: Count = Field(8192, description="Context window of the embedded chat model, over all its slots.")
+    context_tokens: Count = Field(16384, description="Context window of the embedded chat model, over all its slots.")
     slots: Count = Field(4, description="Calls the embedded chat model answers at once.")
     weights: str = Field(
         ".cache/models", description="Folder where set-up left the embedded models; relative to the file's own folder."
