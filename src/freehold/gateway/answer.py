@@ -76,7 +76,7 @@ class Answering(Settling):
         frame = chunk if http11 else plain
         self._hash = hashlib.sha256()
         if out.decoded:
-            decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek)
+            decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek, created=int(self.at))
             self._stream = Translated(decoder, out.restore, encoder, frame)
             return CONTENT
         stripper = self.dialect.stream_stripper() if out.strip_usage else None
@@ -189,7 +189,7 @@ class Answering(Settling):
             if out.restore is not None:
                 answer = out.restore.answer(answer)
             usage = answer.usage
-            body, lost = self.dialect.encode_answer(answer)
+            body, lost = self.dialect.encode_answer(answer, created=int(self.at))
             out.dropped += tuple(one for one in lost if one not in out.dropped)
         else:
             usage = out.dialect.usage(body)
@@ -197,9 +197,9 @@ class Answering(Settling):
         self._end_attempt(usage or self.account.estimate(len(body) // 4))
         if self.capturing:
             self.capture("response", body)
-        self._reply(self._ok_head(len(body), cost=True) + body, "ok", 200, body)
+        self.reply(self._ok_head(len(body), cost=True) + body, "ok", 200, body)
 
-    def _reply(self, data: bytes, outcome: str, status: int, body: bytes, error: str = "") -> None:
+    def reply(self, data: bytes, outcome: str, status: int, body: bytes, error: str = "") -> None:
         """Settle, then send a whole response."""
         connection = self.connection
 
@@ -223,7 +223,7 @@ class Answering(Settling):
         self.account.end("refused", upstream.status, None, self.plane.now(), error.code)
         self.delivered = len(body)
         head = self._ok_head(len(body), status=upstream.status)
-        self._reply(head + body, "failed", upstream.status, body, error.code)
+        self.reply(head + body, "failed", upstream.status, body, error.code)
 
     # To the caller
 

@@ -87,18 +87,38 @@ def _bucket(per_minute: int | None, old: Bucket | None, now: float, share: int) 
     return old if old is not None and old.per_minute == mine else Bucket(mine, now)
 
 
-def authenticate(callers: Callers, headers: Mapping[bytes, bytes], now: float) -> Caller:
-    """The caller whose key the headers carry. Raises the Unauthenticated errors; the key itself goes nowhere."""
-    bearer = headers.get(b"authorization")
-    token = headers.get(b"x-api-key")
-    if bearer is not None:
-        scheme = bearer[:7]
-        token = bearer[7:] if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
-    if not token:
-        raise Unauthenticated("this request carries no key")
-    caller = callers.get(hashlib.sha256(token).digest())
-    if caller is None:
-        raise UnknownKey("this key does not exist here")
-    if caller.ends <= now:
-        caller.refuse_ended(now)
-    return caller
+class Gate:
+    """Finds the caller whose key the headers carry.
+
+    A header that was recognised is remembered, so that the next call with it costs one look-up and no hash; nothing
+    is remembered of keys that do not exist. Made anew with each `keys` snapshot.
+    """
+
+    __slots__ = ("_callers", "_known")
+
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
+        self._known: dict[bytes, Caller] = {}
+
+    def admit(self, headers: Mapping[bytes, bytes], now: float) -> Caller:
+        """Raises the Unauthenticated errors; the key itself goes nowhere."""
+        bearer = headers.get(b"authorization")
+        if bearer is None:
+            bearer = b"Bearer " + headers.get(b"x-api-key", b"")
+        caller = self._known.get(bearer)
+        if caller is None:
+            caller = self._recognise(bearer)
+        if caller.ends <= now:
+            caller.refuse_ended(now)
+        return caller
+
+    def _recognise(self, bearer: bytes) -> Caller:
+        token = bearer[7:] if bearer[:7].lower() == b"bearer " else b""
+        if not token:
+            raise Unauthenticated("this request carries no key")
+        caller = self._callers.get(hashlib.sha256(token).digest())
+        if caller is None:
+            raise UnknownKey("this key does not exist here")
+        if bearer[:7] == b"Bearer ":  # other spellings are served, not remembered: there are too many of them
+            self._known[bearer] = caller
+        return caller

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from freehold.core.errors import UnknownModel
-from freehold.gateway.callers import authenticate
 from freehold.gateway.listener import Inbound
 from freehold.gateway.reply import head_of
 
@@ -29,7 +28,7 @@ def _json(value: object, inbound: Inbound, status: int = 200) -> bytes:
 
 def models(plane: Plane, inbound: Inbound, path: bytes) -> bytes:
     """The routes this key may name, in the caller's dialect; one of them, where the path names it."""
-    caller = authenticate(plane.callers, inbound.headers, plane.now())
+    caller = plane.gate.admit(inbound.headers, plane.now())
     table = plane.table
     names = [
         name for name, path_ in sorted(table.paths.items()) if caller.routes is None or path_.name in caller.routes

@@ -21,13 +21,12 @@ from freehold.core.label import parse_label
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
 from freehold.gateway.answer import Answering
-from freehold.gateway.callers import authenticate
 from freehold.gateway.lanes import Lane, lane_of
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.outgoing import Outgoing, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
-from freehold.gateway.reply import error_reply
+from freehold.gateway.reply import error_reply, head_of
 from freehold.gateway.routing.retry import wait
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.upstream import Upstream
@@ -63,13 +62,26 @@ class Call(Answering):
     def begin(self) -> None:
         """Everything up to the first attempt; what goes wrong is answered in the caller's dialect."""
         try:
-            self.caller = authenticate(self.plane.callers, self.inbound.headers, self.at)
+            self.caller = self.plane.gate.admit(self.inbound.headers, self.at)
             self.decode()
             self.authorise()
             self.route()
             self.attempt()
+        except NotTranslatable as error:
+            estimate = self.dialect.estimate(self.inbound.body)
+            if estimate is None:
+                self.refuse(error)
+            else:
+                self.estimated(estimate)
         except FreeholdError as error:
             self.refuse(error)
+
+    def estimated(self, body: bytes) -> None:
+        """Answer by rule of thumb what no target of the route can answer, and say so in a header."""
+        headers = [(b"content-type", b"application/json"), (b"x-freehold-estimated", b"input_tokens")]
+        headers += self.dialect.headers(self.request_id, [], self.plane.now())
+        data = head_of(200, headers, len(body), keep=self.inbound.keep_alive) + body
+        self.reply(data, "ok", 200, body)
 
     def decode(self) -> None:
         """What is asked, as far as routing must know."""

@@ -15,7 +15,7 @@ from freehold.core.egress import Egress
 from freehold.core.errors import FreeholdError, UnknownPath, WrongMethod
 from freehold.core.ids import IdMaker
 from freehold.core.log import Log
-from freehold.gateway.callers import Callers
+from freehold.gateway.callers import Callers, Gate
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.local import LOCAL
 from freehold.gateway.ports import Dialect
@@ -79,6 +79,7 @@ class Plane:
         """Are bodies digested, so that a receipt can say what was sent and answered?"""
         self.new_id = IdMaker(clock)
         self.callers: Callers = {}
+        self.gate = Gate({})
         self.keys_version = 0
         self.purse = Purse()
         self.pool = Pool()

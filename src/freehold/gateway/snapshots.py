@@ -9,7 +9,7 @@ from freehold.core.crypto import Verifier
 from freehold.core.errors import FreeholdError
 from freehold.core.label import Label
 from freehold.core.snapshot import read_snapshot
-from freehold.gateway.callers import compile_keys
+from freehold.gateway.callers import Gate, compile_keys
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Driver
@@ -72,6 +72,7 @@ class Snapshots:
             version, keys = read_snapshot(self._folder, kind, Keys, self._verifier)
             if self._newer(kind, version):
                 plane.callers = compile_keys(keys, plane.callers, now, self._share)
+                plane.gate = Gate(plane.callers)
                 plane.keys_version = version
         elif kind == "routes":
             version, routes = read_snapshot(self._folder, kind, Routes, self._verifier)

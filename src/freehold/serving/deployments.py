@@ -26,7 +26,10 @@ from freehold.registry.artefacts import Kind, Manifest
 LOOPBACK = "127.0.0.1"
 PROVIDER = "embedded"
 CHAT, EMBED = "owned-chat", "owned-embed"
-_DIALECTS: dict[Kind, tuple[str, ...]] = {"chat": ("openai_chat",), "embedding": ("openai_embeddings",)}
+_DIALECTS: dict[Kind, tuple[str, ...]] = {
+    "chat": ("openai_chat", "anthropic_count_tokens"),
+    "embedding": ("openai_embeddings",),
+}
 _EMBEDDING_CONTEXT = 512
 """What the embedded encoder sees at once."""
 _PROBE_SECONDS = 2.0

@@ -48,7 +48,7 @@ REASONS = {
 }
 
 _counts = msgspec.json.Decoder(wire.Counts)
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_members = msgspec.json.Decoder(dict[str, Raw])
 _KNOWN_COUNTS = frozenset(wire.Counts.__struct_fields__)
 _NESTED = ("usage.",)
 
@@ -128,7 +128,7 @@ def usage_extra(usage: Raw | None) -> Extra:
     """The counts that the neutral form does not hold."""
     if usage is None:
         return ()
-    found = _members(usage).items()
+    found = from_target(_members, bytes(usage)).items()
     return tuple(
         (NAME, f"usage.{name}", value) for name, value in found if name not in _KNOWN_COUNTS and bytes(value) != b"null"
     )

@@ -54,6 +54,10 @@ class AnthropicCountTokens(Untranslated):
             raise UpstreamLied("the target's answer holds no count")
         return Usage()
 
+    def estimate(self, body: bytes) -> bytes | None:
+        """A token for every four bytes of the request: a rule of thumb for English, whose JSON makes it a high one."""
+        return msgspec.json.encode({"input_tokens": max(len(body) // 4, 1)})
+
     def error(self, error: FreeholdError, request_id: str) -> tuple[int, bytes]:
         """Status and body."""
         return wire.error_body(error, request_id)

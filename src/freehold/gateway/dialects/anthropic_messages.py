@@ -129,6 +129,10 @@ class AnthropicMessages:
     def stream_stripper(self) -> None:
         """None: usage always stands in these streams."""
 
+    def estimate(self, body: bytes) -> bytes | None:
+        """None: an answer cannot be guessed."""
+        return None
+
     def error(self, error: FreeholdError, request_id: str) -> tuple[int, bytes]:
         """Status and body."""
         return wire.error_body(error, request_id)

@@ -138,6 +138,10 @@ class OpenAiChat:
         """A stripper for one relayed stream."""
         return UsageStripper()
 
+    def estimate(self, body: bytes) -> bytes | None:
+        """None: an answer cannot be guessed."""
+        return None
+
     def error(self, error: FreeholdError, request_id: str) -> tuple[int, bytes]:
         """Status and body; the request id goes in a header."""
         return wire.error_body(error)

@@ -56,7 +56,7 @@ FINISH = {
 
 _NESTED = ("usage.", "message.")
 _counts = msgspec.json.Decoder(wire.Counts)
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_members = msgspec.json.Decoder(dict[str, Raw])
 _KNOWN_COUNTS: dict[str, frozenset[str]] = {
     "prompt_tokens": frozenset(),
     "completion_tokens": frozenset(),
@@ -132,7 +132,7 @@ def merged(known: dict[str, Any], more: dict[str, Raw]) -> dict[str, Any]:
     for name, value in more.items():
         inner = found.get(name)
         if isinstance(inner, dict):
-            found[name] = {**inner, **_members(value)}
+            found[name] = {**inner, **_members.decode(value)}
         else:
             found[name] = value
     return found
@@ -234,8 +234,8 @@ def _content(said: list[Any]) -> Any:
 def usage_extra(usage: Raw) -> Extra:
     """The counts that the neutral form does not hold."""
     found: list[tuple[str, str, Raw]] = []
-    for name, value in _members(usage).items():
+    for name, value in from_target(_members, bytes(usage)).items():
         known = _KNOWN_COUNTS.get(name)
-        if known is None or (known and bytes(value).startswith(b"{") and not known.issuperset(_members(value))):
+        if known is None or (known and bytes(value).startswith(b"{") and not known.issuperset(_members.decode(value))):
             found.append((NAME, f"usage.{name}", value))
     return tuple(one for one in found if one[2] != NULL)

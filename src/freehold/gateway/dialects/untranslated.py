@@ -36,6 +36,10 @@ class Untranslated:
         """Raises NotTranslatable."""
         raise self._refusal()
 
+    def estimate(self, body: bytes) -> bytes | None:
+        """None: an answer cannot be guessed."""
+        return None
+
     def stream_meter(self) -> StreamMeter:
         """Raises NotTranslatable: its answers do not stream."""
         raise self._refusal()
