@@ -44,7 +44,7 @@ def test_targets_are_owned_local_and_take_every_label(tmp_path):
         assert parse_label("restricted:GDPR,HIPAA").within(one.clearance)
         assert parse_label("unknown").within(one.clearance)
         assert one.credential == f"${{file:{tmp_path / (one.name + '.secret')}}}"
-    assert (chat.dialects, embed.dialects) == (("openai_chat",), ("openai_embeddings",))
+    assert (chat.dialects[0], embed.dialects) == ("openai_chat", ("openai_embeddings",))
     assert (chat.context_tokens, embed.context_tokens) == (2048, 512)
     assert "no_tools" in chat.quirks
 
