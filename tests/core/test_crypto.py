@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,18 @@ def test_identity_and_data_key_are_made_once_and_readable_by_their_owner_alone(t
     Sealer.load(tmp_path / "data.key")
     for path in (tmp_path / "i" / "identity.key", tmp_path / "data.key"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_all_who_make_a_key_at_once_get_the_same(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / str(number) / "data.key"
+        start = threading.Barrier(4)
+
+        def first(path: Path = path, start: threading.Barrier = start) -> bytes:
+            start.wait()
+            return Identity.load(path).public
+
+        with ThreadPoolExecutor(4) as pool:
+            found = {one.result() for one in [pool.submit(first) for _ in range(4)]}
+        assert found == {Identity.load(path).public}
+        assert [one.name for one in path.parent.iterdir()] == ["data.key"]

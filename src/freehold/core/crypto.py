@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -30,6 +32,17 @@ def write_private(path: Path, data: bytes) -> None:
     finally:
         os.close(handle)
     os.replace(temporary, path)
+
+
+def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The file's bytes, made on first use. Of processes that make it at once, one wins and all read what it wrote."""
+    if not path.exists():
+        mine = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+        write_private(mine, make())
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, path)
+        mine.unlink()
+    return path.read_bytes()
 
 
 class Verifier:
@@ -62,9 +75,7 @@ class Identity(Verifier):
     @classmethod
     def load(cls, path: Path) -> Identity:
         """Read the identity at `path`, making it on first use."""
-        if not path.exists():
-            write_private(path, Ed25519PrivateKey.generate().private_bytes_raw())
-        return cls(path.read_bytes())
+        return cls(read_or_make(path, lambda: Ed25519PrivateKey.generate().private_bytes_raw()))
 
 
 class Sealer:
@@ -93,6 +104,4 @@ class Sealer:
     @classmethod
     def load(cls, path: Path) -> Sealer:
         """Read the key at `path`, making it on first use."""
-        if not path.exists():
-            write_private(path, AESGCM.generate_key(256))
-        return cls(path.read_bytes())
+        return cls(read_or_make(path, lambda: AESGCM.generate_key(256)))
