@@ -124,7 +124,7 @@ class Assembler:
 
     def _choice(self, event: Opened | Grown | Closed | Stopped | Aside) -> None:
         choice = self._choices.setdefault(event.choice, _Choice())
-        if choice.stopped is not None:
+        if choice.stopped is not None and not isinstance(event, Aside):
             raise UpstreamLied(f"the stream has {_name(event)} after its choice stopped")
         match event:
             case Opened():
