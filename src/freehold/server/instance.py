@@ -98,7 +98,6 @@ class Instance:
     def adopt(self, loaded: Loaded, actor: str) -> None:
         """Put new settings in force and publish them."""
         before = self.loaded
-        self.started = loaded.settings
         self.loaded = loaded
         self.problems = None
         file = str(loaded.file) if loaded.file else ""

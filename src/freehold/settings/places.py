@@ -39,6 +39,8 @@ class _Walker:
             path = (*path, name)
             if path in self._tables and not (many and depth == len(names)):
                 path = (*path, self._tables[path])
+            if depth < len(names):
+                self.found.setdefault(path, line)  # a table nobody wrote, implied by this one
         if many:
             self._tables[path] = self._tables.get(path, -1) + 1
             self.found.setdefault(path, line)

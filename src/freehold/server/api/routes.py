@@ -9,7 +9,7 @@ from freehold.core.errors import RouteNotInScope
 from freehold.core.label import UNKNOWN, parse_label
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.routing.explain import Explanation, explain
-from freehold.gateway.routing.table import compile_routes
+from freehold.gateway.routing.table import RouteTable, compile_routes
 from freehold.gateway.routing.types import Arm, Routes
 from freehold.identity import store as keys_store
 from freehold.ledger.meter import Price
@@ -78,27 +78,27 @@ def why(name: str, instance: Served, label: str = "", key: str = "", conversatio
     given = parse_label(label) if label else None
     with instance.reading() as connection:
         caller = keys_store.by_name(connection, key) if key else None
-    now = instance.clock()
-    drivers = {one.name: one for one in DRIVERS}
-    versions = instance.versions
-    table = compile_routes(versions.get("routes", 0), _routes(instance), drivers, lambda _: "", {}, now)
+    table = _table(instance)
     path = table.path(name)
     if caller is not None and not {"*", path.name} & set(caller.routes):
         raise RouteNotInScope(f"the key {caller.name!r} is not scoped to {path.name!r}")
     joined = given if caller is None else caller.label if given is None else caller.label.join(given)
-    mint = Mint(versions.get("policy", 0), compiled.policy(instance.settings, ()))
-    return answer(explain(path, UNKNOWN if joined is None else joined, mint, table.version, now, conversation))
+    mint = Mint(instance.versions.get("policy", 0), compiled.policy(instance.settings, ()))
+    told = UNKNOWN if joined is None else joined
+    return answer(explain(path, told, mint, table.version, instance.clock(), conversation))
 
 
 @router.get("/routes/{name:path}", responses=described(RouteView))
 def show(name: str, instance: Served) -> Response:
     """One route, by name or alias."""
-    routes = _routes(instance)
-    named = dict(routes.aliases).get(name, name)
-    known = {one.name: one for one in routes.routes}
-    if named not in known:
-        compile_routes(0, Routes(), {}, str, {}, instance.clock()).path(name)
-    return answer(_view(named, routes))
+    return answer(_view(_table(instance).path(name).name, _routes(instance)))
+
+
+def _table(instance: Instance) -> RouteTable:
+    """The routes compiled as the data plane does, but for the secrets."""
+    drivers = {one.name: one for one in DRIVERS}
+    version = instance.versions.get("routes", 0)
+    return compile_routes(version, _routes(instance), drivers, lambda _: "", {}, instance.clock())
 
 
 def _routes(instance: Instance) -> Routes:
