@@ -1,0 +1,181 @@
+"""From `freehold up` to a verified receipt, by commands alone, through every process of an instance."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+
+import pytest
+
+from tests.cli.conftest import config, until
+
+
+@pytest.fixture(scope="module")
+def call(running):
+    """One call through the door, as the ledger shows it."""
+    told = running("chat", "--route", "assistant", "--json", "hello")
+    assert told.code == 0, told.err + running.logs()
+    found = told.json
+    return {**found, "row": until(lambda: running("calls", "show", found["call"], "--json").json)}
+
+
+def test_the_banner_says_what_is_needed(running):
+    banner = running.banner
+    assert banner["secret"].startswith("fh-")
+    assert banner["label"] == "internal"
+    assert banner["endpoints"]["gateway"].startswith("http://127.0.0.1:")
+    assert running.home.joinpath("run", "admin.token").stat().st_mode & 0o077 == 0
+
+
+def test_the_first_key_calls_through_the_gateway(running):
+    request = urllib.request.Request(
+        running.banner["endpoints"]["gateway"] + "/v1/chat/completions",
+        json.dumps({"model": "assistant", "messages": [{"role": "user", "content": "hi"}]}).encode(),
+        {"authorization": f"Bearer {running.banner['secret']}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["choices"]
+    assert running.vendor.last.headers["authorization"] == f"Bearer {running.vendor.key}"
+
+
+def test_the_gateway_has_no_management_route(running):
+    for path in ("/api/keys", "/openapi.json", "/api/status"):
+        request = urllib.request.Request(running.banner["endpoints"]["gateway"] + path)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        assert caught.value.code == 404
+        caught.value.close()
+
+
+def test_a_call_is_in_the_ledger_with_its_price(call):
+    row = call["row"]["call"]
+    assert (row["route"], row["target"], row["outcome"], row["price_source"]) == (
+        "assistant",
+        "rented",
+        "ok",
+        "freehold.toml",
+    )
+    assert row["cost"] == row["what_if"] != "0"
+    assert row["label"] == "internal"
+
+
+def test_calls_are_tailed_and_exported(running, call):
+    assert call["call"] in running("calls", "tail").out
+    exported = [json.loads(line)["call"]["id"] for line in running("calls", "export").out.splitlines()]
+    assert call["call"] in exported
+
+
+def test_usage_is_told_by_group(running, call):
+    (row,) = [
+        one for one in running("usage", "--by", "target,team", "--json").json if one["group"] == ["rented", "default"]
+    ]
+    assert row["calls"] >= 1
+    assert "rented price" in running("usage").out
+    assert running("usage", "--by", "colour").code == 2
+
+
+def test_a_receipt_is_verified_from_a_file_with_the_public_key_alone(running, call, tmp_path):
+    file = tmp_path / "receipt.json"
+    until(lambda: running("receipts", "show", call["call"], "--to", str(file)).code == 0)
+    key = json.loads(file.read_text())["public_key"]
+    elsewhere = ("--home", str(tmp_path / "elsewhere"))
+    assert running(*elsewhere, "receipts", "verify", str(file), "--public-key", key).code == 0
+    assert running("receipts", "verify", str(file)).code == 0
+    assert running("receipts", "verify", call["call"]).code == 0
+    assert running(*elsewhere, "receipts", "verify", str(file)).code == 2
+    assert running("receipts", "verify", str(file), "--public-key", "00" * 32).code == 4
+
+
+def test_a_receipt_that_was_changed_fails_the_gate(running, call, tmp_path):
+    receipt = until(lambda: running("receipts", "show", call["call"], "--json").json)
+    receipt["statement"]["target"] = "owned"
+    told = running("receipts", "verify", "-", given=json.dumps(receipt))
+    assert told.code == 4
+    assert "[fail]" in told.out
+
+
+def test_keys_live_through_commands(running):
+    made = running(
+        "keys", "create", "app", "--label", "internal", "--route", "assistant", "--budget", "5", "--expires", "90d"
+    )
+    assert made.code == 0
+    secret = made.out.strip()
+    assert secret.startswith("fh-")
+    assert secret not in running("keys", "list").out + running("keys", "show", "app").out + made.err
+    assert running("keys", "update", "app", "--team", "search", "--json").json["team"] == "search"
+    assert running("keys", "update", "app").code == 2
+    again = running("keys", "rotate", "app", "--grace", "0s").out.strip()
+    assert again != secret
+    talk = ("chat", "--route", "assistant", "--json", "hello")
+    assert until(lambda: running(*talk, FREEHOLD_KEY=again).code == 0)
+    assert json.loads(running(*talk, FREEHOLD_KEY=secret).err)["error"]["code"] == "FH-KEY-003"
+    assert running("keys", "revoke", "app").code == 0
+    assert "app" not in running("keys", "list").out
+    assert "app" in running("keys", "list", "--all").out
+
+
+def test_a_restricted_call_never_reaches_the_vendor(running):
+    before = len(running.vendor.requests)
+    told = running("chat", "--route", "assistant", "--label", "restricted", "--json", "secret plans")
+    assert told.code == 1
+    assert json.loads(told.err)["error"]["code"] == "FH-POL-002"
+    assert len(running.vendor.requests) == before
+    explained = running("routes", "explain", "assistant", "--label", "restricted")
+    assert "nowhere" in explained.out
+
+
+def test_providers_are_checked(running):
+    assert "[ok] vendor" in running("providers", "check").out
+
+
+def test_doctor_finds_everything_well(running):
+    told = running("doctor", "--json")
+    assert [one for one in told.json if one["state"] == "fail"] == []
+    assert {"gateway", "writer", "admin", "worker"} <= {one["about"] for one in told.json}
+    assert told.code == 0
+
+
+def test_a_change_of_the_file_is_taken_in_and_a_bad_one_is_not(running):
+    running.config.write_text(config(running.vendor, '[routes.second]\ntargets = ["rented"]\n'))
+    until(lambda: "second" in running("routes", "list").out)
+    running.config.write_text(config(running.vendor, '[routes.third]\ntargets = ["nobody"]\n'))
+    checked = running("config", "check")
+    assert (checked.code, "FH-CFG-015" in checked.err) == (1, True)
+    assert "second" in running("routes", "list").out
+    assert running("doctor").code == 1
+    running.config.write_text(config(running.vendor))
+    until(lambda: "second" not in running("routes", "list").out)
+
+
+def test_no_secret_is_in_any_log(running, call):
+    logs = running.logs() + "".join(one.read_text() for one in (running.home / "logs").iterdir())
+    assert running.vendor.key not in logs
+    assert running.banner["secret"] not in logs
+    assert (running.home / "run" / "admin.token").read_text() not in logs
+
+
+def test_a_second_instance_in_the_same_home_is_refused(running):
+    told = running("up")
+    assert told.code == 1
+    assert "FH-CON-001" in told.err
+
+
+def test_a_killed_gateway_comes_back(running):
+    def gateway():
+        children = json.loads((running.home / "run" / "processes.json").read_text())["children"]
+        return next(one for one in children if one["name"] == "gateway")
+
+    pid = gateway()["pid"]
+    os.kill(pid, 9)
+    until(lambda: gateway()["phase"] == "ready" and gateway()["pid"] != pid)
+    assert until(lambda: running("chat", "--route", "assistant", "again").code == 0)
+
+
+def test_it_stops_in_order_and_shows_no_key_at_the_next_start(running):
+    assert running.stop() == 0
+    assert running("keys", "list").code == 1
+    assert "FH-AVA-004" in running("keys", "list").err
+    assert running.start()["secret"] == ""
+    assert until(lambda: running("calls", "tail").out)
+    assert running.stop() == 0
