@@ -1,10 +1,10 @@
-"""What every test may use: the fake vendors and the real engines; and how properties are searched."""
+"""What tests may use (fake vendors, real engines) and may not (other machines), and how properties are searched."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-pytest_plugins = ("tests.engines", "tests.fakes.fixtures")
+pytest_plugins = ("tests.engines", "tests.fakes.fixtures", "tests.house.loopback")
 
 # No deadlines: a busy machine is no defect. Few examples here; `make soak` looks longer.
 settings.register_profile("house", deadline=None, max_examples=60)
