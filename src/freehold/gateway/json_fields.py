@@ -5,6 +5,7 @@ A member that is null counts as absent. Faults name the place: `messages[3].cont
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -29,6 +30,10 @@ _encode = msgspec.json.Encoder().encode
 NULL = Raw(b"null")
 
 _EMPTY = frozenset({b"", b"null", b"[]", b"{}", b'""', b"false"})
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_.-]")
+_LONGEST_NAME = 64
+_MOST_NAMES = 32
 
 Fault = Callable[[str, str], FreeholdError]
 """Makes the error out of what is wrong and where."""
@@ -211,5 +216,6 @@ def given(raw: Raw) -> Raw | None:
 
 
 def named(names: Sequence[str]) -> tuple[str, ...]:
-    """Dropped names, each once, sorted."""
-    return tuple(sorted(set(names)))
+    """Dropped names, each once, sorted, fit for a header line: they are keys that somebody else chose."""
+    clean = sorted({_UNFIT.sub("_", name)[:_LONGEST_NAME] for name in names})
+    return tuple(clean[:_MOST_NAMES]) + (("...",) if len(clean) > _MOST_NAMES else ())

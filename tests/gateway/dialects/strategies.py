@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from freehold.gateway.assemble import events_of
 from freehold.gateway.messages import (
     Answer,
     Choice,
@@ -23,7 +25,6 @@ from freehold.gateway.messages import (
     Thinking,
     ToolCall,
 )
-from freehold.gateway.assemble import events_of
 from freehold.ledger.meter import Usage
 
 NASTY = (
@@ -32,7 +33,7 @@ NASTY = (
     '{"type":"message_stop"}',
     "\r\n5a\r\n",
     "\n\ndata: {}\n\n",
-    "é𝄞\u2028\u0000\\\"/",
+    'é𝄞\u2028\u0000\\"/',
     ": comment\n",
     "event: error",
     '"model":"x"',
@@ -101,7 +102,7 @@ def anthropic_answers(draw: Any, opaque: bool = True) -> Answer:
     """An answer that messages can tell without loss."""
     one = st.one_of(
         st.builds(Text, words),
-        st.builds(lambda text, one: Text(text, citations=(Raw(json.dumps(one).encode()),)), words, objects),
+        st.builds(lambda text, said: Text(text, citations=(_citation(said),)), words, words),
         st.builds(Thinking, words, names),
         st.builds(Redacted, names),
         *([st.builds(_server_tool, names)] if opaque else []),
@@ -113,11 +114,14 @@ def anthropic_answers(draw: Any, opaque: bool = True) -> Answer:
     return Answer(
         id=draw(names),
         model=draw(names),
-        choices=(
-            Choice(parts=tuple(parts), stop=stop, stop_sequence=draw(words) if stop == "stop_sequence" else ""),
-        ),
+        choices=(Choice(parts=tuple(parts), stop=stop, stop_sequence=draw(words) if stop == "stop_sequence" else ""),),
         usage=draw(usages(long=True)),
     )
+
+
+def _citation(said: str) -> Raw:
+    place = {"document_index": 0, "document_title": None, "start_page_number": 1, "end_page_number": 2, "file_id": None}
+    return Raw(json.dumps({"type": "page_location", "cited_text": said, **place}).encode())
 
 
 def _server_tool(name: str) -> Opaque:
@@ -172,7 +176,7 @@ def cut(draw: Any, body: bytes) -> list[bytes]:
     """The body in pieces, at most a dozen, cut anywhere."""
     places = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
     edges = [0, *places, len(body)]
-    return [body[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [body[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def respelled(draw: Any, body: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 import pytest
 
 from freehold.core import errors
@@ -58,7 +59,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "status", "openai", "anthropic"), CASES, ids=lambda one: getattr(one, "code", str(one)))
+@pytest.mark.parametrize(
+    ("error", "status", "openai", "anthropic"), CASES, ids=lambda one: getattr(one, "code", str(one))
+)
 def test_status_and_type(error, status, openai, anthropic):
     sent, body = CHAT.error(error, "req_1")
     told = json.loads(body)["error"]
@@ -113,7 +116,16 @@ def test_openai_headers():
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(-1, b"0ms"), (0, b"0ms"), (0.25, b"250ms"), (1.5, b"1.5s"), (59.9, b"59.9s"), (60, b"1m0s"), (360, b"6m0s"), (3661, b"1h1m1s")],
+    [
+        (-1, b"0ms"),
+        (0, b"0ms"),
+        (0.25, b"250ms"),
+        (1.5, b"1.5s"),
+        (59.9, b"59.9s"),
+        (60, b"1m0s"),
+        (360, b"6m0s"),
+        (3661, b"1h1m1s"),
+    ],
 )
 def test_openai_resets_are_durations(seconds, told):
     assert dict(CHAT.headers("r", [("requests", 1, 1, seconds)], 0.0))[b"x-ratelimit-reset-requests"] == told

@@ -15,21 +15,17 @@ from freehold.gateway.dialects.registry import DIALECTS, dialect
 from freehold.gateway.messages import Failed
 from freehold.gateway.ports import Peek
 from freehold.gateway.providers.failures import failure_of
+from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests
 from tests.gateway.dialects.strategies import anthropic_answers, openai_answers
-from tests.gateway.dialects.test_requests import anthropic_requests, openai_requests
 
 PAIRS = [dialect("openai_chat"), dialect("anthropic_messages")]
 
-FIELDS = (
-    "type error message messages role content text model id index delta choices usage tools function name arguments input "
-    "source content_block stop_reason finish_reason tool_calls max_tokens partial_json prompt_tokens input_tokens"
-).split()  # fmt: skip
-WORDS = (
-    "text user assistant tool system image image_url tool_use tool_result thinking function message_start message_delta "
-    "content_block_start content_block_delta content_block_stop message_stop error text_delta input_json_delta ephemeral"
-).split()  # fmt: skip
+FIELDS = ["type", "error", "message", "messages", "role", "content", "text", "model", "id", "index", "delta", "choices", "usage", "tools", "function", "name", "arguments", "input", "source", "content_block", "stop_reason", "finish_reason", "tool_calls", "max_tokens", "partial_json", "prompt_tokens", "input_tokens"]  # fmt: skip
+WORDS = ["text", "user", "assistant", "tool", "system", "image", "image_url", "tool_use", "tool_result", "thinking", "function", "message_start", "message_delta", "content_block_start", "content_block_delta", "content_block_stop", "message_stop", "error", "text_delta", "input_json_delta", "ephemeral"]  # fmt: skip
 shapes = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-2, 3), st.floats(allow_nan=False), st.sampled_from(WORDS), st.just("")),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-2, 3), st.floats(allow_nan=False), st.sampled_from(WORDS), st.just("")
+    ),
     lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), one, max_size=5),
     max_leaves=12,
 )

@@ -57,7 +57,9 @@ def test_a_long_stream_keeps_only_its_edges(size):
 
 @pytest.mark.parametrize("size", [11, 997, 1 << 20])
 def test_input_stands_at_the_head_and_output_at_the_tail(size):
-    delta = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta"}}\n\n'
+    delta = (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta"}}\n\n'
+    )
     body = START + delta * 500 + DELTA + STOP
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     usage = Usage(input=19, output=15, cached=6, cache_write=9, cache_write_1h=2)

@@ -45,8 +45,10 @@ def test_chat(body, expected):
         (b'{"model":"r","messages":[],"max_tokens":7,"stream":true}', Peek("r", stream=True, max_output=7)),
         (b'{"model":"r","messages":[],"max_tokens":0}', Peek("r", max_output=0)),
         (
-            b'{"model":"r","messages":[],"max_tokens":7,"metadata":{"user_id":"u"},"tools":[{}],'
-            b'"output_config":{"format":{"type":"json_schema"}}}',
+            (
+                b'{"model":"r","messages":[],"max_tokens":7,"metadata":{"user_id":"u"},"tools":[{}],'
+                b'"output_config":{"format":{"type":"json_schema"}}}'
+            ),
             Peek("r", max_output=7, conversation="u", tools=True, structured=True),
         ),
     ],
@@ -63,8 +65,17 @@ def test_embeddings_and_counts_reserve_no_output():
 @pytest.mark.parametrize("one", DIALECTS, ids=lambda one: one.name)
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b'{"model":', b'{"model":"r","messages":[],"input":1,"max_tokens":1} x', b'\xff{"model":"r"}', b'{"model":"r","messages":"\xff"}', b'{"a":"\\x"}']
-    + [b'{"model":"r","x":' + b"[" * 100_000, b'{"model":"r","messages":[],"input":1,"max_tokens":1,"x":"\\ud800"}'],
+    [
+        b"",
+        b"{",
+        b'{"model":',
+        b'{"model":"r","messages":[],"input":1,"max_tokens":1} x',
+        b'\xff{"model":"r"}',
+        b'{"model":"r","messages":"\xff"}',
+        b'{"a":"\\x"}',
+        b'{"model":"r","x":' + b"[" * 100000,
+        b'{"model":"r","messages":[],"input":1,"max_tokens":1,"x":"\\ud800"}',
+    ],
 )
 def test_what_is_no_json_is_malformed(one, body):
     with pytest.raises(MalformedJson):
@@ -82,7 +93,11 @@ def test_what_is_no_json_is_malformed(one, body):
         ("openai_chat", b'{"model":"r","messages":[],"max_tokens":-1}', "max_tokens"),
         ("openai_chat", b'{"model":"r","messages":[],"max_tokens":1e99}', "max_tokens"),
         ("openai_chat", b'{"model":"r","messages":[],"stream":"yes"}', "stream"),
-        ("openai_chat", b'{"model":"r","messages":[],"stream_options":{"include_usage":1}}', "stream_options.include_usage"),
+        (
+            "openai_chat",
+            b'{"model":"r","messages":[],"stream_options":{"include_usage":1}}',
+            "stream_options.include_usage",
+        ),
         ("anthropic_messages", b'{"model":"r","messages":[]}', "max_tokens"),
         ("anthropic_messages", b'{"model":"r","messages":[],"max_tokens":-1}', "max_tokens"),
         ("openai_embeddings", b'{"model":"r"}', "input"),

@@ -53,7 +53,9 @@ def test_what_only_looks_like_it_stays(body):
     assert stripped([body]) == body
 
 
-@pytest.mark.parametrize("spelled", [USAGE, USAGE.replace(b"[]", b"[ \n ]".replace(b"\n", b"")), USAGE.replace(b": {", b":{"), USAGE[:-2]])
+@pytest.mark.parametrize(
+    "spelled", [USAGE, USAGE.replace(b"[]", b"[ \n ]".replace(b"\n", b"")), USAGE.replace(b": {", b":{"), USAGE[:-2]]
+)
 def test_spacing_and_a_missing_blank_line_do_not_hide_it(spelled):
     before = b'data: {"choices":[{"delta":{}}],"usage":null}\n\n'
     assert stripped([before + spelled]) == before

@@ -85,7 +85,7 @@ def body_of(answer: Answer) -> tuple[bytes, tuple[str, ...]]:
     if len(answer.choices) != 1:
         dropped.append("choices")
     choice = answer.choices[0] if answer.choices else Choice()
-    dropped += foreign(choice.extra, NAME)
+    dropped += [name.removeprefix("message.") for name in foreign(choice.extra, NAME)]
     if choice.logprobs is not None:
         dropped.append("logprobs")
     counts = wire.counts_of(answer.usage) if answer.usage is not None else {"input_tokens": 0, "output_tokens": 0}

@@ -33,15 +33,18 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 
 
 def system_and_messages(turns: Sequence[Turn], dropped: list[str]) -> tuple[Any, list[dict[str, Any]]]:
-    """Leading system turns are the `system` field; later ones stand where they are."""
+    """Leading system turns are the `system` field; later ones stand where they are.
+
+    A turn of the assistant that says nothing (any more) is left out: the vendor refuses empty ones.
+    """
     first = next((at for at, turn in enumerate(turns) if turn.role not in {"system", "developer"}), len(turns))
     system = _content([part for turn in turns[:first] for part in turn.parts], dropped)
     if any(turn.name for turn in turns):
         dropped.append("messages.name")
     for turn in turns[:first]:
         dropped += [f"messages.{name}" for name in foreign(turn.extra, NAME)]
-    messages = [_message(turn, dropped) for turn in turns[first:] if turn.parts or turn.role != "assistant"]
-    return system or None, messages
+    messages = [_message(turn, dropped) for turn in turns[first:]]
+    return system or None, [one for one in messages if one["content"] or one["role"] != "assistant" or len(one) > 2]
 
 
 def call_block(part: ToolCall, dropped: list[str]) -> dict[str, Any]:
