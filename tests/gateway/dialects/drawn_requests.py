@@ -111,9 +111,7 @@ def anthropic_block(draw: Any, fresh: Fresh) -> dict[str, Any]:
     )
 
 
-@st.composite
-def anthropic_requests(draw: Any) -> dict[str, Any]:
-    fresh = Fresh()
+def anthropic_messages(draw: Any, fresh: Fresh) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for _ in range(draw(st.integers(1, 3))):
         blocks = [anthropic_block(draw, fresh) for _ in range(draw(st.integers(1, 3)))]
@@ -146,6 +144,13 @@ def anthropic_requests(draw: Any) -> dict[str, Any]:
         if results:
             messages.append({"role": "user", "content": results})
         messages += [{"role": "system", "content": fresh()}] if draw(st.booleans()) else []
+    return messages
+
+
+@st.composite
+def anthropic_requests(draw: Any) -> dict[str, Any]:
+    fresh = Fresh()
+    messages = anthropic_messages(draw, fresh)
     tools = [
         {
             "name": fresh("f"),
