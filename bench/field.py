@@ -16,7 +16,7 @@ import msgspec
 import trustme
 
 from bench import configs
-from bench.load import KEY, Subject, Tools
+from bench.load import Subject, Tools
 from bench.peers import NGINX_TLS, Peer, Place, Unavailable, binary, launch
 from bench.pinning import LOAD_CORE, Child, free_port
 
@@ -144,10 +144,3 @@ def first_answer(subject: Subject, seconds: float) -> str | None:
             connection.close()
         time.sleep(0.02)
     return f"no good answer in {seconds:g} s; last: {last}"
-
-
-def key_numbers(count: int) -> list[str]:
-    """The keys the load client may use: the first is `KEY`."""
-    found = [f"sk-bench-{number:040d}" for number in range(count)]
-    assert found[0] == KEY
-    return found

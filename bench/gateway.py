@@ -172,7 +172,7 @@ def _shoot(field: Field, subject: Subject, shot: Shot, tries: int) -> Sample:
 def _nothing(subject: str, shot: str, error: str) -> Sample:
     empty = {"ok": 0, "bad": 0, "err": 0, "secs": 0, "rps": 0, "p50_us": 0, "p90_us": 0, "p99_us": 0, "max_us": 0}
     held = {"subject": subject, "shot": shot, "round": 0, "figures": empty, "cpu": 0, "busy": 0}
-    return msgspec.convert({**held, "foreign": 0, "load_busy": 0, "error": error}, Sample)
+    return msgspec.convert({**held, "foreign": 0, "stolen": 0, "load_busy": 0, "error": error}, Sample)
 
 
 def _progress(samples: list[Sample], shot: Shot) -> None:

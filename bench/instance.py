@@ -1,60 +1,20 @@
-"""Freehold under test: an instance home written straight as signed snapshots, then its real processes.
-
-Three profiles over the same 1,000 keys: `freehold` (key, route, meter), `freehold-everything` (limits, budgets,
-policy, journal with its writer, receipts) and `freehold-tls` (as the first, upstream over verified TLS).
-"""
+"""Freehold under test: its real processes on a home the bench wrote, and how memory and writer do over many calls."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
-from bench.field import Field, key_numbers
+from bench.field import Field
+from bench.homes import PROFILES, Profile, write_home
 from bench.launch import gateway_command, writer_command
 from bench.load import Shot, Subject, fire
 from bench.pinning import GATEWAY_CORE, LOAD_CORE, Child, cpu_seconds, free_port
-from freehold.core.crypto import Identity, sha256
-from freehold.core.db import connect, upgrade, url_of
-from freehold.core.label import Label, Level
 from freehold.core.permit import Origin
-from freehold.core.snapshot import write_snapshot
-from freehold.gateway.routing.types import Arm, Route, Routes
-from freehold.identity.types import Keys, Principal
-from freehold.ledger.meter import Price
-from freehold.policy.targets import Target
-from freehold.policy.types import Budget, Policy
 
 ROOT = Path(__file__).resolve().parents[1]
-_KEYS = 1000
-_AMPLE = 10**9
-"""Limits that are counted on every call and never reached."""
-_LABEL = Label(Level.CONFIDENTIAL, frozenset({"GDPR"}))
-_PRICE = Price(input=Decimal("0.15"), output=Decimal("0.60"), source="bench", as_of="2026-11-01")
-
-
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """Which features are on."""
-
-    name: str
-    note: str
-    everything: bool = False
-    tls: bool = False
-
-
-PROFILES: tuple[Profile, ...] = (
-    Profile(name="freehold", note="1,000 keys, route, usage metered, journal written"),
-    Profile(
-        name="freehold-everything",
-        note="as freehold, with request and token limits, budgets of key, team and route leased from the writer, "
-        "a policy decision on a confidential:GDPR label, the journal loaded into SQL with audit tree and receipts",
-        everything=True,
-    ),
-    Profile(name="freehold-tls", note="as freehold, upstream over TLS with the certificate verified", tls=True),
-)
 
 
 class Instance(msgspec.Struct, kw_only=True):
@@ -82,8 +42,8 @@ def add_instances(field: Field) -> list[Instance]:
 def start(field: Field, profile: Profile, name: str) -> Instance:
     """Write a fresh home and start writer and gateway on it. They end with the field."""
     home = field.out / "homes" / name
-    shutil.rmtree(home, ignore_errors=True)
-    _write_home(field, profile, home)
+    origin = Origin("https", "localhost", field.tls_upstream) if profile.tls else _plain(field)
+    write_home(profile, home, origin, field.ca if profile.tls else None)
     logs = field.out / "logs"
     writer = None
     if profile.everything:
@@ -97,57 +57,8 @@ def start(field: Field, profile: Profile, name: str) -> Instance:
     return Instance(profile=profile, home=home, subject=Subject(name=name, port=port, child=gateway), writer=writer)
 
 
-def _write_home(field: Field, profile: Profile, home: Path) -> None:
-    identity = Identity.load(home / "identity.key")
-    origin = Origin("http", "127.0.0.1", field.upstream)
-    if profile.tls:
-        origin = Origin("https", "localhost", field.tls_upstream)
-    target = Target(
-        name="mock",
-        provider="mock",
-        driver="openai",
-        dialects=("openai_chat",),
-        model="mock",
-        origin=origin,
-        clearance=_LABEL,
-        region="eu",
-        price=_PRICE,
-        tls_ca=str(field.ca) if profile.tls else "",
-    )
-    route = Route(name="mock", tiers=((Arm("mock"),),), budgets=("route/mock",) if profile.everything else ())
-    contents: dict[str, object] = {
-        "keys": Keys(principals=tuple(_principal(number, key, profile) for number, key in enumerate(_secrets()))),
-        "routes": Routes(targets=(target,), routes=(route,)),
-        "policy": Policy(budgets=_budgets() if profile.everything else ()),
-    }
-    if profile.everything:
-        upgrade(connect(url_of(home / "freehold.db")))
-    for kind, content in contents.items():
-        write_snapshot(home / "snapshots", kind, 1, time.time(), content, identity)
-
-
-def _secrets() -> list[str]:
-    return key_numbers(_KEYS)
-
-
-def _principal(number: int, secret: str, profile: Profile) -> Principal:
-    ample = _AMPLE if profile.everything else None
-    return Principal(
-        key_id=f"key_{number:04d}",
-        name=f"bench-{number}",
-        digest=sha256(secret.encode()),
-        team="bench",
-        label=_LABEL,
-        requests_per_minute=ample,
-        tokens_per_minute=ample,
-        budgets=(f"key/bench-{number}", "team/bench") if profile.everything else (),
-    )
-
-
-def _budgets() -> tuple[Budget, ...]:
-    limit = Decimal(10**9)
-    keys = (Budget(id=f"key/bench-{number}", limit=limit) for number in range(_KEYS))
-    return (*keys, Budget(id="team/bench", limit=limit), Budget(id="route/mock", limit=limit, period="day"))
+def _plain(field: Field) -> Origin:
+    return Origin("http", "127.0.0.1", field.upstream)
 
 
 def memory_run(field: Field, calls: tuple[int, int], limit: float) -> dict[str, object]:

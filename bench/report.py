@@ -109,10 +109,11 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 def disturbance(samples: Sequence[Sample]) -> Figures:
     """How clean the runs were: foreign use of the gateway's core, and how many stayed above the bound."""
     shot = [one for one in samples if one.subject != "direct" and not one.error]
-    foreign = [one.foreign for one in shot]
+    foreign = [one.disturbed for one in shot]
     return {
         "foreign_median": round(median(foreign), 1) if foreign else None,
-        "foreign_max": max(foreign, default=None),
+        "foreign_max": round(max(foreign), 1) if foreign else None,
+        "stolen_median": round(median([one.stolen for one in shot]), 1) if shot else None,
         "runs": len(shot),
         "disturbed": sum(1 for one in foreign if one > FOREIGN_LIMIT),
         "limit": FOREIGN_LIMIT,

@@ -1,8 +1,223 @@
-"""Microseconds of each step on the hot path, timed on the real functions of the code."""
+"""`python -m bench.steps`: microseconds of each feature on the hot path, timed on the real functions of the code.
+
+The kernel's part is left out: transports only keep what is written to them. Best of several repeats, so that
+others on the machine matter little.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import hashlib
+import tempfile
+import timeit
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench import rig as rigs
+from bench.homes import PROFILES, drawn_on, write_home
+from bench.load import KEY
+from bench.pinning import LOAD_CORE, pin_self
+from bench.rig import ANSWER, BODY, Rig
+
+Step = tuple[str, Callable[[], object]]
+REPEATS = 7
+_ORIGIN = ("http", "127.0.0.1", 9)
+
 
 def measure() -> list[tuple[str, float]]:
-    """Feature and its microseconds, best of several repeats."""
-    return []
+    """Feature and its microseconds."""
+    from freehold.core.permit import Origin
+
+    found: list[tuple[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for profile in PROFILES:
+            if profile.tls:
+                continue
+            home = Path(folder) / profile.name
+            write_home(profile, home, Origin(*_ORIGIN))
+            with _rig(home) as rig:
+                if profile.everything:
+                    rig.fund(drawn_on())
+                found += [(f"{profile.name}: {name}", value) for name, value in _calls(rig)]
+                if profile.everything:
+                    found += _features(rig)
+    return found
+
+
+@contextlib.contextmanager
+def _rig(home: Path) -> Iterator[Rig]:
+    rig = Rig(home)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield rig
+    finally:
+        rig.close()
+        gc.unfreeze()
+
+
+def best(step: Callable[[], object], number: int = 2000) -> float:
+    """Microseconds of one run of `step`: the best of several repeats."""
+    step()
+    return min(timeit.repeat(step, number=number, repeat=REPEATS)) / number * 1e6
+
+
+def _calls(rig: Rig) -> list[tuple[str, float]]:
+    """A whole call and a streamed one, from bytes in to bytes out."""
+    asked, told = rigs.request(BODY), rigs.response(ANSWER)
+
+    def call() -> None:
+        rig.ask(asked)
+        rig.tell(told)
+
+    call()
+    if not rig.wire.last.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"the rig's call failed: {rig.wire.last[:300]!r}")
+    streamed = rigs.request(rigs.STREAM_BODY)
+
+    def stream(events: int) -> Callable[[], None]:
+        def run() -> None:
+            rig.ask(streamed)
+            rig.tell(rigs.STREAM_HEAD)
+            for _ in range(events):
+                rig.tell(rigs.STREAM_EVENT)
+            rig.tell(rigs.STREAM_END)
+
+        return run
+
+    few, many = best(stream(1), 500), best(stream(101), 100)
+    return [
+        ("whole call, without the kernel", best(call)),
+        ("streamed call of one event", few),
+        ("one more event of a stream", (many - few) / 100),
+    ]
+
+
+def _features(rig: Rig) -> list[tuple[str, float]]:
+    """The parts of a call with everything on."""
+    return [(name, best(step)) for name, step in [*_way_in(rig), *_policy(rig), *_way_out(rig)]]
+
+
+class _Nobody:
+    """Serves nothing: what is left is the listener's own work."""
+
+    def __init__(self, plane: Any) -> None:
+        self._plane = plane
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plane, name)
+
+    def serve(self, connection: Any, inbound: Any) -> None:
+        """Done at once."""
+        self.inbound = inbound
+        connection.done()
+
+
+def _way_in(rig: Rig) -> list[Step]:
+    from freehold.gateway.callers import authenticate
+    from freehold.gateway.dialects.openai_chat import OpenAiChat
+    from freehold.gateway.listener import Connection
+
+    nobody = _Nobody(rig.plane)
+    connection = Connection(nobody)
+    connection.connection_made(rigs.Wire())  # type: ignore[arg-type]
+    asked, dialect = rigs.request(BODY), OpenAiChat()
+    connection.data_received(asked)
+    headers, now = nobody.inbound.headers, rig.plane.now()
+    peek = dialect.peek(BODY)
+    return [
+        ("HTTP request parsed and framed", lambda: connection.data_received(asked)),
+        ("key hashed and looked up", lambda: authenticate(rig.plane.callers, headers, now)),
+        ("model, stream and limits read off the body", lambda: dialect.peek(BODY)),
+        ("model name spliced in place", lambda: dialect.with_model(BODY, peek, "other", add_usage=False)),
+        ("call id", rig.plane.new_id),
+    ]
+
+
+def _policy(rig: Rig) -> list[Step]:
+    from freehold.policy.budgets import Purse
+
+    plane = rig.plane
+    caller = plane.callers[hashlib.sha256(KEY.encode()).digest()]
+    path = plane.table.path("mock")
+    now, call = plane.now(), plane.new_id()
+    stop = path.plan(caller.label, plane.mint, "", now, plane.roll)[0]
+    budgets, purse = drawn_on(), plane.purse
+    amount = stop.bound(len(BODY), 256, 1)
+
+    def reserve_and_settle() -> None:
+        Purse.settle(purse.reserve(budgets, amount, now), amount / 2)  # type: ignore[arg-type]
+
+    def permit() -> object:
+        return plane.mint.permit(call, caller.label, stop.target, BODY, now)
+
+    def limits() -> None:
+        caller.admit(500, now)
+        caller.limits()
+
+    return [
+        ("route found and target chosen", lambda: path.plan(caller.label, plane.mint, "", now, plane.roll)),
+        ("request and token limits taken, told", limits),
+        (
+            "policy decided, body hashed, permit made",
+            lambda: plane.mint.permit(call, caller.label, stop.target, BODY, now),
+        ),
+        ("bound of the cost", lambda: stop.bound(len(BODY), 256, 1)),
+        ("three budgets reserved and settled", reserve_and_settle),
+    ]
+
+
+def _way_out(rig: Rig) -> list[Step]:
+    from freehold.gateway.dialects.openai_chat import OpenAiChat
+    from freehold.ledger.frames import Close, Open, Tried
+    from freehold.ledger.meter import cost
+
+    plane, dialect = rig.plane, OpenAiChat()
+    usage = dialect.usage(ANSWER)
+    assert usage is not None
+    price = plane.table.path("mock").tiers[0][0].target.price
+    spent, call, digest, now = cost(usage, price), plane.new_id(), hashlib.sha256(ANSWER).digest(), plane.now()
+    tried = Tried(1, "mock", 0.0, 0.01, 0.02, "ok", 200, usage, spent)
+    opened = Open(
+        call, now, "key_0000", "bench", "mock", "openai_chat", False, "confidential:GDPR", "", "mock", 1, 1, spent,
+        tuple(f"{one}@0" for one in drawn_on()), digest,
+    )  # fmt: skip
+    closed = Close(call, now, "ok", 200, spent, (tried,), digest, len(ANSWER))
+
+    def journal() -> None:
+        plane.journal.add(opened)
+        plane.journal.add(closed)
+
+    def written() -> None:
+        journal()
+        rig.loop.turn()
+
+    # The queue must not grow while only encoding is timed.
+    def encoded() -> tuple[bytes, bytes]:
+        return msgspec.msgpack.encode(opened), msgspec.msgpack.encode(closed)
+
+    return [
+        ("usage read off the answer", lambda: dialect.usage(ANSWER)),
+        ("cost", lambda: cost(usage, price)),
+        ("answer hashed for the receipt", lambda: hashlib.sha256(ANSWER).digest()),
+        ("journal: open and close encoded", encoded),
+        ("journal: both written to the file, a turn each pair", written),
+    ]
+
+
+def main() -> None:
+    import json
+
+    pin_self(LOAD_CORE, first=True)
+    found = measure()
+    for name, value in found:
+        print(f"{value:9.2f}  {name}")
+    print(json.dumps({name: round(value, 2) for name, value in found}))
+
+
+if __name__ == "__main__":
+    main()
