@@ -11,6 +11,8 @@ from docs import generate
 from freehold.cli.main import COMMANDS
 from freehold.cli.main import freehold as tree
 from freehold.core import errors as tree_of_errors
+from freehold.settings.load import parse
+from freehold.settings.problems import InvalidConfig
 from freehold.settings.tree import Settings
 from tests.house.sources import ROOT, package_files, tracked
 
@@ -107,3 +109,36 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+PAGES = [one for one in tracked() if one.endswith(".md") and (one.startswith("docs/") or "/" not in one)]
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def problems(text):
+    try:
+        parse(text.encode(), None, {})
+    except InvalidConfig as error:
+        return {one.code for one in error.problems}
+    return set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_configuration_in_the_pages_is_valid_but_for_names_declared_elsewhere(page):
+    for text in blocks(page, "toml"):
+        assert problems(text) <= {"FH-CFG-015"}, text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_pages_exist_with_their_options(page):
+    lines = [line for text in blocks(page, "sh") for line in text.splitlines()]
+    for command in [part for line in lines for part in re.split(r"&&", line.partition("#")[0]) if "freehold " in part]:
+        words = command.partition("freehold ")[2].split()
+        named = [word for word in words if not word.startswith("-")]
+        path = next(one for one in (f"freehold {' '.join(named[:2])}", f"freehold {named[0]}") if one in ALL_COMMANDS)
+        known = {spelling for option in ALL_COMMANDS[path].params for spelling in option.opts}
+        given = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert given <= known | {"--home", "--config"}, command
