@@ -19,7 +19,7 @@ BODY_SECONDS = 300.0
 IDLE_SECONDS = 600.0
 CLOSE_SECONDS = 60.0
 VERSIONS = ("1.1", "1.0")
-NO_UPGRADE = "this server upgrades to no other protocol and is no proxy"
+NO_UPGRADE = "this server upgrades to no other protocol and is no proxy: switch the client to plain HTTP/1.1"
 
 WANTED = frozenset(
     {
@@ -247,9 +247,11 @@ class Connection(asyncio.Protocol):
             if self.busy:
                 self.handler = handler
                 return
-            if not self.queue or self.closing:
-                return
+            if not self.queue:
+                break
             inbound = self.queue.pop(0)
+        if self._fault is not None:
+            self.reject(self._fault)
 
     def write(self, data: bytes) -> None:
         """Bytes to the caller."""
@@ -264,8 +266,11 @@ class Connection(asyncio.Protocol):
         self.since = self.house.coarse
         if not keep or not self._keep:
             self.close()
-        elif later and self.queue:  # else `_serve` is on the stack and goes on by itself
-            self._serve(self.queue.pop(0))
+        elif later:  # else `_serve` is on the stack and goes on by itself
+            if self.queue:
+                self._serve(self.queue.pop(0))
+            elif self._fault is not None:
+                self.reject(self._fault)
 
     def close(self) -> None:
         """Close once what was written is out."""
@@ -275,16 +280,16 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def reject(self, error: FreeholdError) -> None:
-        """Answer what is not a proper request, and close; a call under way on this connection is given up."""
+        """Answer what is not a proper request, and close; but first what was asked properly before it."""
         if self.closing:
             return
-        handler, self.handler = self.handler, None
-        if handler is not None:
-            handler.hung_up()
-        else:
-            inbound = self._current or Inbound(b"", self._url, self._headers, b"", False, True)
-            inbound.keep_alive = False
-            self.house.refuse(self, error, inbound if inbound.url else None)
+        if self.busy:
+            self._fault = error
+            self.transport.pause_reading()
+            return
+        inbound = self._current or Inbound(b"", self._url, self._headers, b"", False, True)
+        inbound.keep_alive = False
+        self.house.refuse(self, error, inbound if inbound.url else None)
         self.close()
 
     def overdue(self, now: float) -> bool:

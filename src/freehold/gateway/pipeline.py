@@ -117,7 +117,7 @@ class Call(Answering):
         """The targets to try, in order."""
         lane, peek = self.lane, self.peek
         assert lane is not None and peek is not None
-        lane.path.retries.called()
+        lane.path.retries.calls += 1
         if lane.only is not None:
             self.plan = lane.only
             return

@@ -95,7 +95,8 @@ class Settling:
             return
         self.over = True
         plane, account, caller = self.plane, self.account, self.caller
-        account.settle()
+        if not account.reservation.settled:
+            account.settle()
         if caller is not None and caller.tokens is not None:
             caller.tokens.correct(account.tokens - account.expected_tokens)
         plane.calls.discard(self)

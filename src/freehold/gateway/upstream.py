@@ -53,6 +53,12 @@ class Upstream(asyncio.Protocol):
     """One connection to a target."""
 
     transport: asyncio.Transport
+    # Of the answer under way; `request` begins them anew.
+    headers: dict[bytes, bytes]
+    status = _size = _wanted = 0
+    _done = _begun = _framed = _interim = _extra = False
+    _head = b""
+    _in_head = True
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
@@ -65,16 +71,6 @@ class Upstream(asyncio.Protocol):
         self.idle_since = 0.0
         self.closed = False
         self.keep = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self.headers: dict[bytes, bytes] = {}
-        self.status = 0
-        self._wanted = WHOLE
-        self._done = self._begun = self._framed = self._interim = self._extra = False
-        self._head = b""
-        self._in_head = True
-        self._size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the way out."""
@@ -83,9 +79,12 @@ class Upstream(asyncio.Protocol):
     def request(self, receiver: Receiver, permit: Permit, head: bytes, now: float) -> None:
         """Send a request; its answer goes to `receiver`. Raises EgressRefused."""
         self.receiver = receiver
-        if self.used:
-            self._pieces.clear()
-            self._begin()
+        self._pieces.clear()
+        self.headers = {}
+        self.status = self._size = self._wanted = 0
+        self._done = self._begun = self._framed = self._interim = self._extra = False
+        self._head = b""
+        self._in_head = True
         self.used += 1
         send(self.transport, self.origin, permit, head, now)
 

@@ -38,7 +38,7 @@ def explain(
 ) -> Explanation:
     """Explain `path` for content with `label`; without a conversation the dice is shown as shares."""
     joined = label if path.label is None else label.join(path.label)
-    at = place(conversation) if conversation else 0.0
+    at = place(conversation) if conversation and path.route.sticky else 0.0
     plan = [stop.name for stop in path.plan(joined, mint, conversation, now, lambda: at)]
     considered: list[Considered] = []
     for tier, (stops, weights) in enumerate(zip(path.tiers, path.weights, strict=True), 1):

@@ -12,22 +12,21 @@ MAX_WAIT_SECONDS = 8.0
 class RetryBudget:
     """Retries may be at most `ratio` of calls, plus ten a minute so that quiet routes may retry at all."""
 
-    __slots__ = ("_at", "_tokens", "ratio")
+    __slots__ = ("_at", "_tokens", "calls", "ratio")
 
     def __init__(self, ratio: float, now: float) -> None:
         self.ratio = ratio
         self._tokens = FLOOR_PER_MINUTE
         self._at = now
-
-    def called(self) -> None:
-        """One more first attempt."""
-        if self._tokens < MAX_SAVED:
-            self._tokens += self.ratio
+        self.calls = 0
+        """First attempts since the last `take`; whoever makes one adds it."""
 
     def take(self, now: float) -> bool:
         """May one more retry be made now?"""
         refill = (now - self._at) * FLOOR_PER_MINUTE / 60.0
         self._at = now
+        self._tokens = min(self._tokens + self.calls * self.ratio, MAX_SAVED)
+        self.calls = 0
         if self._tokens < FLOOR_PER_MINUTE:
             self._tokens = min(self._tokens + refill, FLOOR_PER_MINUTE)
         if self._tokens < 1.0:
