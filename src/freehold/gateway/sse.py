@@ -19,22 +19,31 @@ _LINES = re.compile(rb"\r\n|\n|\r")
 class Events:
     """Cuts a body into whole events (with the blank line that ends each) and reads their data."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_fresh", "_held")
 
     def __init__(self) -> None:
         self._held = b""
+        self._fresh = True
 
     def feed(self, data: bytes) -> list[bytes]:
         """Payloads now complete. Raises UpstreamLied where an event outgrows memory."""
-        return payloads(self.whole(data))
+        return self._read(self.whole(data))
 
     def end(self) -> list[bytes]:
         """What stands at the end without a blank line: tolerated, as clients do."""
-        return payloads(self.rest())
+        return self._read(self.rest())
+
+    def _read(self, text: bytes) -> list[bytes]:
+        if self._fresh and text:
+            self._fresh = False
+            text = text.removeprefix(_MARK)
+        return payloads(text)
 
     def whole(self, data: bytes) -> bytes:
         """The bytes of all events now complete; what follows them is held."""
         start = 0
+        if not self._held and data.endswith(b"\n\n"):
+            return data
         if self._held:
             start = max(0, len(self._held) - 2)
             data = self._held + data
@@ -60,30 +69,20 @@ def event_of(data: bytes, name: str = "") -> bytes:
 
 
 def payloads(text: bytes) -> list[bytes]:
-    """The data of each event that has some."""
-    if not text:
-        return []
-    text = text.removeprefix(_MARK)
+    """The data of each event that has some: its `data:` lines joined."""
     if b"\r" in text:
         text = _LINES.sub(b"\n", text)
-    found = []
-    for event in text.split(b"\n\n"):
-        data = _data(event)
-        if data is not None:
-            found.append(data)
-    return found
-
-
-def _data(event: bytes) -> bytes | None:
-    """One event's data: its `data:` lines joined; None where it has none."""
-    if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]
-    lines = []
-    for line in event.split(b"\n"):
-        if line.startswith(b"data: "):
-            lines.append(line[6:])
-        elif line.startswith(b"data:"):
-            lines.append(line[5:])
+    found: list[bytes] = []
+    lines: list[bytes] = []
+    for line in text.split(b"\n"):
+        if line.startswith(b"data:"):
+            lines.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+        elif not line:
+            if lines:
+                found.append(lines[0] if len(lines) == 1 else b"\n".join(lines))
+                lines = []
         elif line == b"data":
             lines.append(b"")
-    return b"\n".join(lines) if lines else None
+    if lines:
+        found.append(b"\n".join(lines))
+    return found
