@@ -59,8 +59,8 @@ def parse_label(text: str) -> Label:
     try:
         found = Level[level.strip().upper()]
     except KeyError:
-        names = ", ".join(one.name.lower() for one in Level)
-        raise BadRequest(f"{level!r} is no label level", hint=f"use one of {names}", param="label") from None
+        levels = ", ".join(one.name.lower() for one in Level)
+        raise BadRequest(f"{level!r} is no label level", hint=f"use one of {levels}", param="label") from None
     names = [one.strip().upper() for one in regimes.split(",") if one.strip()]
     for one in names:
         if not _REGIME.match(one):
