@@ -122,6 +122,9 @@ class Dialect(Protocol):
     def usage(self, body: bytes) -> Usage | None:
         """Usage out of a whole answer. Raises UpstreamLied where the body is not JSON or holds an error."""
 
+    def estimate(self, body: bytes) -> bytes | None:
+        """The answer by rule of thumb, where this dialect has one for targets that cannot give it; else None."""
+
     def error(self, error: FreeholdError, request_id: str) -> tuple[int, bytes]:
         """Status and body of an error in this dialect's own form."""
 

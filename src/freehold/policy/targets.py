@@ -40,6 +40,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Longest silence before the answer begins."""
     idle_seconds: float = 60.0
     """Longest silence once it has begun."""
+    whole_seconds: float = 600.0
+    """Longest wait for an answer that is not streamed."""
     quirks: tuple[str, ...] = ()
     """Facts about this model's server that its driver acts on, e.g. `no_tools`."""
     tls_ca: str = ""
