@@ -22,7 +22,7 @@ class Events:
     __slots__ = ("_fresh", "_held")
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
         self._fresh = True
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -41,23 +41,26 @@ class Events:
 
     def whole(self, data: bytes) -> bytes:
         """The bytes of all events now complete; what follows them is held."""
-        start = 0
-        if not self._held and data.endswith(b"\n\n"):
+        held = self._held
+        if not held and data.endswith(b"\n\n"):
             return data
-        if self._held:
-            start = max(0, len(self._held) - 2)
-            data = self._held + data
-        at, at_crlf = data.rfind(b"\n\n", start), data.rfind(b"\n\r\n", start)
+        start = max(0, len(held) - 2)
+        held += data
+        at, at_crlf = held.rfind(b"\n\n", start), held.rfind(b"\n\r\n", start)
         end = at_crlf + 3 if at_crlf > at else at + 2 if at >= 0 else 0
-        if len(data) - end > MOST_BYTES:
+        if len(held) - end > MOST_BYTES:
             raise UpstreamLied(f"an event of the stream is longer than {MOST_BYTES} bytes")
-        self._held = data[end:]
-        return data[:end]
+        if not end:
+            return b""
+        found = bytes(memoryview(held)[:end])
+        del held[:end]
+        return found
 
     def rest(self) -> bytes:
         """The held bytes, which are held no longer."""
-        held, self._held = self._held, b""
-        return held
+        found = bytes(self._held)
+        self._held.clear()
+        return found
 
 
 def event_of(data: bytes, name: str = "") -> bytes:
