@@ -41,8 +41,8 @@ PROFILES: tuple[Profile, ...] = (
     Profile(name="freehold", note="1,000 keys, route, usage metered, journal written"),
     Profile(
         name="freehold-everything",
-        note="as freehold, with request and token limits, budgets of key, team and route leased from the writer, "
-        "a policy decision on a confidential:GDPR label, the journal loaded into SQL with audit tree and receipts",
+        note="as freehold, with request and token limits, budgets of key, team and route leased from the writer, a "
+        "decision on a confidential:GDPR label, bodies hashed, the journal loaded into SQL, audit tree, receipts",
         everything=True,
     ),
     Profile(name="freehold-tls", note="as freehold, upstream over TLS with the certificate verified", tls=True),

@@ -52,7 +52,9 @@ def start(field: Field, profile: Profile, name: str) -> Instance:
         )
         field.children.append(writer)
     port = free_port()
-    gateway = Child(name, gateway_command(home, port), GATEWAY_CORE, logs / f"{name}.log", cwd=ROOT)
+    gateway = Child(
+        name, gateway_command(home, port, receipts=profile.everything), GATEWAY_CORE, logs / f"{name}.log", cwd=ROOT
+    )
     field.children.append(gateway)
     return Instance(profile=profile, home=home, subject=Subject(name=name, port=port, child=gateway), writer=writer)
 

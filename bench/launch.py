@@ -1,6 +1,6 @@
 """How the bench starts Freehold's own processes on a home it wrote: the gateway directly, the writer by its role.
 
-Run as `python -m bench.launch HOME PORT` it is the gateway, which then needs no configuration file.
+Run as `python -m bench.launch HOME PORT RECEIPTS` it is the gateway, which then needs no configuration file.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 
-def gateway_command(home: Path, port: int) -> list[str]:
+def gateway_command(home: Path, port: int, *, receipts: bool) -> list[str]:
     """One data-plane process."""
-    return [sys.executable, "-m", "bench.launch", str(home), str(port)]
+    return [sys.executable, "-m", "bench.launch", str(home), str(port), str(int(receipts))]
 
 
 def writer_command(home: Path) -> list[str]:
@@ -23,11 +23,11 @@ def _no_secret(reference: str) -> str:
     return reference
 
 
-def _gateway(home: Path, port: int) -> None:
+def _gateway(home: Path, port: int, *, receipts: bool) -> None:
     from freehold.gateway.serve import GatewayConfig, run
 
-    run(GatewayConfig(home=home, port=port, resolve=_no_secret))
+    run(GatewayConfig(home=home, port=port, receipts=receipts, resolve=_no_secret))
 
 
 if __name__ == "__main__":
-    _gateway(Path(sys.argv[1]), int(sys.argv[2]))
+    _gateway(Path(sys.argv[1]), int(sys.argv[2]), receipts=sys.argv[3] == "1")

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, cast
 from bench.load import KEY
 
 if TYPE_CHECKING:
+    from freehold.gateway.pipeline import Call
     from freehold.gateway.plane import Plane
+    from freehold.gateway.routing.table import Stop
     from freehold.gateway.upstream import Upstream
 
 BODY = (
@@ -118,14 +120,14 @@ class _Loop:
 class Rig:
     """One caller, one target, always connected."""
 
-    def __init__(self, home: Path) -> None:
-        """`home` holds snapshots (`bench.instance.write_home`)."""
+    def __init__(self, home: Path, *, receipts: bool) -> None:
+        """`home` holds snapshots (`bench.homes.write_home`)."""
         from freehold.core.log import Log
         from freehold.gateway.listener import Connection
         from freehold.gateway.serve import GatewayConfig, build
 
         self.loop = _Loop()
-        config = GatewayConfig(home=home, resolve=lambda reference: reference)
+        config = GatewayConfig(home=home, receipts=receipts, resolve=lambda reference: reference)
         built = build(config, cast(asyncio.AbstractEventLoop, self.loop), Log("bench", io.StringIO()))
         self.plane: Plane = built[0]
         built[1].check()
@@ -135,16 +137,12 @@ class Rig:
         self.wire = Wire()
         self.connection.connection_made(cast(asyncio.Transport, self.wire))
 
-    def _connect(self, stop: object, call: object) -> None:
-        from freehold.gateway.pipeline import Call
-        from freehold.gateway.routing.table import Stop
+    def _connect(self, stop: Stop, call: Call, attempt: int) -> None:
         from freehold.gateway.upstream import Upstream
 
-        assert isinstance(stop, Stop)
-        assert isinstance(call, Call)
         self.upstream = Upstream(stop.origin)
         self.upstream.connection_made(cast(asyncio.Transport, Wire()))
-        call.connected(self.upstream)
+        call.connected(self.upstream, attempt)
 
     def ask(self, data: bytes) -> None:
         """A request comes in and goes out to the target."""

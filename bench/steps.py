@@ -39,7 +39,7 @@ def measure() -> list[tuple[str, float]]:
                 continue
             home = Path(folder) / profile.name
             write_home(profile, home, Origin(*_ORIGIN))
-            with _rig(home) as rig:
+            with _rig(home, receipts=profile.everything) as rig:
                 if profile.everything:
                     rig.fund(drawn_on())
                 found += [(f"{profile.name}: {name}", value) for name, value in _calls(rig)]
@@ -49,8 +49,8 @@ def measure() -> list[tuple[str, float]]:
 
 
 @contextlib.contextmanager
-def _rig(home: Path) -> Iterator[Rig]:
-    rig = Rig(home)
+def _rig(home: Path, *, receipts: bool) -> Iterator[Rig]:
+    rig = Rig(home, receipts=receipts)
     gc.collect()
     gc.freeze()
     try:
@@ -118,7 +118,6 @@ class _Nobody:
 
 
 def _way_in(rig: Rig) -> list[Step]:
-    from freehold.gateway.callers import authenticate
     from freehold.gateway.dialects.openai_chat import OpenAiChat
     from freehold.gateway.listener import Connection
 
@@ -131,7 +130,7 @@ def _way_in(rig: Rig) -> list[Step]:
     peek = dialect.peek(BODY)
     return [
         ("HTTP request parsed and framed", lambda: connection.data_received(asked)),
-        ("key hashed and looked up", lambda: authenticate(rig.plane.callers, headers, now)),
+        ("key hashed and looked up", lambda: rig.plane.gate.admit(headers, now)),
         ("model, stream and limits read off the body", lambda: dialect.peek(BODY)),
         ("model name spliced in place", lambda: dialect.with_model(BODY, peek, "other", add_usage=False)),
         ("call id", rig.plane.new_id),
@@ -139,15 +138,17 @@ def _way_in(rig: Rig) -> list[Step]:
 
 
 def _policy(rig: Rig) -> list[Step]:
+    from freehold.gateway.dialects.openai_chat import OpenAiChat
+    from freehold.gateway.lanes import lane_of
     from freehold.policy.budgets import Purse
 
-    plane = rig.plane
-    caller = plane.callers[hashlib.sha256(KEY.encode()).digest()]
-    path = plane.table.path("mock")
+    plane, peek = rig.plane, OpenAiChat().peek(BODY)
     now, call = plane.now(), plane.new_id()
-    stop = path.plan(caller.label, plane.mint, "", now, plane.roll)[0]
+    caller = plane.gate.admit({b"authorization": b"Bearer " + KEY.encode()}, now)
+    path = plane.table.path("mock")
+    stop = path.tiers[0][0]
     budgets, purse = drawn_on(), plane.purse
-    amount = stop.bound(len(BODY), 256, 1)
+    amount = stop.bound(BODY, peek)
 
     def reserve_and_settle() -> None:
         Purse.settle(purse.reserve(budgets, amount, now), amount / 2)  # type: ignore[arg-type]
@@ -160,13 +161,13 @@ def _policy(rig: Rig) -> list[Step]:
         caller.limits()
 
     return [
-        ("route found and target chosen", lambda: path.plan(caller.label, plane.mint, "", now, plane.roll)),
+        ("route found, label, scope and targets", lambda: lane_of(caller, plane.table.path("mock"), plane.mint)),
         ("request and token limits taken, told", limits),
         (
             "policy decided, body hashed, permit made",
             lambda: plane.mint.permit(call, caller.label, stop.target, BODY, now),
         ),
-        ("bound of the cost", lambda: stop.bound(len(BODY), 256, 1)),
+        ("bound of the cost", lambda: stop.bound(BODY, peek)),
         ("three budgets reserved and settled", reserve_and_settle),
     ]
 
@@ -174,13 +175,13 @@ def _policy(rig: Rig) -> list[Step]:
 def _way_out(rig: Rig) -> list[Step]:
     from freehold.gateway.dialects.openai_chat import OpenAiChat
     from freehold.ledger.frames import Close, Open, Tried
-    from freehold.ledger.meter import cost
+    from freehold.ledger.meter import charge
 
     plane, dialect = rig.plane, OpenAiChat()
     usage = dialect.usage(ANSWER)
     assert usage is not None
-    price = plane.table.path("mock").tiers[0][0].target.price
-    spent, call, digest, now = cost(usage, price), plane.new_id(), hashlib.sha256(ANSWER).digest(), plane.now()
+    rate = plane.table.path("mock").tiers[0][0].rate
+    spent, call, digest, now = charge(usage, rate), plane.new_id(), hashlib.sha256(ANSWER).digest(), plane.now()
     tried = Tried(1, "mock", 0.0, 0.01, 0.02, "ok", 200, usage, spent)
     opened = Open(
         call, now, "key_0000", "bench", "mock", "openai_chat", False, "confidential:GDPR", "", "mock", 1, 1, spent,
@@ -202,7 +203,7 @@ def _way_out(rig: Rig) -> list[Step]:
 
     return [
         ("usage read off the answer", lambda: dialect.usage(ANSWER)),
-        ("cost", lambda: cost(usage, price)),
+        ("cost", lambda: charge(usage, rate)),
         ("answer hashed for the receipt", lambda: hashlib.sha256(ANSWER).digest()),
         ("journal: open and close encoded", encoded),
         ("journal: both written to the file, a turn each pair", written),
