@@ -20,6 +20,7 @@ from demo.calls import Said, calls
 from demo.instance import Instance, instance, vendor
 
 SETTLE_SECONDS = 10
+NOTICE = "The rented vendor is a replay on this machine: synthetic answers, the real price list."
 
 
 def main() -> int:
@@ -29,8 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="freehold-demo-") as folder, vendor() as url:
         console.print("Starting Freehold: gateway, writer, management API, worker, two engines with real weights ...")
         with instance(Path(folder), url) as running:
-            console.print(f"Up after {time.monotonic() - began:.1f} s at {running.base}. [dim]The rented vendor is a "
-                          "replay on this machine with synthetic answers; its prices are the real list's.[/]\n")  # fmt: skip
+            console.print(f"Up after {time.monotonic() - began:.1f} s at {running.base}. [dim]{NOTICE}[/]\n")
             told = _send(console, running)
             records = _records(running, {said.call for _, said in told})
             console.print(_table(told, records))
@@ -99,9 +99,8 @@ def _receipts(console: Console, running: Instance, ids: list[str], folder: Path)
 def _summary(console: Console, running: Instance, records: dict[str, dict[str, Any]]) -> None:
     sources = {row["what_if_source"] for row in records.values() if row.get("what_if_source")}
     spent = sum((Decimal(str(row["cost"])) for row in records.values()), Decimal(0))
-    rented = sum(
-        (Decimal(str(row["what_if"])) for row in records.values() if row.get("what_if") is not None), Decimal(0)
-    )
+    known = [row["what_if"] for row in records.values() if row.get("what_if") is not None]
+    rented = sum((Decimal(str(one)) for one in known), Decimal(0))
     console.print(f"Spent {_money(spent)}; the same tokens at the rented price: {_money(rented)} "
                   f"[dim](measured tokens x {'; '.join(sorted(sources))})[/].")  # fmt: skip
     console.print(

@@ -87,7 +87,7 @@ def vendor() -> Iterator[str]:
 
 @contextmanager
 def instance(folder: Path, vendor_url: str) -> Iterator[Instance]:
-    """A new instance in `folder` that rents from `vendor_url`. Raises SystemExit with its log where it does not start."""
+    """A new instance in `folder` that rents from `vendor_url`; where it does not start, SystemExit with its log."""
     config, home, log = folder / "freehold.toml", folder / "home", folder / "up.log"
     weights = Path(__file__).parents[1] / ".cache" / "models"
     config.write_text(CONFIG.format(vendor=vendor_url) + f'\n[serving]\nweights = "{weights}"\n')

@@ -34,7 +34,7 @@ class Label(msgspec.Struct, frozen=True):
 
     def join(self, other: Label) -> Label:
         """The least label that is at least both."""
-        if self.level == Level.UNKNOWN or other.level == Level.UNKNOWN:
+        if Level.UNKNOWN in (self.level, other.level):
             return UNKNOWN
         return Label(max(self.level, other.level), self.regimes | other.regimes)
 
