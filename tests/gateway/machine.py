@@ -12,57 +12,72 @@ from pathlib import Path
 
 import msgspec
 
-from freehold.core.crypto import Sealer
+from freehold.core.crypto import Identity, Sealer
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamUnreachable
 from freehold.core.log import Log
-from freehold.gateway.callers import compile_keys
+from freehold.core.snapshot import write_snapshot
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.listener import Connection
 from freehold.gateway.pipeline import Call
 from freehold.gateway.plane import Plane
 from freehold.gateway.providers.registry import DRIVERS
-from freehold.gateway.routing.table import Health, Stop, compile_routes
+from freehold.gateway.routing.table import Health, Stop
 from freehold.gateway.routing.types import Routes
 from freehold.gateway.serve import sweep
+from freehold.gateway.snapshots import Snapshots
 from freehold.gateway.upstream import Upstream
 from freehold.identity.types import Keys
 from freehold.ledger.frames import Close, Frame, Refused
 from freehold.ledger.journal import Journal, unpack
 from freehold.policy.leases import Grant, Hello, Lease
-from freehold.policy.permits import Mint
 from freehold.policy.types import Policy
 from tests.gateway.pieces import SECRET
 
+IDENTITY = Identity(bytes(32))
 START = 1_795_000_000.0
 _ask = msgspec.msgpack.Decoder(Hello | Lease)
 
 
 class Wire:
-    """A transport that writes down. `peer` is the protocol on our side."""
+    """A transport that writes down. Like a true one, it tells its protocol of its end in a later turn, once."""
 
-    def __init__(self, trace: list, name: str) -> None:
+    def __init__(self, trace: list, name: str, soon: list[Callable[[], None]], peer=None) -> None:
         self.trace = trace
         self.name = name
+        self.soon = soon
+        self.peer = peer
         self.sent = b""
         self.closed = False
         self.aborted = False
+        self.lost = False
         self.reading = True
-        self.peer = None
 
     def write(self, data: bytes) -> None:
-        assert not self.aborted, "written after abort"
+        if self.closed:
+            return
         self.sent += data
-        self.trace.append((self.name, data, getattr(self.peer, "receiver", None)))
+        call = getattr(self.peer, "receiver", None)
+        self.trace.append((self.name, data, call, len(call.account.tried) + 1 if call is not None else 0))
 
     def is_closing(self) -> bool:
         return self.closed
 
     def close(self) -> None:
-        self.closed = True
+        if not self.closed:
+            self.closed = True
+            self.soon.append(lambda: self.lose(None))
 
     def abort(self) -> None:
-        self.closed = self.aborted = True
+        self.aborted = True
+        self.close()
+
+    def lose(self, error: Exception | None) -> None:
+        """The connection is gone, from whichever side."""
+        self.closed = True
+        if not self.lost and self.peer is not None:
+            self.lost = True
+            self.peer.connection_lost(error)
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -97,9 +112,10 @@ class Machine:
         self.time = START
         self.soon: list[Callable[[], None]] = []
         self.timers: list[tuple[float, Callable[[], None]]] = []
-        self.connecting: list[tuple[Stop, Call]] = []
+        self.connecting: list[tuple[Stop, Call, int]] = []
         self.upstreams: list[Upstream] = []
         self.connections: list[Connection] = []
+        self.calls: list[Call] = []
         self.granted: dict[str, Decimal] = {}
         self.answered = 0
         self.log = io.StringIO()
@@ -112,22 +128,35 @@ class Machine:
         policy = policy or Policy()
         self.leases = LeaseClient(plane.purse, "epoch", lambda: self.time)
         plane.leases = self.leases
-        plane.begin = Call
+        plane.begin = self.begin
         plane.later = lambda seconds, what: self.timers.append((self.time + seconds, what))
-        plane.connect = lambda stop, call: self.connecting.append((stop, call))
-        self.health: dict[str, Health] = {}
-        plane.table = compile_routes(
-            1, routes, {one.name: one for one in DRIVERS}, lambda _: SECRET, self.health, START
-        )
-        plane.egress.allowed = plane.table.origins
-        plane.mint = Mint(1, policy)
-        plane.callers = compile_keys(keys, {}, START)
-        plane.ready = True
-        self.leases.budgets = {one.id: one for one in policy.budgets}
-        self.authority = Wire(self.trace, "authority")
+        plane.connect = lambda stop, call, attempt: self.connecting.append((stop, call, attempt))
+        self.folder = home / "snapshots"
+        drivers = {one.name: one for one in DRIVERS}
+        self.snapshots = Snapshots(plane, self.leases, self.folder, IDENTITY, drivers, lambda _: SECRET, 1)
+        self.version = 0
+        self.publish(keys=keys, routes=routes, policy=policy)
+        assert plane.ready, self.log.getvalue()
+        self.authority = Wire(self.trace, "authority", self.soon)
         if policy.budgets:
             self.leases.connection_made(self.authority)
             self.authority.sent = b""
+
+    def publish(self, **contents: object) -> None:
+        """New signed snapshots, loaded at once."""
+        self.version += 1
+        for kind, content in contents.items():
+            write_snapshot(self.folder, kind, self.version, self.time, content, IDENTITY)
+        self.snapshots.check()
+
+    @property
+    def health(self) -> dict[str, Health]:
+        return {name: stop.health for name, stop in self.plane.table.stops.items()}
+
+    def begin(self, *given) -> Call:
+        call = Call(*given)
+        self.calls.append(call)
+        return call
 
     def defect(self, error: Exception) -> None:
         raise error
@@ -152,8 +181,7 @@ class Machine:
 
     def caller(self) -> Connection:
         connection = Connection(self.plane)
-        wire = Wire(self.trace, f"caller{len(self.connections)}")
-        connection.connection_made(wire)
+        connection.connection_made(Wire(self.trace, f"caller{len(self.connections)}", self.soon, connection))
         self.connections.append(connection)
         return connection
 
@@ -165,19 +193,17 @@ class Machine:
 
     def connect(self, at: int = 0) -> Upstream:
         """A pending connection comes about."""
-        stop, call = self.connecting.pop(at)
+        stop, call, attempt = self.connecting.pop(at)
         upstream = Upstream(stop.origin)
-        wire = Wire(self.trace, f"upstream{len(self.upstreams)}")
-        wire.peer = upstream
-        upstream.connection_made(wire)
+        upstream.connection_made(Wire(self.trace, f"upstream{len(self.upstreams)}", self.soon, upstream))
         self.upstreams.append(upstream)
-        call.connected(upstream)
+        call.connected(upstream, attempt)
         self.turn()
         return upstream
 
     def refuse_connection(self, at: int = 0, error: FreeholdError | None = None) -> None:
-        _, call = self.connecting.pop(at)
-        call.answer_failed(error or UpstreamUnreachable("cannot be reached"), stale=False)
+        _, call, attempt = self.connecting.pop(at)
+        call.unreachable(error or UpstreamUnreachable("cannot be reached"), attempt)
         self.turn()
 
     def answer(self, upstream: Upstream, data: bytes) -> None:
@@ -185,8 +211,9 @@ class Machine:
             upstream.data_received(data)
         self.turn()
 
-    def lose(self, upstream: Upstream, error: Exception | None = None) -> None:
-        upstream.connection_lost(error)
+    def lose(self, protocol: Upstream | Connection, error: Exception | None = None) -> None:
+        """The other side of `protocol` is gone."""
+        protocol.transport.lose(error)
         self.turn()
 
     def busy(self) -> list[Upstream]:
