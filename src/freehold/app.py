@@ -97,9 +97,9 @@ def admin(config: str | None, home: Path) -> None:
     from freehold.core.crypto import Identity
     from freehold.core.db import check, connect, url_of
     from freehold.core.log import Log
-    from freehold.server.actors import admin_token
     from freehold.server.app import create_app, guarded, serve
     from freehold.server.instance import Instance
+    from freehold.server.token import admin_token
     from freehold.server.watch import Watch
     from freehold.settings.last_good import in_force
 

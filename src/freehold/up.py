@@ -27,9 +27,9 @@ from freehold.core.restart import Rules
 from freehold.identity import lifecycle, store
 from freehold.identity.keys import Key
 from freehold.registry.artefacts import Store
-from freehold.server.actors import admin_token
 from freehold.server.instance import Audit
 from freehold.server.publish import Publisher
+from freehold.server.token import admin_token
 from freehold.serving.catalogue import admit
 from freehold.serving.deployments import command, deploy, deployed
 from freehold.settings import last_good

@@ -6,7 +6,7 @@ import re
 import time
 
 from docs.generate import endpoints
-from freehold.server.actors import admin_token
+from freehold.server.token import admin_token
 
 FILLED = {"{side}": "request", "{call}": "call_00", "{job}": "job_00", "{leaf}": "0"}
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import secrets
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from fastapi import Depends, Request
 
-from freehold.core.crypto import write_private
 from freehold.core.errors import ExpiredKey, RevokedKey, Unauthenticated, UnknownKey
 from freehold.identity import store
 from freehold.identity.keys import digest_of, state
 from freehold.identity.roles import demand
 from freehold.server.instance import Instance
-
-TOKEN_FILE = "admin.token"  # noqa: S105  the name of the file, not its content
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -25,14 +20,6 @@ class Actor(msgspec.Struct, frozen=True):
 
     name: str
     role: str
-
-
-def admin_token(home: Path) -> str:
-    """The instance's own token, made on first use; only the instance's user can read it."""
-    path = home / "run" / TOKEN_FILE
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32).encode())
-    return path.read_text().strip()
 
 
 def instance_of(request: Request) -> Instance:
