@@ -95,16 +95,17 @@ class Answering(Settling):
             raw, self._held = self._held + raw, b""
         try:
             if content:
-                if not self.committed and not self._judge_first(content):
+                if not self.committed and not self._judge_first(content) and not whole:
                     self._held = raw
-                    if not whole:
-                        return
-                    content, self._first = self._first, b""
-                elif self._first:
+                    return
+                if self._first:
                     content, self._first = self._first, b""
                 stream.feed(content)
                 self._hash.update(content)
                 self.delivered += len(content)
+            elif not self.committed and not whole:  # framing alone is no answer yet
+                self._held = raw
+                return
             if not whole:
                 if raw.endswith(LAST_CHUNK_BEGUN):  # the last chunk may be coming in pieces
                     at = raw.rindex(b"0")

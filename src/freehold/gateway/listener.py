@@ -221,9 +221,10 @@ class Connection(asyncio.Protocol):
             self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
         elif version not in VERSIONS:
             self._fault = self._fault or BadHttp(f"HTTP/{version} is not spoken here")
-        inbound = Inbound(
-            parser.get_method(), self._url, self._headers, body, parser.should_keep_alive(), version == "1.1"
-        )
+        method = parser.get_method()
+        if method == b"CONNECT":
+            self._fault = self._fault or BadHttp(NO_UPGRADE)
+        inbound = Inbound(method, self._url, self._headers, body, parser.should_keep_alive(), version == "1.1")
         if self._fault is not None or self.closing:
             self._current = inbound
             return
