@@ -41,6 +41,8 @@ def gateway(config: str | None, home: Path) -> None:
             tls_certificate=settings.tls_certificate,
             tls_key=settings.tls_key,
             share=settings.processes,
+            strict=settings.journal == "strict",
+            receipts=settings.receipts,
             resolve=resolve_secret,
         )
     )

@@ -140,7 +140,7 @@ class Call(Answering):
         now = plane.now()
         # Under the policy in force now, not the one the call came in under: a retry must not outlive a change.
         self.permit = plane.mint.permit(self.id, lane.label, stop.target, out.body, now)
-        if not stop.free and not self._reserve(lane, stop, out, now):
+        if not stop.free and (lane.budgets or plane.journal.strict) and not self._reserve(lane, stop, out, now):
             return
         account.begin(stop, len(out.body), now)
         self.deadline = now + self._patience(lane, stop)

@@ -44,6 +44,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 32 << 20
     tls_certificate: str = ""
     tls_key: str = ""
+    strict: bool = True
+    """Write each call down before it leaves and before it ends; else only that it ended, ten times a second."""
     receipts: bool = True
     """Digest bodies, so that receipts can vouch for them."""
     share: int = 1
@@ -73,7 +75,7 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
         plane.log_defect(error, "")
 
     plane = Plane(
-        journal=Journal(config.home / "journal", epoch, loop.call_soon, defect),
+        journal=Journal(config.home / "journal", epoch, loop.call_soon, defect, strict=config.strict),
         dialects=DIALECTS,
         hosts=config.hosts,
         max_body_bytes=config.max_body_bytes,
@@ -145,6 +147,7 @@ async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None
         count += 1
         try:
             plane.tick()
+            plane.journal.flush()
             snapshots.check()
             leases.top_up()
             if count % 5 == 0:

@@ -24,6 +24,13 @@ class GatewaySettings(Section):
         ("127.0.0.1", "localhost", "[::1]"), description="Host headers that are served, without port; `*` serves any."
     )
     max_body_bytes: Count = Field(32 * 1024 * 1024, description="Largest request body.")
+    journal: Literal["strict", "metered"] = Field(
+        "strict",
+        description="`strict`: each call is written down before it leaves and before its end is told, so a killed "
+        "gateway loses and doubles nothing. `metered`: only how calls ended, ten times a second: faster, the last tenth "
+        "may be lost, and money budgets cannot be kept.",
+    )
+    receipts: Flag = Field(default=True, description="Digest bodies, so that receipts can vouch for them.")
     tls_certificate: str = Field("", description="PEM file of the listener's certificate chain; empty for plain HTTP.")
     tls_key: str = Field("", description="PEM file with the certificate's private key.")
 

@@ -146,6 +146,10 @@ def _listeners(settings: Settings) -> Iterator[Finding]:
     if bool(gateway.tls_certificate) != bool(gateway.tls_key):
         lacking = "tls_key" if gateway.tls_certificate else "tls_certificate"
         yield Finding(MissingSetting, ("gateway",), f'[gateway] lacks "{lacking}"')
+    limited = settings.budgets or any(one.budget for one in (*settings.teams.values(), *settings.routes.values()))
+    if gateway.journal != "strict" and limited:
+        message = f'[gateway] journal = "{gateway.journal}" cannot keep the money budgets of this file'
+        yield Finding(BadSetting, ("gateway", "journal"), message, fix='set it to "strict", or drop the budgets')
     if not is_loopback(admin.host):
         message = f"the management API would listen on {admin.host}, and it speaks plain http"
         fix = "keep it on 127.0.0.1; reach it through an ssh tunnel or a proxy that ends TLS"

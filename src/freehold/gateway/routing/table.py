@@ -84,9 +84,7 @@ class Stop:
         An image by URL is more tokens than its bytes, and tools bring a prompt of the vendor's own: both get an
         allowance. What goes beyond is charged all the same, and stops the calls after it.
         """
-        given = len(body)
-        if b'"image' in body:
-            given += body.count(b'"image') * IMAGE_TOKENS
+        given = len(body) + body.count(b'"image') * IMAGE_TOKENS
         if peek.tools:
             given += TOOLS_TOKENS
         output = self.target.max_output_tokens if peek.max_output is None else peek.max_output
