@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,16 @@ from freehold.settings.tree import Settings
 
 FIRST_KEY = Key(id="", name="default", label=Label(Level.INTERNAL), created_by="up")
 READY_SECONDS = 120.0
+PROBE_SECONDS = 2.0
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """Where a process of ours answers, under which Host header."""
+
+    host: str
+    port: int
+    name: str
+    tls: bool
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -133,11 +144,13 @@ class _Up:
     def _processes(self, settings: Settings) -> list[Command]:
         """The processes beside the engines, in the order they are drained."""
         gateway, admin = settings.gateway, settings.admin
+        door = Listener(_reachable(gateway.host), gateway.port, _name(gateway.hosts), bool(gateway.tls_certificate))
+        desk = Listener(_reachable(admin.host), admin.port, _name(admin.hosts), tls=False)
         path = self.home / "run" / "writer.sock"
         names = ["gateway"] if gateway.processes == 1 else [f"gateway-{i}" for i in range(1, gateway.processes + 1)]
         return [
-            *(self._role(name, "gateway", 0, _listens(gateway.host, gateway.port)) for name in names),
-            self._role("admin", "admin", 10, _listens(admin.host, admin.port)),
+            *(self._role(name, "gateway", 0, _answers(door, "/healthz")) for name in names),
+            self._role("admin", "admin", 10, _answers(desk, "/health")),
             self._role("worker", "worker", 10, None),
             self._role("writer", "writer", 50, _serves(path)),
         ]
@@ -200,17 +213,41 @@ def _port(host: str, port: int) -> int:
 def _endpoints(settings: Settings) -> Endpoints:
     gateway, admin = settings.gateway, settings.admin
     scheme = "https" if gateway.tls_certificate else "http"
-    host = "127.0.0.1" if gateway.host in ("0.0.0.0", "::") else gateway.host  # noqa: S104  it is compared, not bound
-    return Endpoints(f"{scheme}://{host}:{gateway.port}", f"http://{admin.host}:{admin.port}")
+    door = f"{scheme}://{_reachable(gateway.host)}:{gateway.port}"
+    return Endpoints(door, f"http://{admin.host}:{admin.port}", gateway.tls_certificate)
 
 
-def _listens(host: str, port: int) -> Probe:
-    """A probe that connects."""
+def _reachable(host: str) -> str:
+    """An address by which this machine reaches a listener."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  it is compared, not bound
+
+
+def _name(hosts: tuple[str, ...]) -> str:
+    """A Host header the listener serves."""
+    return next((one for one in hosts if one != "*"), "localhost")
+
+
+def _answers(listener: Listener, path: str) -> Probe:
+    """A probe that asks for a page: it finds a process that hangs, which a mere connection would not."""
+    context = None
+    if listener.tls:
+        # Our own process on our own machine: the question is whether it answers, not who it is.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    request = f"GET {path} HTTP/1.1\r\nHost: {listener.name}\r\nConnection: close\r\n\r\n".encode()
 
     async def probe() -> bool:
-        _, writer = await asyncio.open_connection(host, port)
-        writer.close()
-        return True
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                reader, writer = await asyncio.open_connection(listener.host, listener.port, ssl=context)
+                try:
+                    writer.write(request)
+                    return (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return False
 
     return probe
 

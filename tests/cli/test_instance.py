@@ -161,6 +161,15 @@ def test_a_second_instance_in_the_same_home_is_refused(running):
     assert "FH-CON-001" in told.err
 
 
+def test_a_taken_port_is_told_before_anything_starts(running, tmp_path):
+    port = running.banner["endpoints"]["gateway"].rpartition(":")[2]
+    told = running("--home", str(tmp_path / "other"), "up", FREEHOLD__GATEWAY__PORT=port)
+    assert told.code == 1
+    assert "FH-AVA-001" in told.err
+    assert port in told.err
+    assert not (tmp_path / "other" / "freehold.db").exists()
+
+
 def test_a_killed_gateway_comes_back(running):
     def gateway():
         children = json.loads((running.home / "run" / "processes.json").read_text())["children"]

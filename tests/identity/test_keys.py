@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from freehold.core.label import parse_label
-from freehold.identity.keys import Key, Secret, digest_of, mint, snapshot, state
+from freehold.identity.keys import TOLD_SECONDS, Key, Secret, digest_of, mint, snapshot, state
 
 
 def random(count):
@@ -48,14 +48,14 @@ def test_state(expires, revoked, now, expected):
 def test_the_snapshot_holds_no_secret_and_every_digest():
     minted = mint(random)
     key = Key(id="key_1", name="app", secrets=(Secret(minted.digest, minted.prefix, 0.0),))
-    content = snapshot([key], {})
+    content = snapshot([key], {}, 100.0)
     assert minted.secret.encode() not in msgspec.msgpack.encode(content)
     assert [one.digest for one in content.principals] == [digest_of(minted.secret)]
 
 
 def test_a_rotated_secret_ends_when_its_grace_does_and_the_new_one_does_not():
     key = Key(id="k", name="app", secrets=(Secret(b"old", "fh-a", 0.0, until=50.0), Secret(b"new", "fh-b", 10.0)))
-    told = {one.digest: one.revoked_at for one in snapshot([key], {}).principals}
+    told = {one.digest: one.revoked_at for one in snapshot([key], {}, 100.0).principals}
     assert told == {b"old": 50.0, b"new": None}
 
 
@@ -63,7 +63,7 @@ def test_a_revoked_key_ends_all_its_secrets_at_the_earlier_time():
     key = Key(
         id="k", name="app", revoked_at=20.0, secrets=(Secret(b"old", "", 0.0, until=50.0), Secret(b"new", "", 10.0))
     )
-    assert {one.revoked_at for one in snapshot([key], {}).principals} == {20.0}
+    assert {one.revoked_at for one in snapshot([key], {}, 100.0).principals} == {20.0}
 
 
 def test_a_principal_draws_on_its_own_and_its_teams_budgets():
@@ -73,6 +73,12 @@ def test_a_principal_draws_on_its_own_and_its_teams_budgets():
         "team/search": ("team/search", "team/search/day"),
         "team/other": ("team/other",),
     }
-    (one,) = snapshot([key], budgets).principals
+    (one,) = snapshot([key], budgets, 100.0).principals
     assert one.budgets == ("key/app", "team/search", "team/search/day")
     assert str(one.label) == "internal"
+
+
+def test_what_was_revoked_long_ago_is_forgotten_by_the_data_plane():
+    key = Key(id="k", name="app", revoked_at=20.0, secrets=(Secret(b"d", "", 0.0),))
+    assert snapshot([key], {}, 20.0 + TOLD_SECONDS - 1).principals
+    assert not snapshot([key], {}, 20.0 + TOLD_SECONDS).principals

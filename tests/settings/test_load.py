@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freehold.settings.errors import MissingConfig
 from freehold.settings.load import load, parse
@@ -149,6 +152,7 @@ def test_a_variable_overrides_the_file_and_is_named_in_problems():
         ('[routes.r]\ntargets = ["owned-chat"]\naliases = ["owned-embed"]\n', "FH-CFG-013"),
         ('[routes.r]\ntargets = [{ target = "owned-chat", weight = 0 }]\n', "FH-CFG-013"),
         ('[routes.r]\ntargets = ["owned-chat", { target = "owned-embed" }]\n', "FH-CFG-013"),
+        ('[routes.r]\ntargets = [{ target = "owned-chat", weight = inf }]\n', "FH-CFG-013"),
         ("[routes.r]\ntargets = []\n", "FH-CFG-013"),
         ('[routes.r]\ntargets = ["owned-chat"]\nbaseline = "gpt"\n', "FH-CFG-015"),
         ('[routes.r]\ntargets = ["owned-chat"]\nlabel = "secretish"\n', "FH-CFG-013"),
@@ -183,3 +187,42 @@ def test_origins_say_where_each_setting_was_set():
     assert found["routes.r.targets"] == "freehold.toml:4"
     assert found["routes.r.budget.limit"] == "freehold.toml:5"
     assert found["routes.r.sticky"] == "default"
+
+
+VALID = (
+    VENDOR
+    + """\
+api_key = "${env:K}"
+[targets.t]
+provider = "v"
+price = { input = 1, output = 2, as_of = 2026-01-01 }
+[routes.r]
+targets = [["t", { target = "owned-chat", weight = 2 }]]
+budget = 5
+[[budgets]]
+owner = "team/a"
+limit = "1.5"
+"""
+)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_settings_or_told_problems(data):
+    with contextlib.suppress(InvalidConfig):
+        parse(data, FILE, {})
+
+
+@given(st.data())
+def test_a_valid_file_with_a_piece_replaced_is_settings_or_told_problems(data):
+    start = data.draw(st.integers(0, len(VALID)))
+    end = data.draw(st.integers(start, min(len(VALID), start + 12)))
+    piece = data.draw(
+        st.sampled_from(["", "x", "1", "[", "]", '"', "{", "}", "=", "true", "[[a]]", "\n", "-1", "1e400", "nan"])
+    )
+    try:
+        parse((VALID[:start] + piece + VALID[end:]).encode(), FILE, {})
+    except InvalidConfig as error:
+        told = [(one.message, one.where) for one in error.problems]
+    else:
+        told = [("fine", "fine")]
+    assert all(message and where for message, where in told)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -18,7 +18,10 @@ import click
 from freehold.cli.client import Refused, segment
 from freehold.cli.output import emit_json, json_option, say
 from freehold.cli.place import Place
-from freehold.core.errors import NotRunning, UpstreamLied
+from freehold.core.errors import NotRunning, Unavailable, UpstreamLied
+
+if TYPE_CHECKING:
+    from freehold.settings.location import Endpoints
 
 KEY_SECONDS = 3600.0
 
@@ -35,8 +38,8 @@ def chat(place: Place, text: tuple[str, ...], route: str, label: str, max_tokens
 
     Uses the key in FREEHOLD_KEY, else one made for this talk, which ends with it.
     """
-    with _key(place, label) as (key, address):
-        door = _Door(address, key, route, max_tokens)
+    with _key(place, label) as (key, endpoints):
+        door = _Door(endpoints, key, {"model": route, "max_tokens": max_tokens, "stream": True})
         door.wait_for_key()
         if text:
             turns = [{"role": "user", "content": " ".join(text)}]
@@ -60,8 +63,8 @@ def _talk(door: _Door) -> None:
 
 
 @contextmanager
-def _key(place: Place, label: str) -> Iterator[tuple[str, str]]:
-    """A key and the gateway's address; a key made here is revoked at the end."""
+def _key(place: Place, label: str) -> Iterator[tuple[str, Endpoints]]:
+    """A key and where the gateway answers; a key made here is revoked at the end."""
     from freehold.settings.environment import KEY, variable
     from freehold.settings.location import read_endpoints
 
@@ -69,14 +72,14 @@ def _key(place: Place, label: str) -> Iterator[tuple[str, str]]:
     if endpoints is None:
         raise NotRunning(f"no instance runs in {place.home}")
     if variable(KEY):
-        yield variable(KEY), endpoints.gateway
+        yield variable(KEY), endpoints
         return
     client = place.client()
     name = f"chat-{secrets.token_hex(4)}"
     body = {"name": name, "label": label, "expires_at": time.time() + KEY_SECONDS}
     made = client.post("/api/keys", body)
     try:
-        yield made["secret"], endpoints.gateway
+        yield made["secret"], endpoints
     finally:
         client.post(f"/api/keys/{segment(name)}/revoke")
 
@@ -84,10 +87,11 @@ def _key(place: Place, label: str) -> Iterator[tuple[str, str]]:
 class _Door:
     """The gateway, spoken to in the OpenAI dialect."""
 
-    def __init__(self, address: str, key: str, route: str, max_tokens: int) -> None:
-        self._parts = urlsplit(address)
+    def __init__(self, endpoints: Endpoints, key: str, fixed: dict[str, Any]) -> None:
+        self._parts = urlsplit(endpoints.gateway)
+        self._certificate = endpoints.certificate
         self._key = key
-        self._fixed = {"model": route, "max_tokens": max_tokens, "stream": True}
+        self._fixed = fixed
 
     def ask(self, turns: list[dict[str, str]], *, echo: bool) -> dict[str, Any]:
         """The answer's text and the call's id; streamed to standard output where `echo` is set."""
@@ -134,15 +138,19 @@ class _Door:
     def _once(self, method: str, path: str, body: bytes) -> http.client.HTTPResponse:
         host, port = self._parts.hostname or "127.0.0.1", self._parts.port
         if self._parts.scheme == "https":
-            made: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=300, context=ssl.create_default_context()
-            )
+            context = ssl.create_default_context()
+            if self._certificate:  # our own: trusted as it is, whoever issued it
+                context.load_verify_locations(self._certificate)
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=300, context=context)
         else:
             made = http.client.HTTPConnection(host, port, timeout=300)
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         try:
             made.request(method, path, body, headers)
             return made.getresponse()
+        except ssl.SSLError as error:
+            raise Unavailable(f"TLS to the gateway failed: {error.reason}") from None
         except OSError:
             raise NotRunning("the gateway does not answer") from None
 

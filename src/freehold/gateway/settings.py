@@ -99,7 +99,7 @@ class ArmSettings(Section):
     """One target of a route, with its share."""
 
     target: str = Field(description="Name of a target.")
-    weight: float = Field(1.0, ge=0, description="Share of the traffic of its step.")
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="Share of the traffic of its step.")
 
 
 def _steps(value: Any) -> Any:

@@ -17,6 +17,7 @@ from freehold.identity.types import Keys, Principal
 
 PREFIX = "fh-"
 SHOWN = 10
+TOLD_SECONDS = 90 * 86400.0
 
 
 class Minted(msgspec.Struct, frozen=True):
@@ -82,12 +83,14 @@ def state(key: Key, now: float) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
-def snapshot(keys: Sequence[Key], budgets: Mapping[str, tuple[str, ...]]) -> Keys:
-    """The `keys` snapshot: one principal a secret, revoked ones too, so that a caller is told which it is.
+def snapshot(keys: Sequence[Key], budgets: Mapping[str, tuple[str, ...]], now: float) -> Keys:
+    """The `keys` snapshot: one principal a secret.
 
-    `budgets` maps an owner (`key/NAME`, `team/NAME`) to the ids of its budgets.
+    What was revoked or rotated away stays for `TOLD_SECONDS`, so that a caller is told which it is. `budgets` maps
+    an owner (`key/NAME`, `team/NAME`) to the ids of its budgets.
     """
-    return Keys(principals=tuple(_principal(key, secret, budgets) for key in keys for secret in key.secrets))
+    found = [_principal(key, secret, budgets) for key in keys for secret in key.secrets]
+    return Keys(principals=tuple(one for one in found if (one.revoked_at or now) > now - TOLD_SECONDS))
 
 
 def _principal(key: Key, secret: Secret, budgets: Mapping[str, tuple[str, ...]]) -> Principal:

@@ -62,7 +62,7 @@ class Publisher:
         contents = {
             "policy": policy,
             "routes": self.routes(settings),
-            "keys": _keys(keys, policy.budgets),
+            "keys": _keys(keys, policy.budgets, self._clock()),
         }
         return {kind: self._record(connection, kind, contents[kind]) for kind in KINDS}
 
@@ -99,6 +99,6 @@ def key_budgets(key: Key) -> list[Budget]:
     return [Budget(id=f"key/{key.name}", limit=key.budget, period=key.period)]
 
 
-def _keys(keys: Sequence[Key], budgets: Sequence[Budget]) -> Keys:
+def _keys(keys: Sequence[Key], budgets: Sequence[Budget], now: float) -> Keys:
     owners = {f"key/{key.name}" for key in keys} | {f"team/{key.team}" for key in keys}
-    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners})
+    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners}, now)

@@ -20,6 +20,8 @@ class Endpoints(msgspec.Struct, frozen=True):
 
     gateway: str
     admin: str
+    certificate: str = ""
+    """PEM file with the gateway's own certificate; empty where it speaks plain HTTP."""
 
 
 def find(config: str | None = None) -> Path | None:

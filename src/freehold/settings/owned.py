@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from freehold.gateway.routing.types import Arm, Route
+from freehold.serving.deployments import CHAT, EMBED
 
-OWNED_TARGETS = ("owned-chat", "owned-embed")
+OWNED_TARGETS = (CHAT, EMBED)
 OWNED_ROUTES = OWNED_TARGETS
 
 
