@@ -89,7 +89,7 @@ def main() -> int:
         memory = {one.name: one.child.rss_mb() for one in field.subjects if one.child}
         growth = memory_run(field, plan.memory, began + plan.seconds) if instances else {}
     result = _result(samples, field, instances, growth)
-    result["features_us"] = dict(steps.measure())
+    result["features_us"] = {name: round(value, 2) for name, value in steps.measure()}
     result["seconds"] = round(time.monotonic() - began)
     result["quick"] = options.quick
     _publish(result, samples, report.rows(samples, ["direct", *(one.name for one in field.subjects)], memory), options)

@@ -7,6 +7,7 @@ others on the machine matter little.
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import hashlib
 import tempfile
@@ -102,31 +103,24 @@ def _features(rig: Rig) -> list[tuple[str, float]]:
     return [(name, best(step)) for name, step in [*_way_in(rig), *_policy(rig), *_way_out(rig)]]
 
 
-class _Nobody:
-    """Serves nothing: what is left is the listener's own work."""
-
-    def __init__(self, plane: Any) -> None:
-        self._plane = plane
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plane, name)
-
-    def serve(self, connection: Any, inbound: Any) -> None:
-        """Done at once."""
-        self.inbound = inbound
-        connection.done()
-
-
 def _way_in(rig: Rig) -> list[Step]:
     from freehold.gateway.dialects.openai_chat import OpenAiChat
-    from freehold.gateway.listener import Connection
+    from freehold.gateway.listener import Connection, Inbound
 
-    nobody = _Nobody(rig.plane)
+    # The plane but for serving: what is left is the listener's own work.
+    nobody: Any = copy.copy(rig.plane)
+    came: list[Inbound] = []
+
+    def answered(connection: Connection, inbound: Inbound) -> None:
+        came[:] = [inbound]
+        connection.done()
+
+    nobody.serve = answered
     connection = Connection(nobody)
     connection.connection_made(rigs.Wire())  # type: ignore[arg-type]
     asked, dialect = rigs.request(BODY), OpenAiChat()
     connection.data_received(asked)
-    headers, now = nobody.inbound.headers, rig.plane.now()
+    headers, now = came[0].headers, rig.plane.now()
     peek = dialect.peek(BODY)
     return [
         ("HTTP request parsed and framed", lambda: connection.data_received(asked)),
@@ -142,7 +136,8 @@ def _policy(rig: Rig) -> list[Step]:
     from freehold.gateway.lanes import lane_of
     from freehold.policy.budgets import Purse
 
-    plane, peek = rig.plane, OpenAiChat().peek(BODY)
+    plane, dialect = rig.plane, OpenAiChat()
+    peek = dialect.peek(BODY)
     now, call = plane.now(), plane.new_id()
     caller = plane.gate.admit({b"authorization": b"Bearer " + KEY.encode()}, now)
     path = plane.table.path("mock")
@@ -156,13 +151,14 @@ def _policy(rig: Rig) -> list[Step]:
     def permit() -> object:
         return plane.mint.permit(call, caller.label, stop.target, BODY, now)
 
-    def limits() -> None:
-        caller.admit(500, now)
-        caller.limits()
+    def limits_told() -> bytes:
+        pairs = dialect.headers("call_0", caller.limits(), now)
+        return b"".join([b"%b: %b\r\n" % pair for pair in pairs])
 
     return [
         ("route found, label, scope and targets", lambda: lane_of(caller, plane.table.path("mock"), plane.mint)),
-        ("request and token limits taken, told", limits),
+        ("request and token limits taken", lambda: caller.admit(500, now)),
+        ("request and token limits told in headers", limits_told),
         (
             "policy decided, body hashed, permit made",
             lambda: plane.mint.permit(call, caller.label, stop.target, BODY, now),
