@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         self.since = house.coarse
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
+        self._whole_head: dict[bytes, bytes] = {}
         self._body: bytes | bytearray = b""
         self._raw_bytes = 0
         self._head_bytes = 0
@@ -166,25 +167,22 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what we use; a second one of those that must be single is an attack, and so is a trailer."""
+        """Keep what we use; a second one of those that must be single is an attack."""
         name = name.lower()
         if name in WANTED:
-            if name in self._headers or not self._in_head:
-                value = self._again(name, value)
-            self._headers[name] = value
-
-    def _again(self, name: bytes, value: bytes) -> bytes:
-        if not self._in_head:
-            self._fault = BadHttp(f"{name.decode()} in a trailer")
-        elif name in _SINGLE:
-            self._fault = BadHttp(f"more than one {name.decode()} header")
-        return self._headers.get(name, b"") + b"," + value
+            headers = self._headers
+            if name in headers:
+                if name in _SINGLE:
+                    self._fault = BadHttp(f"more than one {name.decode()} header")
+                value = headers[name] + b"," + value
+            headers[name] = value
 
     def on_headers_complete(self) -> None:
         """Refuse early what can be refused early."""
         self._in_head = False
         self._head_bytes = self._raw_bytes = 0
         headers, house = self._headers, self.house
+        self._whole_head, self._headers = headers, {}  # what still comes is a trailer
         host = headers.get(b"host")
         if host not in house.known_hosts and not house.hosted(host):
             self._fault = self._fault or WrongHost("the Host header is missing or not one of ours")
@@ -217,25 +215,30 @@ class Connection(asyncio.Protocol):
         body = self._body if type(self._body) is bytes else bytes(self._body)
         parser = self.parser
         version = parser.get_http_version()
-        if len(body) > self.house.max_body_bytes:
-            self._fault = self._fault or TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
-        elif version not in VERSIONS:
-            self._fault = self._fault or BadHttp(f"HTTP/{version} is not spoken here")
         method = parser.get_method()
-        if method == b"CONNECT":
-            self._fault = self._fault or BadHttp(NO_UPGRADE)
-        inbound = Inbound(method, self._url, self._headers, body, parser.should_keep_alive(), version == "1.1")
+        if self._headers or version not in VERSIONS or method == b"CONNECT" or len(body) > self.house.max_body_bytes:
+            self._fault = self._fault or self._amiss(method, version)
+        inbound = Inbound(method, self._url, self._whole_head, body, parser.should_keep_alive(), version == "1.1")
+        self._headers = {}
         if self._fault is not None or self.closing:
             self._current = inbound
             return
         self._url = self._body = b""
-        self._headers = {}
         if self.busy or self.queue:
             self.queue.append(inbound)
             if len(self.queue) > MAX_QUEUED:
                 self._fault = BadHttp(f"more than {MAX_QUEUED} requests at once on one connection")
         else:
             self._serve(inbound)
+
+    def _amiss(self, method: bytes, version: str) -> FreeholdError:
+        if method == b"CONNECT":
+            return BadHttp(NO_UPGRADE)
+        if version not in VERSIONS:
+            return BadHttp(f"HTTP/{version} is not spoken here")
+        if self._headers:
+            return BadHttp(f"{min(self._headers).decode()} in a trailer")
+        return TooLarge(f"a body of more than {self.house.max_body_bytes} bytes")
 
     # For whoever serves
 
@@ -288,7 +291,7 @@ class Connection(asyncio.Protocol):
             self._fault = error
             self.transport.pause_reading()
             return
-        inbound = self._current or Inbound(b"", self._url, self._headers, b"", False, True)
+        inbound = self._current or Inbound(b"", self._url, self._whole_head or self._headers, b"", False, True)
         inbound.keep_alive = False
         self.house.refuse(self, error, inbound if inbound.url else None)
         self.close()

@@ -45,7 +45,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     tls_certificate: str = ""
     tls_key: str = ""
     strict: bool = True
-    """Write each call down before it leaves and before it ends; else only that it ended, ten times a second."""
+    """Write each call down before it leaves and before its end is told; else ten times a second."""
     receipts: bool = True
     """Digest bodies, so that receipts can vouch for them."""
     share: int = 1

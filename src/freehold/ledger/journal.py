@@ -82,8 +82,8 @@ class Journal:
         strict: bool = True,
     ) -> None:
         """`soon` runs a function at the end of the event-loop turn (`loop.call_soon`); `defect` is told when a
-        waiting function raises, so that the others still run. Not `strict`: only how calls ended is written, when
-        `flush` is called next, and nobody waits for it. Raises JournalUnavailable.
+        waiting function raises, so that the others still run. Not `strict`: frames are written when `flush` is called
+        next, and nobody waits for it. Raises JournalUnavailable.
         """
         self.folder = folder / epoch
         self._soon = soon
@@ -119,9 +119,7 @@ class Journal:
         if not self.strict:
             if then is not None:
                 then(None)
-            if type(frame) is Open or type(frame) is Attempt:
-                return
-            then = None
+                then = None
         elif not self._frames:
             self._soon(self.flush)
         payload = _encode(frame)
