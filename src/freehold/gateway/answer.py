@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
 from freehold.gateway.listener import Connection, Inbound
-from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.relay import LAST_CHUNK, Filtered, Translated, Verbatim, chunk, plain
-from freehold.gateway.routing.table import Path
 from freehold.gateway.settlement import Settling
 from freehold.gateway.upstream import CONTENT, RAW, WHOLE, Upstream
 from freehold.ledger.meter import Usage
@@ -36,14 +34,8 @@ class Answering(Settling):
 
     connection: Connection
     inbound: Inbound
-    dialect: Dialect
     deadline: float
     request_id: str
-    at: float
-    # What the way in found out; None until it did.
-    peek: Peek | None = None
-    path: Path | None = None
-    workflow = ""
     capturing = False
     """Are this route's bodies kept?"""
     paused = False

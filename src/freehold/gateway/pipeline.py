@@ -29,13 +29,13 @@ from freehold.gateway.ports import Dialect
 from freehold.gateway.reply import error_reply, head_of
 from freehold.gateway.routing.retry import wait
 from freehold.gateway.routing.table import Stop
+from freehold.gateway.settlement import MAX_NAME
 from freehold.gateway.upstream import Upstream
-from freehold.ledger.frames import Attempt, Open, Refused
+from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
 
 CALLER_GONE = 499
 """Status written down (never sent) for a caller who hung up; nginx's convention."""
-MAX_NAME = 128
 
 
 class Call(Answering):
@@ -391,13 +391,3 @@ class Call(Answering):
                 self.account.stop.health.breaker.released()
                 self.account.end("failed", 0, self.partial_usage(), self.plane.now(), problem.code)
             self.refuse(problem)
-
-    def refused_frame(self, status: int, error: str) -> Refused:
-        """What the journal keeps of a call that was never sent."""
-        principal = self.caller.principal if self.caller else None
-        named = self.peek.model[:MAX_NAME] if self.peek else ""
-        return Refused(
-            self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
-            self.path.name if self.path else named, self.dialect.name, self.lane.label_text if self.lane else "",
-            self.workflow, status, error, self.plane.mint.version, self.plane.table.version,
-        )  # fmt: skip

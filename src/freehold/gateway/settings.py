@@ -27,8 +27,8 @@ class GatewaySettings(Section):
     journal: Literal["strict", "metered"] = Field(
         "strict",
         description="`strict`: each call is written down before it leaves and before its end is told, so a killed "
-        "gateway loses and doubles nothing. `metered`: ten times a second, and no call waits for it: faster, but the last "
-        "tenth may be lost, and money budgets cannot be kept.",
+        "gateway loses and doubles nothing. `metered`: ten times a second, and no call waits for it: faster, but the "
+        "last tenth may be lost, and money budgets cannot be kept.",
     )
     receipts: Flag = Field(default=True, description="Digest bodies, so that receipts can vouch for them.")
     tls_certificate: str = Field("", description="PEM file of the listener's certificate chain; empty for plain HTTP.")

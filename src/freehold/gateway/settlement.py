@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from freehold.core.errors import JournalUnavailable
 from freehold.gateway.account import Account
+from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.relay import Stream
-from freehold.gateway.routing.table import Stop
+from freehold.gateway.routing.table import Path, Stop
 from freehold.gateway.upstream import Upstream
 from freehold.ledger.frames import Body, Close, Refused
 from freehold.ledger.meter import Usage
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from freehold.gateway.plane import Plane
 
 
+MAX_NAME = 128
+"""Longest name of a caller's choosing that is kept (a workflow, a model that does not exist)."""
+
+
 class Settling:
     """The last third of a call: what it must know to end."""
 
@@ -28,8 +33,14 @@ class Settling:
     account: Account
     out: Outgoing
     opened: bool
+    dialect: Dialect
+    at: float
+    # What the way in found out; None until it did.
     caller: Caller | None = None
+    peek: Peek | None = None
+    path: Path | None = None
     lane: Lane | None = None
+    workflow = ""
     plan: Sequence[Stop] = ()
     position = 0
     upstream: Upstream | None = None
@@ -42,8 +53,14 @@ class Settling:
     _held = b""
 
     def refused_frame(self, status: int, error: str) -> Refused:
-        """What is journalled of a call that was never sent."""
-        raise NotImplementedError
+        """What the journal keeps of a call that was never sent."""
+        principal = self.caller.principal if self.caller else None
+        named = self.peek.model[:MAX_NAME] if self.peek else ""
+        return Refused(
+            self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
+            self.path.name if self.path else named, self.dialect.name, self.lane.label_text if self.lane else "",
+            self.workflow, status, error, self.plane.mint.version, self.plane.table.version,
+        )  # fmt: skip
 
     def _release(self) -> None:
         upstream, self.upstream = self.upstream, None
