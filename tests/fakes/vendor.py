@@ -49,9 +49,17 @@ class Vendor:
         self._replies.clear()
         self._replies.extend(replies)
 
+    def calm(self) -> None:
+        """Nothing scripted, nothing recorded, no stall under way."""
+        self.always = None
+        self._faults.clear()
+        self._replies.clear()
+        self.requests.clear()
+        self.release()
+
     def release(self) -> None:
-        """End every stall."""
-        self._loop.call_soon_threadsafe(self._release.set)
+        """End every stall that is under way."""
+        self._loop.call_soon_threadsafe(self._let_go)
 
     @property
     def last(self) -> Recorded:
@@ -91,6 +99,10 @@ class Vendor:
         raise NotImplementedError
 
     # how it is served
+
+    def _let_go(self) -> None:
+        self._release.set()
+        self._release = asyncio.Event()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
