@@ -1,15 +1,17 @@
-"""Machines for tests of the data plane without a socket."""
+"""The data plane for tests: machines without a socket, and a gateway served before the fake vendors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from freehold.core.label import parse_label
 from freehold.policy.types import Budget, Policy
 from tests.gateway import pieces as p
+from tests.gateway.instance import Home, Instance
 from tests.gateway.machine import Machine
 
 
@@ -34,3 +36,35 @@ def funded(tmp_path: Path) -> Callable[..., Machine]:
         return Machine(tmp_path, table, p.keys(p.principal(budgets=("team/x",))), policy)
 
     return make
+
+
+@pytest.fixture
+def served(tmp_path: Path, fake_openai, fake_anthropic) -> Iterator[Instance]:
+    """A gateway before both fake vendors: `gpt` and `claude` alone, `both` from one to the other, `tools` open models."""
+    vendor, other = fake_openai, fake_anthropic
+    targets = (
+        p.target("gpt", vendor.port, model="gpt-fake", **p.LIMITS),
+        p.target("gpt-2", vendor.port, model="gpt-fake", **p.LIMITS),
+        p.claude("claude", other.port, model="claude-fake", **p.LIMITS),
+    )
+    all_routes = (
+        p.route("gpt", "gpt", attempts=1),
+        p.route("claude", "claude", attempts=1),
+        p.route("gpt-then-claude", "gpt", "claude", attempts=2),
+        p.route("claude-then-gpt", "claude", "gpt", attempts=2),
+        p.route("gpt-twice", "gpt", "gpt-2", attempts=2),
+    )
+    keys = p.keys(
+        p.principal(),
+        p.principal("fh-revoked-key", name="revoked", revoked_at=1.0),
+        p.principal("fh-expired-key", name="expired", expires_at=1.0),
+        p.principal("fh-narrow-key", name="narrow", routes=("claude",)),
+        p.principal("fh-restricted-key", name="restricted", label=parse_label("restricted:HIPAA")),
+        p.principal("fh-slow-key", name="slow", requests_per_minute=1),
+        p.principal("fh-poor-key", name="poor", budgets=("team/poor",)),
+    )
+    policy = Policy(budgets=(Budget(id="team/poor", limit=Decimal(5), period="day"),))
+    home = Home(tmp_path, p.routes(targets, *all_routes, aliases=(("gpt-4o", "gpt"),)), keys, policy)
+    assert vendor.key == other.key
+    with Instance(home, secret=vendor.key, max_body_bytes=1 << 20) as instance:
+        yield instance

@@ -106,7 +106,14 @@ class Machine:
     """One plane and its played surroundings."""
 
     def __init__(
-        self, home: Path, routes: Routes, keys: Keys, policy: Policy | None = None, *, max_body: int = 1 << 20
+        self,
+        home: Path,
+        routes: Routes,
+        keys: Keys,
+        policy: Policy | None = None,
+        *,
+        max_body: int = 1 << 20,
+        strict: bool = True,
     ) -> None:
         self.trace: list = []
         self.time = START
@@ -119,7 +126,7 @@ class Machine:
         self.granted: dict[str, Decimal] = {}
         self.answered = 0
         self.log = io.StringIO()
-        self.journal = TracedJournal(home / "journal", "epoch", self.soon.append, self.defect)
+        self.journal = TracedJournal(home / "journal", "epoch", self.soon.append, self.defect, strict=strict)
         self.journal.trace = self.trace
         self.plane = plane = Plane(
             journal=self.journal, dialects=DIALECTS, hosts=("localhost",), max_body_bytes=max_body,
@@ -174,6 +181,7 @@ class Machine:
             self.timers.remove(due)
             due[1]()
         self.plane.tick()
+        self.journal.flush()
         sweep(self.plane, self.time)
         self.turn()
 

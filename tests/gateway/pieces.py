@@ -20,6 +20,8 @@ PROMPT = "planted prompt, which belongs in no log"
 
 PRICE = Price(input=Decimal(10), output=Decimal(30), source="test", as_of="2026-11-22")
 
+LIMITS = {"first_token_seconds": 30.0, "idle_seconds": 30.0, "whole_seconds": 60.0}
+
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 

@@ -34,7 +34,13 @@ def test_histories_with_a_disk_that_fills(tmp_path: Path) -> None:
     explore(tmp_path, range(2000, 2000 + SEEDS), disk=True)
 
 
+@pytest.mark.parametrize("money", [False, True])
+def test_histories_where_only_ends_are_written_down(tmp_path: Path, money: bool) -> None:
+    explore(tmp_path, range(3000, 3000 + SEEDS), strict=False, money=money)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("disk", [False, True])
-def test_many_long_histories(tmp_path: Path, disk: bool) -> None:
-    explore(tmp_path, range(10_000, 30_000), steps=120, disk=disk)
+@pytest.mark.parametrize("strict", [False, True])
+def test_many_long_histories(tmp_path: Path, disk: bool, strict: bool) -> None:
+    explore(tmp_path, range(10_000, 25_000), steps=120, disk=disk, strict=strict)
