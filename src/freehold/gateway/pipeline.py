@@ -226,14 +226,17 @@ class Call(Answering):
             self.fail(failed)
             return
         stop = self.plan[self.position]
-        plane, idle = self.plane, stop.idle
+        plane, idle, attempt = self.plane, stop.idle, len(self.account.tried)
         if idle is None:
             idle = stop.idle = plane.pool.bucket(stop.origin, stop.target.tls_ca)
         upstream = plane.pool.take(idle, plane.coarse)
         if upstream is None:
-            plane.connect(stop, self, len(self.account.tried))
-        else:
-            self.connected(upstream, len(self.account.tried))
+            plane.connect(stop, self, attempt)
+            return
+        try:
+            self.connected(upstream, attempt)
+        except Exception as error:  # noqa: BLE001 - the process edge: the call must still end
+            self.crash(error)
 
     def connected(self, upstream: Upstream, attempt: int) -> None:
         """A connection is there, asked for by the attempt after so many; that one may be over by now."""
@@ -387,6 +390,9 @@ class Call(Answering):
         if self.committed:
             self.fail(problem)
         else:
+            upstream, self.upstream = self.upstream, None
+            if upstream is not None:
+                upstream.abort()
             if self.account.stop is not None:
                 self.account.stop.health.breaker.released()
                 self.account.end("failed", 0, self.partial_usage(), self.plane.now(), problem.code)

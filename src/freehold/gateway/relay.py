@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from freehold.core.errors import UpstreamLied, UpstreamRefused
 from freehold.gateway.messages import Counted, Ended, Event, Failed, Started
 from freehold.gateway.ports import Restore, StreamDecoder, StreamEncoder, StreamMeter, StreamStripper
@@ -138,8 +140,9 @@ class Translated:
         for event in events:
             if isinstance(event, Counted):
                 self._usage = event.usage
-            elif isinstance(event, Started):
-                self._usage = event.usage or self._usage
+            elif isinstance(event, Started) and event.usage is not None:
+                # What a start says of the output is no final count.
+                self._usage = msgspec.structs.replace(event.usage, estimated=True)
             elif isinstance(event, Ended):
                 self._ended = True
             elif isinstance(event, Failed):

@@ -113,7 +113,10 @@ async def _connect(plane: Plane, stop: Stop, call: Call, attempt: int) -> None:
     except FreeholdError as error:
         call.unreachable(error, attempt)
         return
-    call.connected(upstream, attempt)
+    try:
+        call.connected(upstream, attempt)
+    except Exception as error:  # noqa: BLE001 - the process edge: the call must still end
+        call.crash(error)
 
 
 def _report(plane: Plane, context: dict[str, Any]) -> None:

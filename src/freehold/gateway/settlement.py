@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from freehold.core.errors import JournalUnavailable
 from freehold.gateway.account import Account
 from freehold.gateway.ports import Dialect, Peek
@@ -82,7 +84,11 @@ class Settling:
         if stream is None or not self.committed:
             return None
         told = stream.usage()
-        return told if told is not None and told.output else self.account.estimate(stream.events)
+        if told is None or not (told.input or told.output):
+            return self.account.estimate(stream.events)
+        if not told.estimated:
+            return told
+        return msgspec.structs.replace(told, output=max(told.output, stream.events))
 
     def reset_answer(self) -> None:
         """Forget what a lost attempt left behind."""

@@ -164,13 +164,14 @@ class Meter:
             try:
                 event = _event.decode(payload)
             except BROKEN:
+                failed = True
                 break
             complete = complete or event.type == "message_stop"
             failed = failed or event.type == "error"
             if event.type == "message_delta":
                 last = event.usage
                 break
-        complete = complete and not failed
+        complete = complete and last is not None and not failed
         if first is None and last is None:
             return None, complete
         usage = wire.usage_of(first or wire.Counts(), last)
