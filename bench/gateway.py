@@ -42,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 QUICK = Plan(
-    seconds=165,
+    seconds=150,
     tries=2,
     memory=(10_000, 100_000),
     shots=(
