@@ -190,6 +190,10 @@ class Connection(asyncio.Protocol):
         if b"upgrade" in headers or self._url[:1] != b"/":  # CONNECT and absolute forms are for proxies
             self._fault = self._fault or BadHttp(NO_UPGRADE)
             return
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None and coding.lower() != b"chunked":  # a proxy before us may read another body
+            self._fault = self._fault or BadHttp("no transfer coding but chunked is understood")
+            return
         length = headers.get(b"content-length")
         if length is not None and len(length) > 5 and int(length) > house.max_body_bytes:
             self._fault = TooLarge(f"a body of more than {house.max_body_bytes} bytes")

@@ -40,8 +40,12 @@ def pack(frame: Frame) -> bytes:
     return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
 
-def unpack(data: bytes) -> tuple[list[Frame], int]:
-    """The whole frames at the start of `data` and how many bytes they take. Stops at a torn or damaged frame."""
+def unpack(data: bytes, strange: list[str] | None = None) -> tuple[list[Frame], int]:
+    """The whole frames at the start of `data` and how many bytes they take. Stops at a torn or damaged frame.
+
+    A frame that is whole but none this version knows is left out; why is added to `strange`.
+    Raises DecodeError where there is no `strange`.
+    """
     frames: list[Frame] = []
     at, size = 0, len(data)
     while at + 8 <= size:
@@ -53,19 +57,26 @@ def unpack(data: bytes) -> tuple[list[Frame], int]:
         # An empty payload is no frame: zeros, as a power cut may leave at the end of a file, would pass the checksum.
         if not length or zlib.crc32(payload) != check:
             break
-        frames.append(_decode(payload))
+        try:
+            frames.append(_decode(payload))
+        except msgspec.DecodeError as error:
+            if strange is None:
+                raise
+            strange.append(str(error))
         at = end
     return frames, at
 
 
-def read_segment(path: Path, offset: int = 0, limit: int = 4 << 20) -> tuple[list[Frame], int]:
-    """Frames from `offset` on, about `limit` bytes of them, and the offset after the last whole one."""
+def read_segment(
+    path: Path, offset: int = 0, limit: int = 4 << 20, strange: list[str] | None = None
+) -> tuple[list[Frame], int]:
+    """Frames from `offset` on, about `limit` bytes of them, and the offset after the last whole one. See `unpack`."""
     with path.open("rb") as file:
         file.seek(offset)
         data = file.read(limit)
-        frames, used = unpack(data)
-        if not frames and len(data) == limit:
-            frames, used = unpack(data + file.read(_MAX_FRAME))
+        frames, used = unpack(data, strange)
+        if not used and len(data) == limit:
+            frames, used = unpack(data + file.read(_MAX_FRAME), strange)
     return frames, offset + used
 
 
