@@ -126,6 +126,7 @@ def test_a_restricted_call_never_reaches_the_vendor(running):
 
 
 def test_providers_are_checked(running):
+    assert "error[FH-NOT-001]" in running("providers", "check", "nobody").err
     assert "[ok] vendor" in running("providers", "check").out
 
 

@@ -107,7 +107,7 @@ class _Door:
                 break
             chunk = json.loads(data)
             if "error" in chunk:
-                raise Refused(chunk["error"])
+                raise Refused.of(chunk["error"])
             for choice in chunk.get("choices", ()):
                 piece = choice.get("delta", {}).get("content") or ""
                 pieces.append(piece)
@@ -160,4 +160,4 @@ class _Door:
             told = json.loads(response.read())["error"]
         except (ValueError, KeyError, TypeError):
             told = {"message": f"the gateway answered {response.status}"}
-        return Refused(told)
+        return Refused.of(told)

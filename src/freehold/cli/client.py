@@ -20,9 +20,14 @@ class Refused(FreeholdError):
     code = "FH-INT-002"
     hint_text = "see the log of the admin process"
 
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(str(error.get("message", "no message")), hint=str(error.get("hint", "")))
-        self.told = error
+    told: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: dict[str, Any]) -> Refused:
+        """The error as it was told."""
+        made = cls(str(error.get("message", "no message")), hint=str(error.get("hint", "")))
+        made.told = error
+        return made
 
     def as_dict(self) -> dict[str, object]:
         """As the API told it."""
@@ -110,7 +115,7 @@ class Client:
             error = json.loads(response.read())["error"]
         except (ValueError, KeyError, TypeError):
             error = {"message": f"the management API answered {response.status}"}
-        raise Refused(error)
+        raise Refused.of(error)
 
 
 def segment(text: str) -> str:

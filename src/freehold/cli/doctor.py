@@ -135,6 +135,14 @@ def _snapshots(place: Place) -> Iterator[Finding]:
             yield Finding("ok", "snapshots", f"{kind} version {version}, signature holds")
 
 
+def _quarantine(place: Place) -> Iterator[Finding]:
+    kept = sorted((place.home / "quarantine" / "journal").glob("*.journal"))
+    if kept:
+        message = f"{len(kept)} segments hold frames of another version, which the ledger lacks"
+        fix = f"load them with the version that wrote them, or delete them: {kept[0].parent}"
+        yield Finding("warn", "journal", message, fix)
+
+
 def _processes(place: Place) -> Iterator[Finding]:
     from freehold.core.process import read_processes
 
@@ -173,4 +181,14 @@ def _jobs(place: Place) -> Iterator[Finding]:
         yield Finding("warn", f"job {one['id']}", f"{one['kind']} failed: {one['error']}", "read the worker's log")
 
 
-CHECKS: tuple[Check, ...] = (_python, _config, _home, _snapshots, _processes, _listeners, _prices, _jobs)
+CHECKS: tuple[Check, ...] = (
+    _python,
+    _config,
+    _home,
+    _snapshots,
+    _quarantine,
+    _processes,
+    _listeners,
+    _prices,
+    _jobs,
+)

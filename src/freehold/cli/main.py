@@ -105,7 +105,9 @@ def tell(error: FreeholdError, *, as_json: bool) -> None:
     if as_json:
         sys.stderr.write(json.dumps({"error": error.as_dict()}, default=str) + "\n")
         return
-    text = str(error) if getattr(error, "problems", None) else f"error[{error.code}] {error.message}"
-    if error.hint and "problems" not in error.__dict__:
-        text += f"\n  fix   {error.hint}"
-    sys.stderr.write(text + "\n")
+    problems = getattr(error, "problems", ())
+    if problems:
+        sys.stderr.write(f"{error}\n")
+        return
+    fix = f"\n  fix   {error.hint}" if error.hint else ""
+    sys.stderr.write(f"error[{error.as_dict().get('code', error.code)}] {error.message}{fix}\n")

@@ -72,7 +72,7 @@ def _row(names: list[str], one: dict[str, Any]) -> dict[str, Any]:
         "cached": counts.get("cached", 0),
         "output": counts.get("output", 0),
         "cost": usd(Decimal(one["cost"])),
-        "rented": usd(Decimal(one["what_if"])),
+        "rented": "-" if one["what_if"] is None else usd(Decimal(one["what_if"])),
         "p50": f"{one['p50']:.2f} s",
         "p95": f"{one['p95']:.2f} s",
     }

@@ -146,7 +146,8 @@ def _listeners(settings: Settings) -> Iterator[Finding]:
     if bool(gateway.tls_certificate) != bool(gateway.tls_key):
         lacking = "tls_key" if gateway.tls_certificate else "tls_certificate"
         yield Finding(MissingSetting, ("gateway",), f'[gateway] lacks "{lacking}"')
-    limited = settings.budgets or any(one.budget for one in (*settings.teams.values(), *settings.routes.values()))
+    fields = (*(one.budget for one in settings.teams.values()), *(one.budget for one in settings.routes.values()))
+    limited = settings.budgets or any(fields)
     if gateway.journal != "strict" and limited:
         message = f'[gateway] journal = "{gateway.journal}" cannot keep the money budgets of this file'
         yield Finding(BadSetting, ("gateway", "journal"), message, fix='set it to "strict", or drop the budgets')

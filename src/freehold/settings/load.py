@@ -50,7 +50,7 @@ def parse(text: bytes, file: Path | None, variables: Mapping[tuple[str, str], An
     folder = file.parent if file else Path.cwd()
     settings, findings = _validated(data)
     if findings:
-        raise InvalidConfig(sorted((_placed(one, name, where, names) for one in findings), key=_order))
+        raise InvalidConfig.of(sorted((_placed(one, name, where, names) for one in findings), key=_order))
     chosen = home or environment.variable(environment.HOME)
     return Loaded(
         settings=_rooted(settings, folder),
@@ -70,7 +70,7 @@ def _decode(text: bytes, name: str) -> tuple[dict[str, Any], dict[Keys, int]]:
         line = place.removeprefix("line ").partition(",")[0]
         where = f"{name}:{line}" if line.isdigit() else name
         fix = BadSyntax.hint_text
-        raise InvalidConfig([Problem(BadSyntax.code, f"not TOML: {message}", where, "", fix)]) from None
+        raise InvalidConfig.of([Problem(BadSyntax.code, f"not TOML: {message}", where, "", fix)]) from None
     return data, places(clear)
 
 

@@ -53,17 +53,22 @@ class InvalidConfig(BadConfig):
     code = "FH-CFG-002"
     hint_text = "mend them, then: freehold config check"
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = len(self.problems)
-        super().__init__(f"the configuration has {count} problem{'s' if count != 1 else ''}")
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> InvalidConfig:
+        """The error that lists them."""
+        found = tuple(problems)
+        made = cls(f"the configuration has {len(found)} problem{'s' if len(found) != 1 else ''}")
+        made.problems = found
+        return made
 
     def as_dict(self) -> dict[str, object]:
         """As the base class, with the list of problems."""
         return super().as_dict() | {"problems": [msgspec.to_builtins(one) for one in self.problems]}
 
     def __str__(self) -> str:
-        return "\n\n".join(str(one) for one in self.problems)
+        return "\n\n".join(str(one) for one in self.problems) or self.message
 
 
 class Finding(msgspec.Struct, frozen=True):
