@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import struct
+import zlib
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -286,6 +289,32 @@ def test_routes_signed_by_somebody_else_stop_nothing(home: Home) -> None:
     home.write("e1", opened(2), closed(2))
     load(home)
     assert totals(home)["calls"] == 2
+
+
+def strange() -> bytes:
+    """A whole frame of a kind that only another version knows."""
+    payload = msgspec.msgpack.encode(["spoken-by-version-9", b"x" * 16, 3])
+    return struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
+
+
+@pytest.mark.parametrize("batch", [60, 1 << 20])
+def test_frames_of_another_version_are_kept_and_stop_nothing(home: Home, capsys, batch: int) -> None:
+    home.begin("e1")
+    home.write("e1", opened(1), opened(2))
+    home.write_raw("e1", strange())
+    home.write("e1", closed(1), refused(3))
+    home.write_raw("e1", strange())
+    assert load_once(home.path, home.engine, home.keys, pace=Pace(batch_bytes=batch)) == 6
+    assert totals(home)["outcomes"] == {"ok": 1, "refused": 1}
+    (kept,) = (home.path / "quarantine" / "journal").iterdir()
+    assert kept.name == "e1-00000001.journal"
+    home.write("e1", closed(2))
+    home.end("e1")
+    load(home)
+    assert totals(home)["outcomes"] == {"ok": 2, "refused": 1}
+    assert not (home.path / "journal" / "e1").exists()
+    assert kept.read_bytes().count(strange()) == 2 and kept.read_bytes().endswith(pack(closed(2)))
+    assert "frames not understood" in capsys.readouterr().err
 
 
 def test_home_without_journal_or_routes_is_fine(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ def test_what_if_is_the_baselines_price_for_the_same_tokens() -> None:
     assert rows(Ended([opened(1, route="other")], closed(1))).call["what_if"] is None
 
 
+def test_a_baseline_without_a_price_says_nothing() -> None:
+    unpriced = facts._Content((facts.TargetFacts("big"),), (facts.RouteFacts("assistant", "big"),))
+    assert facts.facts_of(unpriced).baselines == {}
+
+
+def test_what_was_answered_without_any_target_is_no_refusal() -> None:
+    assert refused_rows(refused(1, status=200, error=""), "e").call["outcome"] == "ok"
+    assert refused_rows(refused(1), "e").call["outcome"] == "refused"
+
+
 def test_tokens_add_up_over_attempts_and_the_last_target_is_named() -> None:
     both = (
         tried(1, outcome="failed", usage=Usage(input=10), cost="0.0005", first_token=None),

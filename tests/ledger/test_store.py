@@ -115,7 +115,8 @@ def test_usage_sums_what_the_calls_say(filled: Home) -> None:
     assert everything.cost == Decimal("0.001") * 54 + Decimal("0.004") * 3
     assert everything.usage == Usage(input=60_000, output=6_000, cached=12_000)
     assert everything.what_if == Decimal("0.00325") * 57
-    assert everything.what_if_cost == everything.cost
+    assert (everything.what_if_cost, everything.what_if_calls) == (everything.cost, 57)
+    assert by_target["",].what_if is None, "what no baseline prices is unknown, not nothing"
     assert {key: one.calls for key, one in by_target.items()} == {("",): 3, ("big",): 3, ("small",): 54}
     assert by_target["small",].p50 == pytest.approx(0.5, rel=0.03)
     assert sum(one.calls for one in both) == 50
@@ -151,7 +152,8 @@ def test_usage_is_that_of_the_calls_listed_whatever_the_span(spread: Home, since
     assert sum(one.errors for one in found) == sum(one.outcome == "refused" for one in listed)
     assert sum(one.usage.input for one in found) == sum(one.usage.input for one in listed)
     assert sum((one.cost for one in found), Decimal(0)) == sum((one.cost for one in listed), Decimal(0))
-    assert sum((one.what_if for one in found), Decimal(0)) == sum((one.what_if or 0 for one in listed), Decimal(0))
+    assert sum((one.what_if or 0 for one in found), Decimal(0)) == sum((one.what_if or 0 for one in listed), Decimal(0))
+    assert sum(one.what_if_calls for one in found) == sum(one.what_if is not None for one in listed)
     assert {one.group[0] for one in found} == {one.workflow for one in listed}
 
 

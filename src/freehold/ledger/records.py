@@ -127,10 +127,12 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     usage: Usage
     cost: Decimal
-    what_if: Decimal
-    """What the priced calls would have cost at their baselines."""
+    what_if: Decimal | None
+    """What the calls with a baseline would have cost there; None where no call had one: unknown is not nothing."""
     what_if_cost: Decimal
     """What those same calls did cost, so that the two can be compared."""
+    what_if_calls: int
+    """How many calls that were."""
     p50: float
     p95: float
 

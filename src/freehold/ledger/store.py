@@ -157,6 +157,7 @@ def _usage_of_calls(by: Sequence[Group], wanted: Filter) -> Select[Any]:
         *_money("cost", table.cost),
         *_money("what_if", func.coalesce(table.what_if, 0)),
         *_money("what_if_cost", case((priced, table.cost), else_=0)),
+        func.sum(case((priced, 1), else_=0)).label("what_if_calls"),
     ]
     # Grouped by latency step as well: the sums of a group's steps are its sums, and the steps give percentiles.
     query = _matching(select(*groups, table.latency_step, *sums), wanted)
@@ -283,8 +284,9 @@ def _usage_row(key: tuple[str, ...], rows: list[Any]) -> UsageRow:
         errors=total("errors"),
         usage=Usage(**{name: total(name) for name in _TOKENS}, estimated=total("estimated") > 0),
         cost=money("cost"),
-        what_if=money("what_if"),
+        what_if=money("what_if") if total("what_if_calls") else None,
         what_if_cost=money("what_if_cost"),
+        what_if_calls=total("what_if_calls"),
         p50=percentile(steps, 0.50),
         p95=percentile(steps, 0.95),
     )

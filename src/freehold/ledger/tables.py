@@ -130,6 +130,7 @@ usage_hours = Table(
     *_sums("cost"),
     *_sums("what_if"),
     *_sums("what_if_cost"),
+    Column("what_if_calls", BigInteger, nullable=False, server_default="0", doc="Calls whose route names a baseline."),
     sqlite_with_rowid=False,
 )
 

@@ -64,9 +64,10 @@ NO_FACTS = Facts({}, {})
 
 
 def facts_of(content: _Content) -> Facts:
-    """Index one snapshot's content."""
+    """Index one snapshot's content. A baseline without a price says nothing, rather than that it costs nothing."""
     targets = {one.name: one for one in content.targets}
-    named = [(one.name, targets[one.baseline]) for one in content.routes if one.baseline in targets]
+    priced = {name: one for name, one in targets.items() if one.price != FREE}
+    named = [(one.name, priced[one.baseline]) for one in content.routes if one.baseline in priced]
     return Facts(targets, {route: _baseline(target) for route, target in named})
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import harden, reading, writing
+from freehold.core.log import Log
 from freehold.ledger import receipts
 from freehold.ledger import store as records_store
 from freehold.ledger.audit import note, tiles
@@ -65,6 +66,8 @@ class Loader:
 
     def __init__(self, home: Path, engine: Engine, keys: Keys, clock: Clock, pace: Pace = Pace()) -> None:  # noqa: B008  # frozen
         self._journal = home / "journal"
+        self._quarantine = home / "quarantine" / "journal"
+        self._log = Log("writer", clock=clock)
         self._engine = engine
         self._keys = keys
         self._clock = clock
@@ -121,8 +124,10 @@ class Loader:
 
     def _load_epoch(self, epoch: _Epoch, careful: bool) -> int:
         seen = tail.look(epoch.folder, epoch.segment, epoch.offset, self._pace.batch_bytes)
-        if not seen.frames and not seen.finished and seen.segment == epoch.segment:
+        if not seen.frames and not seen.strange and not seen.finished and seen.segment == epoch.segment:
             return 0
+        if seen.strange:
+            self._set_aside(epoch, seen)
         joined = epoch.join.feed(seen.frames)
         ended = joined.ended + (epoch.join.abandon() if seen.finished else [])
         loadable = [ended_rows(one, epoch.name, self._facts.at) for one in ended]
@@ -141,7 +146,12 @@ class Loader:
         epoch.segment, epoch.offset = seen.segment, seen.offset
         if seen.finished or seen.segment != old:
             self._clear(epoch, seen.finished)
-        return len(seen.frames)
+        return len(seen.frames) + len(seen.strange)
+
+    def _set_aside(self, epoch: _Epoch, seen: tail.Reading) -> None:
+        """Frames of another version must not stop the rest: they are kept for it, and passed over."""
+        kept = tail.set_aside(epoch.folder, seen.segment, self._quarantine)
+        self._log.error("frames not understood", count=len(seen.strange), reason=seen.strange[0], kept=kept)
 
     def _store(self, connection: Connection, epoch: _Epoch, loadable: list[Loadable], careful: bool) -> None:
         if careful:

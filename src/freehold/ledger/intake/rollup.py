@@ -24,6 +24,7 @@ SUMS = (
     "what_if_pico",
     "what_if_cost_micro",
     "what_if_cost_pico",
+    "what_if_calls",
 )
 
 
@@ -43,7 +44,7 @@ def by_hour(calls: Iterable[Row]) -> list[Row]:
         )
         sums = found.get(key)
         if sums is None:
-            sums = found[key] = [0] * 11
+            sums = found[key] = [0] * 12
         cost, what_if = call["cost"], call["what_if"]
         sums[0] += 1
         sums[1] += call["input"]
@@ -57,9 +58,10 @@ def by_hour(calls: Iterable[Row]) -> list[Row]:
         if what_if is not None:
             sums[9] += what_if
             sums[10] += cost
+            sums[11] += 1
     return [_row(key, sums) for key, sums in found.items()]
 
 
 def _row(key: tuple[object, ...], sums: list[int]) -> Row:
-    money = [part for amount in sums[8:] for part in divmod(amount, _MICRO)]
-    return dict(zip(KEYS + SUMS, (*key, *sums[:8], *money), strict=True))
+    money = [part for amount in sums[8:11] for part in divmod(amount, _MICRO)]
+    return dict(zip(KEYS + SUMS, (*key, *sums[:8], *money, sums[11]), strict=True))

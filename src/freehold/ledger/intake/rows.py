@@ -111,6 +111,8 @@ def refused_rows(refused: Refused, epoch: str) -> Loadable:
         "dialect": refused.dialect,
         "label": refused.label,
         "workflow": clean(refused.workflow),
+        # What the gateway answered by itself, such as a count of tokens by rule of thumb, is no refusal.
+        "outcome": "ok" if refused.status < 400 else "refused",
         "status": refused.status,
         "error": refused.error,
         "policy_version": refused.policy_version,
@@ -131,7 +133,6 @@ _NOTHING_SENT: Row = {
     "dropped": "",
     "budgets": "",
     "scanned": -1,
-    "outcome": "refused",
 }
 
 

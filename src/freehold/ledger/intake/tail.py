@@ -6,6 +6,7 @@ An epoch is finished when its gateway is gone and its last segment is read to it
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,8 @@ class Reading(msgspec.Struct, frozen=True):
     segment: int
     offset: int
     finished: bool
+    strange: tuple[str, ...] = ()
+    """Of each whole frame in this segment that this version does not know, why; it was passed over."""
 
 
 def epochs_in(journal: Path) -> list[str]:
@@ -43,10 +46,12 @@ def look(folder: Path, segment: int, offset: int, limit: int) -> Reading:
         path = folder / segment_name(segment)
         has_next = (folder / segment_name(segment + 1)).exists()
         frames: list[Frame] = []
+        strange: list[str] = []
         if path.exists() and path.stat().st_size > offset:
-            frames, offset = read_segment(path, offset, limit)
-        if frames or not has_next:
-            return Reading(frames, segment, offset, over and not frames and not has_next)
+            frames, offset = read_segment(path, offset, limit, strange)
+        read = bool(frames or strange)
+        if read or not has_next:
+            return Reading(frames, segment, offset, over and not read and not has_next, tuple(strange))
         segment, offset = segment + 1, 0
 
 
@@ -58,6 +63,15 @@ def loaded_segments(folder: Path, segment: int) -> list[Path]:
 def open_segments(folder: Path, segment: int) -> list[Path]:
     """The given segment and those after it."""
     return sorted(one for one in folder.glob("*.journal") if int(one.stem) >= segment)
+
+
+def set_aside(folder: Path, segment: int, quarantine: Path) -> Path:
+    """Keep a segment when its epoch goes: a second name for the same file, so what is still written is kept too."""
+    kept = quarantine / f"{folder.name}-{segment_name(segment)}"
+    quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(FileExistsError):
+        os.link(folder / segment_name(segment), kept)
+    return kept
 
 
 def remove(folder: Path) -> None:
