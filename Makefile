@@ -40,7 +40,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 soak: setup ## Long fuzzing and endurance
-	$(BIN)/pytest -m soak --timeout 3600
+	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak --timeout 3600
 
 bench: setup ## Measure the data plane against its peers
 	$(BIN)/python -m bench.gateway
