@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from freehold.core.crypto import Identity
 from freehold.core.log import Log
@@ -84,7 +85,7 @@ class Instance:
         self._problem: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Instance:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._started.wait(DEADLINE)
         if self._problem is not None:
@@ -170,7 +171,7 @@ class Client:
         self.got = b""
         self.ended = False
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
