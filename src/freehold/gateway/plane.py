@@ -124,19 +124,17 @@ class Plane:
         return call
 
     def _serve_local(self, connection: Connection, inbound: Inbound, dialect: Dialect | None) -> None:
-        path = inbound.url.partition(b"?")[0]
+        path, method = inbound.url.partition(b"?")[0], inbound.method
         try:
             if dialect is not None:
-                raise WrongMethod(f"{inbound.method.decode('latin-1')} is not served here", hint="use POST")
-            if inbound.method not in (b"GET", b"HEAD"):
-                raise WrongMethod(f"{inbound.method.decode('latin-1')} is not served here", allow="GET, HEAD")
-            for prefix, answer in LOCAL:
-                if path == prefix or (prefix.endswith(b"/") and path.startswith(prefix)):
-                    data = answer(self, inbound, path)
-                    connection.write(without_body(data) if inbound.method == b"HEAD" else data)
-                    break
-            else:
+                raise WrongMethod(f"{method.decode('latin-1')} is not served here")
+            answer = next((answer for prefix, answer in LOCAL if _matches(path, prefix)), None)
+            if answer is None:
                 raise UnknownPath(f"nothing is served at {path[:200].decode('latin-1')!r}")
+            if method not in (b"GET", b"HEAD"):
+                raise WrongMethod(f"{method.decode('latin-1')} is not served here", allow="GET, HEAD")
+            data = answer(self, inbound, path)
+            connection.write(without_body(data) if method == b"HEAD" else data)
         except FreeholdError as error:
             self.refuse(connection, error, inbound)
         connection.done()
@@ -177,3 +175,7 @@ class Plane:
         where = traceback.extract_tb(error.__traceback__)
         frames = [f"{one.filename.rpartition('/')[2]}:{one.lineno} {one.name}" for one in where]
         self.log.error("defect", kind=type(error).__name__, call=request_id, trace=" < ".join(reversed(frames)))
+
+
+def _matches(path: bytes, served: bytes) -> bool:
+    return path.startswith(served) if served.endswith(b"/") else path == served
