@@ -152,9 +152,10 @@ async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None
             plane.tick()
             plane.journal.flush()
             snapshots.check()
-            leases.top_up()
             if count % 5 == 0:
                 sweep(plane, plane.coarse)
+            if count % 10 == 0:
+                leases.top_up()
         except Exception as error:  # noqa: BLE001 - the process edge: the ticker outlives any defect
             plane.log_defect(error, "")
 
