@@ -53,7 +53,7 @@ QUICK = Plan(
         (Shot(name="one", connections=1, seconds=0.6, latency=True), 3),
         (Shot(name="open", connections=256, seconds=1.5, rate=1000, latency=True, mock_core=GATEWAY_CORE), 2),
         (Shot(name="first", connections=1, seconds=0.6, events=20, gap_us=1, latency=True), 3),
-        (Shot(name="paced", connections=200, seconds=1, events=75, gap_us=20_000, once=True), 3),
+        (Shot(name="paced", connections=200, seconds=1, events=100, gap_us=20_000, once=True), 3),
         (Shot(name="blob", connections=200, seconds=1, events=200), 1),
     ),
 )
@@ -67,7 +67,7 @@ FULL = Plan(
         (Shot(name="one", connections=1, seconds=1.5, latency=True), 3),
         (Shot(name="open", connections=256, seconds=3, rate=1000, latency=True, mock_core=GATEWAY_CORE), 3),
         (Shot(name="first", connections=1, seconds=1.5, events=20, gap_us=1, latency=True), 3),
-        (Shot(name="paced", connections=200, seconds=1, events=150, gap_us=20_000, once=True), 3),
+        (Shot(name="paced", connections=200, seconds=1, events=200, gap_us=20_000, once=True), 3),
         (Shot(name="blob", connections=200, seconds=2, events=200), 2),
     ),
 )
