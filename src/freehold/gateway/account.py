@@ -73,8 +73,3 @@ class Account:
         Both are rules of thumb for English text; the row is marked as estimated.
         """
         return Usage(input=self.body_bytes // 4, output=events, estimated=True)
-
-    def settle(self) -> None:
-        """Give the unspent part of the reservation back; once."""
-        if not self.reservation.settled:
-            self.purse.settle(self.reservation, self.spent)

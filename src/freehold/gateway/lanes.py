@@ -41,8 +41,6 @@ class Lane:
 
 
 def lane_of(caller: Caller, path: Path, mint: Mint) -> Lane:
-    """The remembered lane, or a new one. Raises what `Lane` raises."""
-    lane = caller.lanes.get(path.name)
-    if lane is None or lane.path is not path or lane.mint is not mint:
-        lane = caller.lanes[path.name] = Lane(caller, path, mint)
+    """A lane for the key's own label, remembered with the caller. Raises what `Lane` raises."""
+    lane = caller.lanes[path.name] = Lane(caller, path, mint)
     return lane

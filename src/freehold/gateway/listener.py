@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._fault: FreeholdError | None = None
         self._current: Inbound | None = None
         self._keep = True
+        self._version = ""
 
     # From the transport
 
@@ -218,7 +219,9 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         body = self._body if type(self._body) is bytes else bytes(self._body)
         parser = self.parser
-        version = parser.get_http_version()
+        version = self._version
+        if version != "1.1":  # a connection that once spoke 1.1 goes on to
+            version = self._version = parser.get_http_version()
         method = parser.get_method()
         if self._headers or version not in VERSIONS or method == b"CONNECT" or len(body) > self.house.max_body_bytes:
             self._fault = self._fault or self._amiss(method, version)

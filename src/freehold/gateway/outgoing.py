@@ -43,7 +43,7 @@ def prepare(
     """The body for `stop`. Raises NotTranslatable, and BadRequest where the content does not decode."""
     name = stop.speaks.get(dialect.name) or spoken(dialect.name, stop)
     target = stop.target
-    if name == dialect.name and not stop.driver.must_adapt(target, peek):
+    if name == dialect.name and not (stop.adapts and stop.driver.must_adapt(target, peek)):
         add = peek.stream and not peek.wants_usage and "no_stream_options" not in target.quirks
         return Outgoing(dialect.with_model(body, peek, target.model, add_usage=add), dialect, False, add)
     if not name:

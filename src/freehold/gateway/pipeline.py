@@ -101,12 +101,14 @@ class Call(Answering):
         """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits."""
         caller, plane, peek = self.caller, self.plane, self.peek
         assert caller is not None and peek is not None
-        self.path = path = plane.table.path(peek.model)
+        table, mint = plane.table, plane.mint
+        self.path = path = table.paths.get(peek.model) or table.path(peek.model)
         header = self.inbound.headers.get(b"x-freehold-label")
-        if header is None:
-            lane = lane_of(caller, path, plane.mint)
+        if header is not None:
+            lane = Lane(caller, path, mint, parse_label(header.decode("latin-1")))
         else:
-            lane = Lane(caller, path, plane.mint, parse_label(header.decode("latin-1")))
+            known = caller.lanes.get(path.name)
+            lane = known if known and known.path is path and known.mint is mint else lane_of(caller, path, mint)
         self.lane = lane
         if lane.limited:
             expected = len(self.inbound.body) // 4 + (peek.max_output or 0)
@@ -143,7 +145,10 @@ class Call(Answering):
         if not stop.free and (lane.budgets or plane.journal.strict) and not self._reserve(lane, stop, out, now):
             return
         account.begin(stop, len(out.body), now)
-        self.deadline = now + self._patience(lane, stop)
+        # How long silence is borne before the answer begins.
+        target, limit = stop.target, lane.path.route.first_token_seconds
+        streams = self.peek is not None and self.peek.stream
+        self.deadline = now + (target.whole_seconds if not streams else limit or target.first_token_seconds)
         if self.opened:
             number = len(account.tried) + 1
             reserved = account.reservation.amount
@@ -155,14 +160,6 @@ class Call(Answering):
                 self.capturing = True
                 self.capture("request", self.inbound.body)
         plane.journal.add(frame, self.dispatch)
-
-    def _patience(self, lane: Lane, stop: Stop) -> float:
-        """Seconds of silence before the answer begins."""
-        assert self.peek is not None
-        if not self.peek.stream:
-            return stop.target.whole_seconds
-        limit = lane.path.route.first_token_seconds
-        return stop.target.first_token_seconds if limit is None else limit
 
     def _prepared(self, lane: Lane) -> Outgoing:
         peek = self.peek
@@ -181,7 +178,7 @@ class Call(Answering):
         """Set the money aside; False where the call has to wait for the budget authority."""
         peek, account = self.peek, self.account
         assert peek is not None
-        amount = stop.bound(out.body, peek)
+        amount = stop.bound(out.body, peek, images=bool(lane.budgets))
         purse = self.plane.purse
         if account.reservation.slices:
             if purse.widen(account.reservation, amount):
@@ -215,7 +212,8 @@ class Call(Answering):
         return Open(
             self.id, self.at, lane.key_id, lane.team, lane.path.name, self.dialect.name, peek.stream,
             lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
-            self.account.reservation.amount, self.account.drawn(), self.permit.body_sha256,
+            self.account.reservation.amount,
+            self.account.drawn() if self.account.reservation.slices else (), self.permit.body_sha256,
         )  # fmt: skip
 
     def dispatch(self, failed: JournalUnavailable | None) -> None:
@@ -229,7 +227,7 @@ class Call(Answering):
         plane, idle, attempt = self.plane, stop.idle, len(self.account.tried)
         if idle is None:
             idle = stop.idle = plane.pool.bucket(stop.origin, stop.target.tls_ca)
-        upstream = plane.pool.take(idle, plane.coarse)
+        upstream = plane.pool.take(idle, plane.coarse) if idle else None
         if upstream is None:
             plane.connect(stop, self, attempt)
             return

@@ -154,6 +154,8 @@ class Driver(Protocol):
     """How one kind of provider is spoken to: authorisation, paths, failures, and what it cannot do."""
 
     name: str
+    adapts: bool
+    """False where `must_adapt` never says yes, so that it need not be asked for each call."""
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """Headers every call to this target carries: authorisation, versions, the target's own."""

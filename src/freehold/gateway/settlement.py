@@ -74,7 +74,7 @@ class Settling:
     def _end_attempt(self, usage: Usage) -> None:
         self._release()
         account = self.account
-        if account.stop is not None:
+        if account.stop is not None and account.stop.health.breaker.troubled:
             account.stop.health.breaker.succeeded()
         account.end("ok", 200, usage, self.plane.now())
 
@@ -119,7 +119,7 @@ class Settling:
         self.over = True
         plane, account, caller = self.plane, self.account, self.caller
         if not account.reservation.settled:
-            account.settle()
+            account.purse.settle(account.reservation, account.spent)
         if caller is not None and caller.tokens is not None:
             caller.tokens.correct(account.tokens - account.expected_tokens)
         plane.calls.discard(self)

@@ -140,13 +140,24 @@ class Journal:
 
     def flush(self) -> None:
         """Write what this turn gathered and say so to those who wait."""
-        if not self._frames:
+        frames, waiting = self._frames, self._then
+        if not frames:
             return
-        frames = self._frames
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        waiting = self._then
         self._frames, self._then = [], []
-        failed = self._write(data)
+        failed: JournalUnavailable | None = None
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        try:
+            if self._size > SEGMENT_BYTES:
+                self._rotate()
+            done = os.write(self._handle, data)
+            while done < len(data):
+                done += os.write(self._handle, data[done:])
+            self._size += done
+            self.broken = False
+        except OSError as error:
+            self.broken = True
+            self._cut()
+            failed = JournalUnavailable(f"the journal cannot be written: {error.strerror}", retry_after=5)
         for one in waiting:
             try:
                 one(failed)
@@ -154,21 +165,6 @@ class Journal:
                 if self._defect is None:
                     raise
                 self._defect(error)
-
-    def _write(self, data: bytes) -> JournalUnavailable | None:
-        try:
-            if self._size > SEGMENT_BYTES:
-                self._rotate()
-            done = os.write(self._handle, data)
-            while done < len(data):
-                done += os.write(self._handle, data[done:])
-        except OSError as error:
-            self.broken = True
-            self._cut()
-            return JournalUnavailable(f"the journal cannot be written: {error.strerror}", retry_after=5)
-        self._size += len(data)
-        self.broken = False
-        return None
 
     def _cut(self) -> None:
         """Drop half a write and go on in a new segment: the writer may have read what is dropped here."""

@@ -18,6 +18,7 @@ class AnthropicDriver:
     """The driver `anthropic`."""
 
     name = "anthropic"
+    adapts = False
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """The key, the version (unless the target names another), and the target's own headers."""

@@ -26,6 +26,7 @@ class LlamaCppDriver:
     """The driver `llama_cpp`."""
 
     name = "llama_cpp"
+    adapts = True
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """The engine's own secret."""

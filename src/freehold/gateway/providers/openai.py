@@ -23,6 +23,7 @@ class OpenAiDriver:
     """The driver `openai`."""
 
     name = "openai"
+    adapts = False
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """A bearer token where there is a secret, and the target's own headers."""

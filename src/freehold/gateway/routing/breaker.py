@@ -15,7 +15,7 @@ MAX_REST_SECONDS = 60.0
 class Breaker:
     """State of one target in one process. Times are Unix seconds."""
 
-    __slots__ = ("_outcomes", "_probing", "_rest", "_row", "reason", "until")
+    __slots__ = ("_outcomes", "_probing", "_rest", "_row", "reason", "troubled", "until")
 
     def __init__(self) -> None:
         self.until = 0.0
@@ -25,6 +25,8 @@ class Breaker:
         self._rest = REST_SECONDS
         self._outcomes = 0
         self._probing = False
+        self.troubled = False
+        """False while nothing bad is remembered, so that success need not be told."""
 
     def allows(self, now: float) -> bool:
         """May the target be asked? Side-effect free; `begin` claims the probe."""
@@ -37,17 +39,17 @@ class Breaker:
 
     def succeeded(self) -> None:
         """It answered."""
-        if self._outcomes:
-            self._outcomes = (self._outcomes << 1) & ((1 << WINDOW) - 1)
-        if self._row or self.until:
-            self._row = 0
-            self.until = 0.0
-            self.reason = ""
-            self._rest = REST_SECONDS
-            self._probing = False
+        self._outcomes = (self._outcomes << 1) & ((1 << WINDOW) - 1)
+        self._row = 0
+        self.until = 0.0
+        self.reason = ""
+        self._rest = REST_SECONDS
+        self._probing = False
+        self.troubled = self._outcomes != 0
 
     def failed(self, now: float) -> None:
         """It did not."""
+        self.troubled = True
         self._outcomes = ((self._outcomes << 1) | 1) & ((1 << WINDOW) - 1)
         self._row += 1
         if self._probing or self._row >= IN_A_ROW or self._outcomes.bit_count() >= WINDOW // 2:
@@ -59,6 +61,7 @@ class Breaker:
 
     def rest(self, now: float, seconds: float) -> None:
         """It asked for a pause."""
+        self.troubled = True
         self.until = max(self.until, now + min(seconds, MAX_REST_SECONDS))
         self.reason = self.reason or "asked to wait"
         self._probing = False

@@ -59,6 +59,7 @@ class Stop:
         self.bound_output: Decimal = self.rate.output
         self.free = not (self.bound_input or self.bound_output)
         self.forwards = driver.forwards()
+        self.adapts = driver.adapts
         self.named = f"x-freehold-target: {target.name}\r\n".encode()
         self.speaks: dict[str, str] = {}
         """Caller's dialect -> dialect to speak, filled in by `outgoing`."""
@@ -78,13 +79,16 @@ class Stop:
         found = self.heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
         return found
 
-    def bound(self, body: bytes, peek: Peek) -> Decimal:
+    def bound(self, body: bytes, peek: Peek, *, images: bool = True) -> Decimal:
         """The most a call should cost in dollars: no token is shorter than a byte, no answer longer than its limit.
 
         An image by URL is more tokens than its bytes, and tools bring a prompt of the vendor's own: both get an
-        allowance. What goes beyond is charged all the same, and stops the calls after it.
+        allowance. What goes beyond is charged all the same, and stops the calls after it. Looking for `images` costs
+        a pass over the body, spared where no budget depends on it.
         """
-        given = len(body) + body.count(b'"image') * IMAGE_TOKENS
+        given = len(body)
+        if images:
+            given += body.count(b'"image') * IMAGE_TOKENS
         if peek.tools:
             given += TOOLS_TOKENS
         output = self.target.max_output_tokens if peek.max_output is None else peek.max_output
