@@ -25,11 +25,14 @@ from freehold.server.app import ROUTERS
 from freehold.settings.environment import override_name
 from freehold.settings.tree import Settings
 
+EVERYWHERE = ("config", "home")
+"""Options of every command, told once."""
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by `make docs` from the code: change that, not this. -->\n"
 
 _CLI = """\
 Results go to standard output, messages to standard error; every command takes `--json`.
+`--config` and `--home` may stand before a command or after it: `freehold up --home FOLDER`.
 Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 gate not passed.
 """
 _SETTINGS = f"""\
@@ -76,7 +79,8 @@ def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _options(command: click.Command, context: click.Context) -> str:
-    rows = [one.get_help_record(context) for one in command.get_params(context) if isinstance(one, click.Option)]
+    shown = [one for one in command.get_params(context) if context.parent is None or one.name not in EVERYWHERE]
+    rows = [one.get_help_record(context) for one in shown if isinstance(one, click.Option)]
     lines = [f"| `{record[0].replace('|', chr(92) + '|')}` | {record[1]} |" for record in rows if record]
     return "\n".join(["| option | meaning |", "|---|---|", *lines, ""])
 

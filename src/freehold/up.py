@@ -185,7 +185,7 @@ def _alone(home: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        hint = "use it, stop it, or start another with: freehold --home FOLDER up"
+        hint = "use it, stop it, or start another with: freehold up --home FOLDER"
         raise Conflict(f"an instance runs in {home} already", hint=hint) from None
     return handle
 

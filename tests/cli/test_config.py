@@ -58,6 +58,22 @@ def test_without_an_instance_a_command_says_how_to_start_one(cli):
     assert "freehold up" in told.err
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--home", "X", "keys", "list"], ["keys", "--home", "X", "list"], ["keys", "list", "--home", "X"]]
+)
+def test_the_home_may_stand_before_a_command_or_after_it(cli, tmp_path, arguments):
+    assert f"no instance runs in {tmp_path / 'X'}" in cli(*arguments).err
+
+
+def test_of_two_homes_the_one_nearer_to_the_end_counts(cli, tmp_path):
+    assert f"in {tmp_path / 'Y'}" in cli("--home", "X", "usage", "--home", "Y").err
+
+
+def test_the_file_may_stand_after_the_command_too(cli, tmp_path):
+    (tmp_path / "mine.toml").write_text("[gateway]\nport = 9\n")
+    assert cli("config", "check", "--config", "mine.toml").out == f"{tmp_path / 'mine.toml'} is valid\n"
+
+
 def test_an_error_is_json_where_json_was_asked_for(cli):
     told = cli("keys", "list", "--json")
     assert json.loads(told.err)["error"]["code"] == "FH-AVA-004"

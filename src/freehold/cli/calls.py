@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from freehold.cli.client import segment
+from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, table
 from freehold.cli.place import Place
 from freehold.cli.wanted import query, wanted_options
@@ -29,7 +30,7 @@ _ATTEMPTS = (
 )
 
 
-@click.group()
+@click.group(cls=Noun)
 def calls() -> None:
     """Calls: one line each, one in full, or all for other tools."""
 

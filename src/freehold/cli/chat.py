@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from freehold.cli.client import Refused, segment
+from freehold.cli.commands import Verb
 from freehold.cli.output import emit_json, json_option, say
 from freehold.cli.place import Place
 from freehold.core.errors import NotRunning, Unavailable, UpstreamLied
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 KEY_SECONDS = 3600.0
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("text", nargs=-1)
 @click.option("--route", default="owned-chat", show_default=True, help="Route to talk to.")
 @click.option("--label", default="internal", show_default=True, help="Label of what you say, for the key made for it.")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, json_option, say, table
 from freehold.cli.place import Place
 from freehold.core.errors import Conflict
 
 
-@click.group()
+@click.group(cls=Noun)
 def config() -> None:
     """freehold.toml: write one, check it, see what is in force."""
 

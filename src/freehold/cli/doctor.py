@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from freehold.cli.commands import Verb
 from freehold.cli.output import emit_json, json_option, mark
 from freehold.cli.place import Place
 from freehold.core.errors import FreeholdError
@@ -33,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 Check = Callable[[Place], Iterator[Finding]]
 
 
-@click.command()
+@click.command(cls=Verb)
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from freehold.cli.client import segment
+from freehold.cli.commands import Noun
 from freehold.cli.duration import DURATION
 from freehold.cli.output import emit_json, fields, json_option, say, table
 from freehold.cli.place import Place
@@ -26,7 +27,7 @@ _COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=Noun)
 def keys() -> None:
     """Virtual keys: what applications call with. A secret is shown once, when it is made."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from freehold.cli.commands import Noun
 from freehold.core.errors import FreeholdError
 
 COMMANDS = (
@@ -28,7 +29,7 @@ COMMANDS = (
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""
 
 
-class Tree(click.Group):
+class Tree(Noun):
     """Commands by name; nothing is imported for the list of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -51,8 +52,6 @@ class Tree(click.Group):
 
 
 @click.command(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--config", metavar="FILE", help="Configuration file; else FREEHOLD_CONFIG, else freehold.toml here.")
-@click.option("--home", metavar="FOLDER", help="Folder of the instance; else FREEHOLD_HOME, else as the file says.")
 @click.option(
     "--version",
     is_flag=True,
@@ -61,16 +60,13 @@ class Tree(click.Group):
     callback=lambda ctx, _, value: _version(ctx, value),
     help="Show the version and exit.",
 )
-@click.pass_context
-def freehold(ctx: click.Context, config: str | None, home: str | None) -> None:
+def freehold() -> None:
     """Use rented models today, own your AI tomorrow: one door for both, metered, governed, with receipts.
 
     Results go to standard output, messages to standard error; every command takes --json.
+    Every command also takes --config and --home; they may stand before it or after.
     Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 gate not passed.
     """
-    from freehold.cli.place import Place
-
-    ctx.obj = Place(config, home)
 
 
 def _version(ctx: click.Context, value: Any) -> None:

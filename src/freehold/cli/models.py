@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from freehold.cli.client import segment
+from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, mark, table
 from freehold.cli.place import Place
 
 
-@click.group()
+@click.group(cls=Noun)
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 

@@ -24,6 +24,14 @@ class Place(msgspec.Struct, frozen=True):
 
         return home_of(self.config, self.home_option)
 
+    def with_config(self, file: str) -> Place:
+        """The same, with another configuration file."""
+        return Place(file, self.home_option)
+
+    def with_home(self, folder: str) -> Place:
+        """The same, with another folder."""
+        return Place(self.config, folder)
+
     def client(self) -> Client:
         """A client of the instance that runs here. Raises NotRunning."""
         from freehold.cli.client import Client

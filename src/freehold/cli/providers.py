@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from freehold.cli.client import segment
+from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, json_option, mark, table
 from freehold.cli.place import Place
 
 
-@click.group()
+@click.group(cls=Noun)
 def providers() -> None:
     """Providers: vendors' APIs and engines of your own."""
 

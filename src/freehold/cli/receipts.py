@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from freehold.cli.client import segment
+from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, mark, say
 from freehold.cli.place import Place
 from freehold.core.errors import BadSignature, FreeholdError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from freehold.ledger.receipts import Receipt
 
 
-@click.group()
+@click.group(cls=Noun)
 def receipts() -> None:
     """Receipts: where a call ran, under which policy, what it cost; signed, and checkable offline."""
 

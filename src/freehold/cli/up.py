@@ -7,11 +7,12 @@ import sys
 
 import click
 
+from freehold.cli.commands import Verb
 from freehold.cli.output import json_option
 from freehold.cli.place import Place
 
 
-@click.command()
+@click.command(cls=Verb)
 @json_option
 @click.pass_obj
 def up(place: Place, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from freehold.cli.commands import Verb
 from freehold.cli.output import emit_json, json_option, table
 from freehold.cli.place import Place
 from freehold.cli.wanted import query, wanted_options
@@ -15,7 +16,7 @@ from freehold.core.money import usd
 GROUPS = ("day", "key", "route", "target", "team", "workflow")
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--by", default="target", show_default=True, help=f"Groups, by commas, of: {', '.join(GROUPS)}.")
 @click.option("--budgets", is_flag=True, help="Show how the budgets stand instead.")
 @wanted_options

@@ -332,7 +332,7 @@ class NotRunning(Unavailable):
     """The command asks a running instance, and none runs in this home."""
 
     code = "FH-AVA-004"
-    hint_text = "start it: freehold up (or name its folder: freehold --home FOLDER ...)"
+    hint_text = "start it: freehold up (or name its folder: --home FOLDER)"
 
 
 class BadConfig(FreeholdError):
