@@ -25,8 +25,40 @@ targets = ["claude"]
 strict = true
 [routes.embed]
 targets = ["gpt-embed"]
-[routes.owned-or-claude]
-targets = ["owned-chat", "claude"]
+[targets.dear]
+provider = "openai"
+model = "dear-fake"
+idle_seconds = 2
+price = { input = 1000, output = 1000, as_of = 2026-11-01 }
+[routes.dear]
+targets = ["dear"]
+[routes.capped]
+targets = ["dear"]
+budget = { limit = 2, period = "day" }
+[teams.red]
+budget = { limit = 2, period = "total" }
+[providers.own]
+vendor = "anthropic"
+base_url = "@anthropic/v1"
+api_key = "${env:E2E_ANTHROPIC_KEY}"
+owned = true
+[targets.own]
+provider = "own"
+model = "own-fake"
+[routes.mixed]
+targets = ["gpt", "own"]
+first_token_seconds = 1
+[routes.owned-first]
+targets = ["own", "gpt"]
+first_token_seconds = 1
+[routes.shared]
+targets = [{ target = "gpt" }, { target = "own" }]
+sticky = false
+[routes.secret]
+targets = ["gpt", "own"]
+label = "restricted"
+[routes.owned-and-real]
+targets = ["owned-chat", "gpt"]
 """
 
 

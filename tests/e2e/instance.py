@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +88,8 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    whole: bool = True
+    """False where the body was cut."""
 
     @property
     def json(self) -> Any:
@@ -157,6 +161,11 @@ class Instance:
         assert not done.returncode, done.stderr
         return json.loads(done.stdout)
 
+    def pending(self) -> int:
+        """Calls that have begun and, as far as the ledger knows, not ended."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.home / 'freehold.db'}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+
     def processes(self) -> dict[str, dict[str, Any]]:
         """The supervisor's children by name."""
         return {one["name"]: one for one in json.loads((self.home / "run" / "processes.json").read_bytes())["children"]}
@@ -192,7 +201,11 @@ def http(url: str, body: Any, headers: dict[str, str], method: str | None = None
     request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as got:
-            return Answer(got.status, {name.lower(): value for name, value in got.headers.items()}, got.read())
+            named = {name.lower(): value for name, value in got.headers.items()}
+            try:
+                return Answer(got.status, named, got.read())
+            except (IncompleteRead, ConnectionError) as error:
+                return Answer(got.status, named, getattr(error, "partial", b""), whole=False)
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, {name.lower(): value for name, value in error.headers.items()}, error.read())

@@ -162,9 +162,7 @@ def test_a_callers_own_timeout_hangs_up_on_the_vendor(caller, house, house_vendo
     assert kept[-1]["call"]["status"] == 499
 
 
-@pytest.mark.parametrize(
-    "route", ["gpt", pytest.param("claude", marks=pytest.mark.xfail(reason="billed at its message_start"))]
-)
+@pytest.mark.parametrize("route", ["gpt", "claude"])
 def test_a_cancelled_stream_stops_the_vendor_and_is_settled_by_estimate(caller, vendor_of, house, route):
     vendor = vendor_of(route)
     vendor.say(LONG)
