@@ -22,9 +22,7 @@ class Lane:
         """Raises RouteNotInScope, or NoPermittedTarget with the reason for each target."""
         if caller.routes is not None and path.name not in caller.routes:
             raise RouteNotInScope(f"this key may not use {path.name!r}", param="model")
-        label = caller.label if path.label is None else caller.label.join(path.label)
-        if raised is not None:
-            label = label.join(raised)
+        label = label_of(caller, path, raised)
         self.path = path
         self.mint = mint
         self.label = label
@@ -38,6 +36,12 @@ class Lane:
             reasons = {mint.decision(label, stop.target).reason for tier in path.tiers for stop in tier}
             raise NoPermittedTarget("; ".join(sorted(reasons)))
         self.only: tuple[Stop, ...] | None = tiers[0][0] if len(tiers) == 1 and len(tiers[0][0]) == 1 else None
+
+
+def label_of(caller: Caller, path: Path, raised: Label | None) -> Label:
+    """The join of what the key, the route and a header say of a call's content."""
+    label = caller.label if path.label is None else caller.label.join(path.label)
+    return label if raised is None else label.join(raised)
 
 
 def lane_of(caller: Caller, path: Path, mint: Mint) -> Lane:

@@ -105,7 +105,8 @@ class Call(Answering):
         self.path = path = table.paths.get(peek.model) or table.path(peek.model)
         header = self.inbound.headers.get(b"x-freehold-label")
         if header is not None:
-            lane = Lane(caller, path, mint, parse_label(header.decode("latin-1")))
+            self.raised = parse_label(header.decode("latin-1"))
+            lane = Lane(caller, path, mint, self.raised)
         else:
             known = caller.lanes.get(path.name)
             lane = known if known and known.path is path and known.mint is mint else lane_of(caller, path, mint)

@@ -9,6 +9,7 @@ import msgspec
 
 from freehold.core.errors import JournalUnavailable
 from freehold.gateway.account import Account
+from freehold.gateway.lanes import label_of
 from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.relay import Stream
 from freehold.gateway.routing.table import Path, Stop
@@ -17,6 +18,7 @@ from freehold.ledger.frames import Body, Close, Refused
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
+    from freehold.core.label import Label
     from freehold.gateway.callers import Caller
     from freehold.gateway.lanes import Lane
     from freehold.gateway.outgoing import Outgoing
@@ -42,6 +44,8 @@ class Settling:
     peek: Peek | None = None
     path: Path | None = None
     lane: Lane | None = None
+    raised: Label | None = None
+    """What a header said of the content."""
     workflow = ""
     plan: Sequence[Stop] = ()
     position = 0
@@ -58,10 +62,13 @@ class Settling:
         """What the journal keeps of a call that was never sent."""
         principal = self.caller.principal if self.caller else None
         named = self.peek.model[:MAX_NAME] if self.peek else ""
+        label = ""
+        if self.caller is not None and self.path is not None:
+            label = str(label_of(self.caller, self.path, self.raised))
         return Refused(
             self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
-            self.path.name if self.path else named, self.dialect.name, self.lane.label_text if self.lane else "",
-            self.workflow, status, error, self.plane.mint.version, self.plane.table.version,
+            self.path.name if self.path else named, self.dialect.name, label, self.workflow,
+            status, error, self.plane.mint.version, self.plane.table.version,
         )  # fmt: skip
 
     def _release(self) -> None:
