@@ -28,6 +28,8 @@ REQUESTS = (
     p.request(p.CHAT, p.chat_body("solo")),
     p.request(p.CHAT, p.chat_body("solo", stream=True), "connection: close"),
     p.request(p.CHAT, p.chat_body(stream=True)).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    p.request(p.MESSAGES, p.messages_body("claude", stream=True)),
+    p.request(p.CHAT, p.chat_body("claude", stream=True)),
     p.request(p.CHAT, p.chat_body("nowhere")),
     p.request(p.CHAT, b"{"),
     p.request(p.CHAT, p.chat_body(), key="fh-unknown"),
@@ -68,6 +70,18 @@ STREAMS = (
     *ANSWERS[3:8],
 )
 
+MESSAGES = (
+    p.chunked(*p.message_stream()),
+    p.chunked(*p.message_stream()),
+    p.chunked(b"".join(p.message_stream())),
+    p.chunked(*p.message_stream(stop=False)),
+    p.chunked(*p.message_stream(stop=False), p.event("error", error={"type": "overloaded_error", "message": "x"})),
+    p.chunked(p.event("error", error={"type": "overloaded_error", "message": "x"})),
+    p.chunked(*p.message_stream()) * 2,
+    p.response(b"".join(p.message_stream()), kind="text/event-stream"),
+    *ANSWERS[3:8],
+)
+
 
 class Explorer:
     """One history, determined by its seed."""
@@ -79,9 +93,13 @@ class Explorer:
         self.log: list[str] = []
         self.disk = disk
         self.strict = strict
-        targets = (p.target("a", 9001), p.target("b", 9002), p.free("own", 9003))
+        targets = (p.target("a", 9001), p.target("b", 9002), p.free("own", 9003), p.claude("c", 9004))
         table = p.routes(
-            targets, p.route("assistant", "a", "b"), p.route("own-first", "own", "b"), p.route("solo", "a")
+            targets,
+            p.route("assistant", "a", "b"),
+            p.route("own-first", "own", "b"),
+            p.route("solo", "a"),
+            p.route("claude", "c", "b"),
         )
         who = p.principal(budgets=(BUDGET,) if money else (), tokens_per_minute=100_000)
         policy = Policy(budgets=(Budget(id=BUDGET, limit=Decimal(100)),) if money else ())
@@ -150,7 +168,9 @@ class Explorer:
         at = machine.upstreams.index(upstream)
         if self.served.get(at) != upstream.used:  # its next request: choose how this one will be answered
             self.served[at] = upstream.used
-            data = dice.choice(STREAMS if b'"stream":true' in upstream.transport.sent[-400:] else ANSWERS)
+            asked = upstream.transport.sent[-500:]
+            kinds = MESSAGES if b"POST /v1/messages" in asked else STREAMS if b'"stream":true' in asked else ANSWERS
+            data = dice.choice(kinds)
             cuts = sorted(dice.randrange(len(data)) for _ in range(dice.choice([0, 0, 1, 2, 5])))
             self.answers[at] = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a != b]
         left = self.answers[at]

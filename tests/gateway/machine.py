@@ -5,6 +5,7 @@ budget authority are played, and everything that crosses a border is written dow
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Callable
 from decimal import Decimal
@@ -87,19 +88,25 @@ class Wire:
 
 
 class TracedJournal(Journal):
-    """The journal, writing down what truly reached the file; `full` makes each write fail."""
+    """The journal, writing down what truly reached the file before anyone is told; `full` fills its disk."""
 
     trace: list
     full = False
 
-    def _write(self, data: bytes) -> JournalUnavailable | None:
+    def flush(self) -> None:
+        written = unpack(b"".join(self._frames))[0]
+        if not written:
+            return
+
+        def note(failed: JournalUnavailable | None) -> None:
+            if failed is None:
+                self.trace.extend(("frame", one) for one in written)
+
+        self._then.insert(0, note)
         if self.full:
-            self.broken = True
-            return JournalUnavailable("the journal cannot be written: full", retry_after=5)
-        failed = super()._write(data)
-        if failed is None:
-            self.trace.extend(("frame", one) for one in unpack(data)[0])
-        return failed
+            os.close(self._handle)
+            self._handle, self._size = os.open("/dev/full", os.O_WRONLY), 0
+        super().flush()
 
 
 class Machine:

@@ -43,4 +43,4 @@ def test_histories_where_only_ends_are_written_down(tmp_path: Path, money: bool)
 @pytest.mark.parametrize("disk", [False, True])
 @pytest.mark.parametrize("strict", [False, True])
 def test_many_long_histories(tmp_path: Path, disk: bool, strict: bool) -> None:
-    explore(tmp_path, range(10_000, 25_000), steps=120, disk=disk, strict=strict)
+    explore(tmp_path, range(10_000, 15_000), steps=120, disk=disk, strict=strict)
