@@ -254,9 +254,3 @@ def test_a_body_in_tiny_chunks_is_taken(machine: Machine) -> None:
     data += b"".join(b"1\r\n%c\r\n" % one for one in body) + b"0\r\n\r\n"
     served, connection = ours(machine, [data[i : i + 7] for i in range(0, len(data), 7)])
     assert served == [(b"POST", b"/v1/chat/completions", body)] and not connection.transport.closed
-
-
-@pytest.mark.soak
-@given(data=mutated(), cuts=st.lists(st.integers(0, 500), max_size=4))
-def test_long_fuzzing(machine: Machine, data: bytes, cuts: list[int]) -> None:
-    test_we_serve_no_request_that_a_strict_parser_does_not_see.hypothesis.inner_test(machine, data, cuts)
