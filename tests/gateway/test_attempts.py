@@ -316,7 +316,7 @@ def test_a_call_no_target_may_take_is_refused_with_the_reason(tmp_path: Path) ->
     connection = asked(machine, "assistant", "x-freehold-label: restricted:HIPAA")
     answer = answered(connection)
     assert answer.status == 403 and b"restricted:HIPAA" in answer.body and b"internal" in answer.body
-    assert not machine.connecting and machine.ends()[-1].label == ""
+    assert not machine.connecting and machine.ends()[-1].label == "restricted:HIPAA"
 
 
 def test_a_header_cannot_lower_a_label(tmp_path: Path) -> None:
