@@ -104,7 +104,7 @@ def _summary(console: Console, running: Instance, records: dict[str, dict[str, A
     console.print(f"Spent {_money(spent)}; the same tokens at the rented price: {_money(rented)} "
                   f"[dim](measured tokens x {'; '.join(sorted(sources))})[/].")  # fmt: skip
     console.print(
-        r"[dim]Owned models cost $0 here because no price of your hardware is set: see \[targets.*] price.[/]"
+        r"[dim]Owned models cost $0 here because no price of your hardware is set: see \[serving.prices.owned-chat].[/]"
     )
 
 

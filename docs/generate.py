@@ -6,6 +6,7 @@ A page is a pure function of the code, so a test can hold the committed pages to
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -38,8 +39,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 gate not passed.
 _SETTINGS = f"""\
 One `freehold.toml`; unknown keys are errors. `freehold config schema` prints the JSON schema for editors.
 A key of a plain table can also be set from outside, as `{override_name("table", "key")}`.
-A running instance takes changes at once, but for [instance], [gateway], [admin] and [serving], which are read at its
-start.
+A running instance takes changes at once, but for [instance], [gateway], [admin] and [serving] (not its prices), which
+are read at its start.
 """
 _API = """\
 On its own listener, loopback by default; never on the gateway's. The whole description is its `/openapi.json`.
@@ -66,7 +67,7 @@ def cli_page() -> str:
 
 def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"## `{context.command_path}`\n"
-    yield (command.help or "").replace("\b\n", "") + "\n"
+    yield inspect.cleandoc(command.help or "").replace("\b\n", "") + "\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             one = command.get_command(context, name)
@@ -138,8 +139,9 @@ def _default(one: dict[str, Any]) -> str:
 def _refs(one: dict[str, Any]) -> Iterator[str]:
     if "$ref" in one:
         yield one["$ref"]
-    for each in one.get("anyOf", ()):
-        yield from _refs(each)
+    for each in (*one.get("anyOf", ()), one.get("additionalProperties")):
+        if isinstance(each, dict):
+            yield from _refs(each)
 
 
 def _name(ref: str) -> str:
@@ -164,6 +166,8 @@ def _kind(one: dict[str, Any], schema: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(kinds))
     if one.get("type") == "array":
         return f"list of {_kind(one.get('items', {}), schema)}"
+    if isinstance(one.get("additionalProperties"), dict) and "$ref" in one["additionalProperties"]:
+        return f"tables ({_name(one['additionalProperties']['$ref']).removesuffix('Settings').lower()}) by name"
     names = {"integer": "whole number", "boolean": "true or false", "string": "text", "object": "table"}
     return names.get(one.get("type", ""), str(one.get("type", "anything")))
 

@@ -39,6 +39,7 @@ from freehold.settings.environment import with_overrides
 from freehold.settings.load import Loaded, load
 from freehold.settings.location import Endpoints, write_endpoints
 from freehold.settings.tree import Settings
+from freehold.settings.weights import chosen, folders
 
 FIRST_KEY = Key(id="", name="default", label=Label(Level.INTERNAL), created_by="up")
 READY_SECONDS = 120.0
@@ -114,7 +115,7 @@ class _Up:
         if not settings.enabled:
             deploy(run, (), 0, 0, 1)
             return 0
-        models = admit(Path(settings.weights), Store(self.home / "store", self.identity), time.time)
+        models = admit(chosen(folders(settings.weights)), Store(self.home / "store", self.identity), time.time)
         for one in deploy(run, models, settings.threads, settings.context_tokens, settings.slots):
             log = self.home / "logs" / f"engine-{one.name}.log"
             self.supervisor.start(command(one, self.home / "store", self.identity, log))

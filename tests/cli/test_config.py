@@ -131,3 +131,10 @@ def test_no_colour_is_a_word_not_a_code(cli, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in cli("doctor").out
     assert "[ok] python" in cli("doctor").out
+
+
+def test_a_fetch_leaves_what_is_there(cli, weights):
+    told = cli("models", "fetch", "--into", str(weights))
+    assert told.code == 0
+    assert sorted(told.out.split()) == [str(one) for one in sorted(weights.glob("*.gguf"))]
+    assert "downloading" not in told.err

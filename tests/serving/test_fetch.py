@@ -84,7 +84,7 @@ def test_without_the_cache_nothing_is_admitted_and_the_way_out_is_told(tmp_path)
     store = Store(tmp_path / "store", Identity.load(tmp_path / "key"))
     with pytest.raises(Unavailable) as raised:
         admit(tmp_path / "cache", store, lambda: 0.0)
-    assert raised.value.hint.endswith("make setup")
+    assert raised.value.hint.endswith("freehold models fetch")
 
 
 def test_what_set_up_made_is_admitted_with_its_papers(weights, tmp_path):

@@ -16,6 +16,7 @@ from freehold.ledger.meter import Price
 from freehold.policy.targets import Target
 from freehold.settings import compile as compiled
 from freehold.settings.load import parse
+from freehold.settings.problems import InvalidConfig
 
 OWNED = tuple(
     Target(
@@ -128,6 +129,21 @@ def test_a_price_in_the_file_wins_over_the_list():
     priced = text + "price = { input = 1.25, output = 10, as_of = 2026-02-03 }\n"
     found = next(one for one in routes(priced, list_price=listed).targets if one.name == "t")
     assert (found.price.input, found.price.as_of) == (Decimal("1.25"), "2026-02-03")
+
+
+def test_an_embedded_model_costs_what_the_file_says_and_nothing_where_it_says_nothing():
+    text = "[serving.prices.owned-chat]\ninput = 0.02\noutput = 0.08\nas_of = 2026-11-22\n"
+    priced = {one.name: one.price for one in routes(text).targets}
+    assert (priced["owned-chat"].input, priced["owned-chat"].output) == (Decimal("0.02"), Decimal("0.08"))
+    assert priced["owned-chat"].source == "freehold.toml"
+    assert priced["owned-embed"] == OWNED[1].price
+
+
+def test_a_price_for_an_embedded_model_that_is_not_there_is_told():
+    with pytest.raises(InvalidConfig) as told:
+        settings("[serving.prices.owned-caht]\ninput = 1\noutput = 1\nas_of = 2026-11-22\n")
+    assert "owned-caht" in str(told.value)
+    assert "owned-chat" in str(told.value)
 
 
 def test_a_provider_that_is_no_known_vendor_has_no_list_price():

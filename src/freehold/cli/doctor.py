@@ -7,7 +7,6 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -60,9 +59,11 @@ def _python(_place: Place) -> Iterator[Finding]:
 
 
 def _config(place: Place) -> Iterator[Finding]:
+    from freehold.serving.fetch import ready
     from freehold.settings.environment import resolve_secret
     from freehold.settings.load import load
     from freehold.settings.problems import InvalidConfig
+    from freehold.settings.weights import chosen, folders
 
     try:
         loaded = load(place.config, place.home_option)
@@ -81,13 +82,13 @@ def _config(place: Place) -> Iterator[Finding]:
         except FreeholdError as error:
             yield Finding("warn", f"provider {name}", f"{error.message} (here; the instance may see it)", error.hint)
     if settings.serving.enabled and not (place.home / "store" / "models").exists():
-        weights = Path(settings.serving.weights)
-        there = any(weights.glob("*.gguf"))
+        weights = chosen(folders(settings.serving.weights))
+        there = ready(weights)
         yield Finding(
             "ok" if there else "fail",
             "models",
             f"the embedded models are in {weights}" if there else f"no embedded models in {weights}",
-            "" if there else "fetch them: make setup (or set enabled = false in [serving])",
+            "" if there else "fetch them, once: freehold models fetch (or set enabled = false in [serving])",
         )
 
 

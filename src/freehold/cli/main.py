@@ -19,7 +19,7 @@ COMMANDS = (
     ("config", "freehold.toml: init, check, show, schema"),
     ("doctor", "what is well and what is not, each with its fix"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
-    ("models", "owned models in the store: list, show, verify"),
+    ("models", "owned models: fetch, list, show, verify"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify"),
     ("routes", "what clients may name in `model`: list, show, explain"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
-from freehold.cli.output import emit_json, fields, json_option, mark, table
+from freehold.cli.output import emit_json, fields, json_option, mark, say, table
 from freehold.cli.place import Place
 
 
@@ -69,6 +70,28 @@ def verify(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None
             click.echo(f"{mark('ok', 'green') if one['good'] else mark('fail', 'red')} {one['name']}: {one['reason']}")
     if not all(one["good"] for one in found):
         ctx.exit(4)
+
+
+@models.command()
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Folder; as [serving] weights, without.")
+@json_option
+@click.pass_obj
+def fetch(place: Place, into: Path | None, *, as_json: bool) -> None:
+    """Download the weights of the embedded models, check them against their pins and convert them.
+
+    A part of set-up: no other command downloads anything. What is there already is left as it is.
+    """
+    from freehold.serving.fetch import fetch_all
+    from freehold.settings.load import load
+    from freehold.settings.weights import folders
+
+    folder = into or folders(load(place.config, place.home_option).settings.serving.weights)[0]
+    files = [str(one) for one in fetch_all(folder.absolute(), say)]
+    if as_json:
+        emit_json(files)
+    else:
+        for one in files:
+            click.echo(one)
 
 
 def _size(one: dict[str, Any]) -> str:

@@ -346,7 +346,7 @@ class BadArtefact(FreeholdError):
     """An artefact's bytes do not match its digest, or its form is not allowed."""
 
     code = "FH-ART-001"
-    hint_text = "see which file: freehold models verify; fetch it again: make setup"
+    hint_text = "see which file: freehold models verify; fetch it again: freehold models fetch"
 
 
 class BadSignature(BadArtefact):

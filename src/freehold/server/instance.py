@@ -70,7 +70,7 @@ class Instance:
     def restart_needed(self) -> tuple[str, ...]:
         """Tables that were changed since the start and are read at the start only."""
         now, then = self.loaded.settings, self.started
-        return tuple(name for name in READ_AT_START if getattr(now, name) != getattr(then, name))
+        return tuple(name for name in READ_AT_START if _at_start(now, name) != _at_start(then, name))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -107,3 +107,8 @@ class Instance:
         except BaseException:
             self.loaded = before
             raise
+
+
+def _at_start(settings: Settings, table: str) -> object:
+    """What of a table is read at the start only: the prices in [serving] are taken in at once."""
+    return settings.serving.model_copy(update={"prices": {}}) if table == "serving" else getattr(settings, table)

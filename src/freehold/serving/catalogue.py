@@ -15,6 +15,8 @@ from freehold.core.errors import Unavailable
 from freehold.registry.artefacts import Blob, Kind, Making, Manifest, Origin, Store
 from freehold.registry.packages import Member, Package
 
+FETCH = "fetch them, once: freehold models fetch"
+
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """One model that set-up makes ready. `sha256` and `size` (bytes) pin the finished GGUF file."""
@@ -122,7 +124,7 @@ def admit(cache: Path, store: Store, clock: Clock) -> tuple[Manifest, ...]:
         if manifest is None or manifest.files[0].sha256 != model.sha256:
             path = cache / model.file
             if not path.exists():
-                raise Unavailable(f"the weights of {model.name} are not in {cache}", hint="fetch them: make setup")
+                raise Unavailable(f"the weights of {model.name} are not in {cache}", hint=FETCH)
             manifest = store.admit(manifest_of(model, clock()), {model.file: path}, link=True)
         found.append(manifest)
     return tuple(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from freehold.core.section import Count, Flag, Section
+from freehold.gateway.settings import PriceSettings
 
 
 class ServingSettings(Section):
@@ -17,5 +18,12 @@ class ServingSettings(Section):
     context_tokens: Count = Field(16384, description="Context window of the embedded chat model, over all its slots.")
     slots: Count = Field(4, description="Calls the embedded chat model answers at once.")
     weights: str = Field(
-        ".cache/models", description="Folder where set-up left the embedded models; relative to the file's own folder."
+        "",
+        description="Folder of the embedded models' weights, relative to the file's own; where empty, where "
+        "`freehold models fetch` leaves them.",
+    )
+    prices: dict[Literal["owned-chat", "owned-embed"], PriceSettings] = Field(
+        default_factory=dict,
+        description="What the embedded models cost you, by target: `[serving.prices.owned-chat]`, "
+        "`[serving.prices.owned-embed]`.",
     )

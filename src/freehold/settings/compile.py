@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from freehold.core.label import Label, Level, parse_label
 from freehold.gateway.providers.vendors import vendor
 from freehold.gateway.routing.types import Arm, Route, Routes
@@ -38,7 +40,7 @@ def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = 
     configured = [_route(name, one, settings) for name, one in settings.routes.items()]
     aliases = [(alias, name) for name, one in settings.routes.items() for alias in one.aliases]
     return Routes(
-        targets=tuple(sorted([*targets, *(owned if settings.serving.enabled else ())], key=lambda one: one.name)),
+        targets=tuple(sorted([*targets, *_priced(owned, settings)], key=lambda one: one.name)),
         routes=tuple(sorted([*configured, *mine], key=lambda one: one.name)),
         aliases=tuple(sorted(aliases)),
     )
@@ -99,6 +101,14 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
         quirks=tuple(sorted({*(row.quirks if row else ()), *provider.quirks, *one.quirks})),
         tls_ca=provider.tls_ca,
     )
+
+
+def _priced(owned: Sequence[Target], settings: Settings) -> list[Target]:
+    """The embedded models with what they cost here; nothing where nobody said."""
+    if not settings.serving.enabled:
+        return []
+    prices: dict[str, Price] = {name: _price(one) for name, one in settings.serving.prices.items()}
+    return [replace(one, price=prices.get(one.name, one.price)) for one in owned]
 
 
 def _price(one: PriceSettings) -> Price:
