@@ -20,6 +20,8 @@ from freehold.core.errors import JournalUnavailable
 from freehold.ledger.frames import Attempt, Body, Close, Frame, Open, Refused
 
 SEGMENT_BYTES = 64 << 20
+MAX_KEPT = 100_000
+"""Most frames kept for later while the disk takes none; the oldest go first."""
 _HEAD = struct.Struct("<II")
 _MAX_FRAME = 256 << 20
 _encode = msgspec.msgpack.Encoder().encode
@@ -100,6 +102,7 @@ class Journal:
         self._soon = soon
         self._defect = defect
         self.strict = strict
+        self._due = False
         self._sequence = 0
         self._handle = -1
         self._size = 0
@@ -131,7 +134,8 @@ class Journal:
             if then is not None:
                 then(None)
                 then = None
-        elif not self._frames:
+        elif not self._due:
+            self._due = True
             self._soon(self.flush)
         payload = _encode(frame)
         self._frames.append(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
@@ -141,6 +145,7 @@ class Journal:
     def flush(self) -> None:
         """Write what this turn gathered and say so to those who wait."""
         frames, waiting = self._frames, self._then
+        self._due = False
         if not frames:
             return
         self._frames, self._then = [], []
@@ -157,6 +162,8 @@ class Journal:
         except OSError as error:
             self.broken = True
             self._cut()
+            # Whoever waits is refused, but what happened is still to be told: first thing with the next flush.
+            self._frames = frames[-MAX_KEPT:]
             failed = JournalUnavailable(f"the journal cannot be written: {error.strerror}", retry_after=5)
         for one in waiting:
             try:
