@@ -2,68 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import threading
-import time
-from urllib.parse import urlsplit
-
 import pytest
 
-from tests.e2e.instance import Instance, filled, until
+from tests.e2e.instance import filled, until
+from tests.e2e.sdks import ask, openai_client
+from tests.e2e.traffic import Traffic, traffic
+from tests.fakes.wire import Fault
 
 MAIN = '[routes.main]\ntargets = ["gpt"]\n'
 CONFIG = MAIN
-BODY = json.dumps({"model": "main", "messages": [{"role": "user", "content": "hello"}]})
 
 
-class Traffic:
-    """Callers on kept connections, one call after the other; remembers where each went and what was no success."""
-
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-        self.went: list[str] = []
-        self.bad: list[object] = []
-        self.over = threading.Event()
-
-    def call(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(self.instance.base).port, timeout=30)
-        headers = {"authorization": f"Bearer {self.instance.key}", "content-type": "application/json"}
-        try:
-            while not self.over.is_set():
-                connection.request("POST", "/v1/chat/completions", BODY, headers)
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status == 200:
-                    self.went.append(answer.headers["x-freehold-target"])
-                else:
-                    self.bad.append((answer.status, body))
-                time.sleep(0.002)
-        except OSError as error:
-            self.bad.append(error)
-        finally:
-            connection.close()
-
-    def more(self, target: str) -> bool:
-        """Have the last calls all gone to `target`?"""
-        return set(self.went[-12:]) == {target}
-
-
-@contextlib.contextmanager
-def traffic(instance):
-    made = Traffic(instance)
-    threads = [threading.Thread(target=made.call) for _ in range(4)]
-    for one in threads:
-        one.start()
-    try:
-        until(lambda: len(made.went) >= 12, "traffic flows")
-        yield made
-    finally:
-        made.over.set()
-        for one in threads:
-            one.join()
-    assert not made.bad, made.bad[:3]
+def only(flow: Traffic, target: str) -> bool:
+    """Have the last calls all gone to `target`?"""
+    return {one for _, one in flow.good[-12:]} == {target}
 
 
 @pytest.fixture
@@ -75,10 +27,11 @@ def put(instance, module_vendors):
 
 
 def test_new_routes_count_at_once_and_no_call_fails(instance, put):
-    with traffic(instance) as flow:
+    with traffic(Traffic(instance)) as flow:
         for target in ("claude", "gpt", "claude"):
             put(f'[routes.main]\ntargets = ["{target}"]\n')
-            until(lambda: flow.more(target), f"calls go to {target}", within=10)  # noqa: B023  called at once
+            until(lambda: only(flow, target), f"calls go to {target}", within=10)  # noqa: B023  called at once
+    assert not flow.refused and not flow.broken
     versions = {one["call"]["routes_version"] for one in instance.calls()}
     assert len(versions) >= 4
 
@@ -95,12 +48,11 @@ def test_new_routes_count_at_once_and_no_call_fails(instance, put):
 )
 def test_a_bad_file_is_told_and_the_old_one_stays(instance, put, bad):
     before = instance.api("/api/status").json["versions"]
-    with traffic(instance) as flow:
+    with traffic(Traffic(instance)) as flow:
         put(bad)
         until(lambda: instance.api("/api/status").json["problems"], "the problem is told")
-        seen = len(flow.went)
-        until(lambda: len(flow.went) > seen + 20, "traffic goes on")
-        assert set(flow.went) == {"gpt"}
+        flow.more(20)
+    assert {target for _, target in flow.good} == {"gpt"} and not flow.refused and not flow.broken
     assert instance.api("/api/status").json["versions"] == before
     put(CONFIG)
     until(lambda: not instance.api("/api/status").json["problems"], "the problem is over")
@@ -115,9 +67,6 @@ def test_routes_come_and_go(instance, put):
 
 
 def test_a_stream_under_way_ends_by_the_routes_it_began_with(instance, put, fakes):
-    from tests.e2e.sdks import ask, openai_client
-    from tests.fakes.wire import Fault
-
     fakes.openai.fail(Fault("stall_mid", after=6))
     with openai_client(instance) as client:
         stream = client.chat.completions.create(model="main", messages=ask("hello"), stream=True)
