@@ -225,8 +225,7 @@ class Answering(Settling):
         plane, out = self.plane, self.out
         more = self.plan[self.position].named
         if self.lane is not None and self.lane.limited and self.caller is not None:
-            pairs = self.dialect.headers(self.request_id, self.caller.limits(), plane.coarse)[1:]
-            more += b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+            more += self.dialect.limit_lines(self.caller.limits(), plane.coarse)
         if out.dropped:
             more += b"x-freehold-dropped: %b\r\n" % ", ".join(out.dropped).encode("ascii", "replace")
         if not self.inbound.keep_alive:

@@ -139,6 +139,9 @@ class Dialect(Protocol):
         `limits` are (`requests` or `tokens`, limit, remaining, seconds until reset); `now` is Unix seconds.
         """
 
+    def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
+        """The lines of `headers` for the limits alone, ready for a response head."""
+
 
 class Restore(Protocol):
     """Undoes on the answer what a driver did to the request."""

@@ -71,3 +71,7 @@ class AnthropicCountTokens(Untranslated):
     ) -> list[tuple[bytes, bytes]]:
         """`request-id` and `anthropic-ratelimit-*`."""
         return wire.headers(request_id, limits, now)
+
+    def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
+        """`anthropic-ratelimit-*`, ready for a response head."""
+        return wire.limit_lines(limits, now)

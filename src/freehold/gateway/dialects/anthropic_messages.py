@@ -147,6 +147,10 @@ class AnthropicMessages:
         """`request-id` and `anthropic-ratelimit-*`."""
         return wire.headers(request_id, limits, now)
 
+    def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
+        """`anthropic-ratelimit-*`, ready for a response head."""
+        return wire.limit_lines(limits, now)
+
 
 class Meter:
     """Usage and end mark off the edges of a relayed stream: input stands at its head, output at its tail."""

@@ -115,15 +115,26 @@ def error_event(error: FreeholdError, request_id: str) -> bytes:
     return b"event: error\ndata: " + _encode(error_value(error, request_id)) + b"\n\n"
 
 
+_LIMIT_LINES = {
+    what: f"{stem}limit: %d\r\n{stem}remaining: %d\r\n{stem}reset: %s\r\n"
+    for what, stem in ((what, f"anthropic-ratelimit-{what}-") for what in ("requests", "tokens"))
+}
+
+
+def limit_lines(limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
+    """`anthropic-ratelimit-*` as header lines; resets are RFC 3339, so `now` (Unix seconds) comes in."""
+    return "".join(
+        [
+            _LIMIT_LINES[what] % (limit, max(0, remaining), at(now + max(0.0, reset)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+            for what, limit, remaining, reset in limits
+        ]
+    ).encode()
+
+
 def headers(request_id: str, limits: Sequence[tuple[str, int, int, float]], now: float) -> list[tuple[bytes, bytes]]:
-    """Request id and `anthropic-ratelimit-*`; resets are RFC 3339, so `now` (Unix seconds) comes in."""
-    found = [(b"request-id", request_id.encode())]
-    for what, limit, remaining, reset in limits:
-        stem = f"anthropic-ratelimit-{what}-"
-        found.append(((stem + "limit").encode(), b"%d" % limit))
-        found.append(((stem + "remaining").encode(), b"%d" % max(0, remaining)))
-        found.append(((stem + "reset").encode(), at(now + max(0.0, reset)).strftime("%Y-%m-%dT%H:%M:%SZ").encode()))
-    return found
+    """Request id and `anthropic-ratelimit-*`."""
+    lines = [b"request-id: " + request_id.encode(), *limit_lines(limits, now).split(b"\r\n")]
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines) if name]
 
 
 def _status(error: FreeholdError) -> int:

@@ -156,6 +156,10 @@ class OpenAiChat:
         """`x-request-id` and `x-ratelimit-*`."""
         return wire.headers(request_id, limits)
 
+    def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
+        """`x-ratelimit-*`, ready for a response head."""
+        return wire.limit_lines(limits)
+
 
 class Meter:
     """Usage and end mark off the edges of a relayed stream."""

@@ -70,3 +70,7 @@ class OpenAiEmbeddings(Untranslated):
     ) -> list[tuple[bytes, bytes]]:
         """`x-request-id` and `x-ratelimit-*`."""
         return wire.headers(request_id, limits)
+
+    def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
+        """`x-ratelimit-*`, ready for a response head."""
+        return wire.limit_lines(limits)

@@ -109,14 +109,23 @@ def error_event(error: FreeholdError) -> bytes:
     return b"data: " + _encode({"error": error_object(error)}) + b"\n\n"
 
 
+_LIMIT_LINES = {
+    what: f"x-ratelimit-limit-{what}: %d\r\nx-ratelimit-remaining-{what}: %d\r\nx-ratelimit-reset-{what}: %s\r\n"
+    for what in ("requests", "tokens")
+}
+
+
+def limit_lines(limits: Sequence[tuple[str, int, int, float]]) -> bytes:
+    """`x-ratelimit-*` as header lines; resets are durations."""
+    return "".join(
+        [_LIMIT_LINES[what] % (limit, max(0, remaining), duration(reset)) for what, limit, remaining, reset in limits]
+    ).encode()
+
+
 def headers(request_id: str, limits: Sequence[tuple[str, int, int, float]]) -> list[tuple[bytes, bytes]]:
-    """Request id and `x-ratelimit-*`; resets are durations."""
-    found = [(b"x-request-id", request_id.encode())]
-    for what, limit, remaining, reset in limits:
-        found.append((f"x-ratelimit-limit-{what}".encode(), b"%d" % limit))
-        found.append((f"x-ratelimit-remaining-{what}".encode(), b"%d" % max(0, remaining)))
-        found.append((f"x-ratelimit-reset-{what}".encode(), duration(reset).encode()))
-    return found
+    """Request id and `x-ratelimit-*`."""
+    lines = [b"x-request-id: " + request_id.encode(), *limit_lines(limits).split(b"\r\n")]
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines) if name]
 
 
 def duration(seconds: float) -> str:
