@@ -50,7 +50,7 @@ class Egress:
         except ssl.SSLError as error:
             raise UpstreamUnreachable(f"TLS to {origin} failed: {error.reason or 'handshake'}") from None
         except OSError as error:
-            raise UpstreamUnreachable(f"{origin} cannot be reached: {error.strerror or 'no such host'}") from None
+            raise UpstreamUnreachable(f"{origin} cannot be reached: {_reason(error, tls=bool(context))}") from None
         return protocol
 
     def _context(self, tls_ca: str) -> ssl.SSLContext:
@@ -60,6 +60,11 @@ class Egress:
             found.minimum_version = ssl.TLSVersion.TLSv1_2
             self._contexts[tls_ca] = found
         return found
+
+
+def _reason(error: OSError, *, tls: bool) -> str:
+    """In words; a peer that just hangs up, or several addresses that failed, have no `strerror`."""
+    return error.strerror or str(error) or f"the connection was closed{' in the TLS handshake' if tls else ''}"
 
 
 def send(sink: Sink, origin: Origin, permit: Permit, head: bytes, now: float) -> None:

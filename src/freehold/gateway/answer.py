@@ -6,6 +6,7 @@ Nothing goes to the caller before the answer's first event is seen to be one; th
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
@@ -41,6 +42,9 @@ class Answering(Settling):
     paused = False
     """Does the caller read too slowly just now?"""
     _hash: HASH = None  # type: ignore[assignment]  # made with the stream
+    _update: Callable[[bytes], None] | None = None
+    """Digests what is delivered; None where no receipt vouches for it."""
+    _idle_seconds = 0.0
 
     def fail(self, error: FreeholdError) -> None:
         """The attempt is lost; the first third decides what follows."""
@@ -67,6 +71,8 @@ class Answering(Settling):
         http11 = self.inbound.http11
         frame = chunk if http11 else plain
         self._hash = hashlib.sha256()
+        self._update = self._hash.update if self.plane.receipts else None
+        self._idle_seconds = self.plan[self.position].target.idle_seconds
         if out.decoded:
             decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek, created=int(self.at))
             self._stream = Translated(decoder, out.restore, encoder, frame)
@@ -80,9 +86,17 @@ class Answering(Settling):
 
     def answer_raw(self, raw: bytes, content: bytes, whole: bool) -> None:
         """Raw bytes of a stream; the last chunk waits until the end mark is checked and the close is written."""
-        self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
+        self.deadline = self.plane.coarse + self._idle_seconds
         stream = self._stream
         assert stream is not None
+        if self.committed and content and not (whole or self._held or raw.endswith(LAST_CHUNK_BEGUN)):
+            # Nearly every read of a stream: watch it and pass it on.
+            stream.feed(content)
+            if self._update is not None:
+                self._update(content)
+            self.delivered += len(content)
+            self.connection.write(raw)
+            return
         if self._held:
             raw, self._held = self._held + raw, b""
         try:
@@ -93,7 +107,8 @@ class Answering(Settling):
                 if self._first:
                     content, self._first = self._first, b""
                 stream.feed(content)
-                self._hash.update(content)
+                if self._update is not None:
+                    self._update(content)
                 self.delivered += len(content)
             elif not self.committed and not whole:  # framing alone is no answer yet
                 self._held = raw
@@ -117,7 +132,7 @@ class Answering(Settling):
         """Content of a stream, on through whatever way was chosen."""
         stream = self._stream
         assert stream is not None
-        self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
+        self.deadline = self.plane.coarse + self._idle_seconds
         try:
             if not self.committed and not self.out.decoded:
                 if not self._judge_first(content):
@@ -252,7 +267,8 @@ class Answering(Settling):
         content = data
         if self.inbound.http11:
             content = data[data.index(b"\r\n") + 2 : -2]
-        self._hash.update(content)
+        if self._update is not None:
+            self._update(content)
         self.delivered += len(content)
         if self.capturing:
             if self._captured is None:
@@ -278,7 +294,10 @@ class Answering(Settling):
             connection.write(last)
             connection.done(keep)
 
-        self.settle("ok", 200, reply, digest=self._hash.digest())
+        self.settle("ok", 200, reply, digest=self._digest())
+
+    def _digest(self) -> bytes:
+        return self._hash.digest() if self._update is not None else b""
 
     def break_off(self, error: FreeholdError) -> None:
         """The answer had begun: say so where the framing is ours, and close without the mark of an end."""
@@ -292,7 +311,7 @@ class Answering(Settling):
             connection.write(last)
             connection.close()
 
-        self.settle("broken", 200, cut, error=error.code, digest=self._hash.digest())
+        self.settle("broken", 200, cut, error=error.code, digest=self._digest())
 
     def pause(self) -> None:
         """The caller reads slowly: so do we, for a while."""
@@ -306,4 +325,4 @@ class Answering(Settling):
         if self.upstream is not None and not self.upstream.closed:
             self.upstream.transport.resume_reading()
             self.paused = False
-            self.deadline = self.plane.coarse + self.plan[self.position].target.idle_seconds
+            self.deadline = self.plane.coarse + self._idle_seconds

@@ -27,6 +27,8 @@ WAIT_SECONDS = 2.0
 """Longest a call waits for the authority."""
 PART = Decimal(50)
 """A slice is at least a fiftieth of its budget where there is that much."""
+FIRST_PAUSE, LAST_PAUSE = 0.05, 0.5
+"""Seconds between attempts to reach the authority."""
 CALLS_AHEAD = Decimal(20)
 _LENGTH = struct.Struct("<I")
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,11 +66,13 @@ class LeaseClient(asyncio.Protocol):
     async def keep_connected(self, path: Path) -> None:
         """Connect to the socket at `path`, again and again; ends only by cancellation."""
         loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE
         while True:
-            if self._transport is None:
+            if self._transport is None and self.budgets:
                 with contextlib.suppress(OSError):
                     await loop.create_unix_connection(lambda: self, str(path))
-            await asyncio.sleep(0.05 if self._transport is None else 0.5)
+            pause = FIRST_PAUSE if self._transport is not None else min(pause * 1.5, LAST_PAUSE)
+            await asyncio.sleep(pause)
 
     # From the transport
 
