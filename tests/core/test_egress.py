@@ -55,3 +55,18 @@ def test_what_cannot_be_reached_is_said_so() -> None:
     egress.allowed = frozenset({HERE})
     with pytest.raises(UpstreamUnreachable):
         asyncio.run(egress.connect(HERE, asyncio.Protocol, 5.0))
+
+
+def test_a_peer_that_hangs_up_in_the_handshake_is_not_taken_for_an_unknown_host() -> None:
+    async def reason() -> str:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        origin = Origin("https", "127.0.0.1", server.sockets[0].getsockname()[1])
+        egress = Egress()
+        egress.allowed = frozenset({origin})
+        async with server:
+            with pytest.raises(UpstreamUnreachable) as caught:
+                await egress.connect(origin, asyncio.Protocol, 5.0)
+        return caught.value.message
+
+    told = asyncio.run(reason()).partition(" cannot be reached: ")[2]
+    assert told and "host" not in told

@@ -230,27 +230,29 @@ def vendors() -> Iterator[Vendors]:
         yield Vendors(openai, anthropic)
 
 
-def filled(text: str, fakes: Vendors, *, owned: bool) -> str:
-    """A configuration: the head that all share, then what is given, with addresses filled in."""
+def filled(text: str, fakes: Vendors, *, owned: bool, gateway: str = "") -> str:
+    """A configuration: the head that all share (with more for its table [gateway]), then what is given; addresses
+    filled in.
+    """
     values = {
         "owned": "true" if owned else "false",
         "weights": str(CACHE),
         "openai": f"http://127.0.0.1:{fakes.openai.port}",
         "anthropic": f"http://127.0.0.1:{fakes.anthropic.port}",
     }
-    found = HEAD + text
+    found = HEAD.replace("[gateway]\n", f"[gateway]\n{gateway}") + text
     for name, value in values.items():
         found = found.replace(f"@{name}", value)
     return found
 
 
 @contextlib.contextmanager
-def running(folder: Path, text: str, fakes: Vendors, *, owned: bool = False) -> Iterator[Instance]:
+def running(folder: Path, text: str, fakes: Vendors, *, owned: bool = False, gateway: str = "") -> Iterator[Instance]:
     """A new instance in `folder`. Skips where it would need weights that are not there."""
     if owned and not ready(CACHE):
         pytest.skip(f"no weights in {CACHE}: run `make setup`")
     config, home, log = folder / "freehold.toml", folder / "home", folder / "up.log"
-    config.write_text(filled(text, fakes, owned=owned))
+    config.write_text(filled(text, fakes, owned=owned, gateway=gateway))
     keys = {"E2E_OPENAI_KEY": fakes.openai.key, "E2E_ANTHROPIC_KEY": fakes.anthropic.key}
     command = [*FREEHOLD, "--home", str(home), "--config", str(config), "up", "--json"]
     with log.open("wb") as out:
