@@ -6,7 +6,6 @@ Nothing goes to the caller before the answer's first event is seen to be one; th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
@@ -24,6 +23,8 @@ MAX_ERROR_BYTES = 1 << 20
 ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
 FIRST_BYTES = 24
 """So many bytes of the first event tell an error from an answer."""
+PASSED_MOST = 64
+"""Reads of a stream that are metered and digested at once: each for itself would cost more than passing it on."""
 LAST_CHUNK_BEGUN = (b"0", b"0\r", b"0\r\n", b"0\r\n\r")
 SLOW_CALLER_SECONDS = 300.0
 PASSED_ON = frozenset({400, 413, 422})
@@ -42,8 +43,6 @@ class Answering(Settling):
     paused = False
     """Does the caller read too slowly just now?"""
     _hash: HASH = None  # type: ignore[assignment]  # made with the stream
-    _update: Callable[[bytes], None] | None = None
-    """Digests what is delivered; None where no receipt vouches for it."""
     _idle_seconds = 0.0
 
     def fail(self, error: FreeholdError) -> None:
@@ -72,6 +71,7 @@ class Answering(Settling):
         frame = chunk if http11 else plain
         self._hash = hashlib.sha256()
         self._update = self._hash.update if self.plane.receipts else None
+        self._passed = []
         self._idle_seconds = self.plan[self.position].target.idle_seconds
         if out.decoded:
             decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek, created=int(self.at))
@@ -87,16 +87,16 @@ class Answering(Settling):
     def answer_raw(self, raw: bytes, content: bytes, whole: bool) -> None:
         """Raw bytes of a stream; the last chunk waits until the end mark is checked and the close is written."""
         self.deadline = self.plane.coarse + self._idle_seconds
-        stream = self._stream
-        assert stream is not None
         if self.committed and content and not (whole or self._held or raw.endswith(LAST_CHUNK_BEGUN)):
-            # Nearly every read of a stream: watch it and pass it on.
-            stream.feed(content)
-            if self._update is not None:
-                self._update(content)
-            self.delivered += len(content)
+            # Nearly every read of a stream: pass it on, and look at it together with those that follow.
+            passed = self._passed
+            passed.append(content)
+            if len(passed) >= PASSED_MOST:
+                self._absorb()
             self.connection.write(raw)
             return
+        stream = self._stream
+        assert stream is not None
         if self._held:
             raw, self._held = self._held + raw, b""
         try:
@@ -106,10 +106,7 @@ class Answering(Settling):
                     return
                 if self._first:
                     content, self._first = self._first, b""
-                stream.feed(content)
-                if self._update is not None:
-                    self._update(content)
-                self.delivered += len(content)
+                self._passed.append(content)
             elif not self.committed and not whole:  # framing alone is no answer yet
                 self._held = raw
                 return
@@ -122,6 +119,7 @@ class Answering(Settling):
             if not raw.endswith(LAST_CHUNK):
                 raise UpstreamLied("the target's stream ended with trailers, which are not passed on")
             self._write(raw[: -len(LAST_CHUNK)])
+            self._absorb()
             stream.end()
         except FreeholdError as error:
             self.fail(error)

@@ -55,6 +55,10 @@ class Settling:
     delivered = 0
     _stream: Stream | None = None
     _captured: list[bytes] | None = None
+    _update: Callable[[bytes], None] | None = None
+    """Digests what is delivered; None where no receipt vouches for it."""
+    _passed: list[bytes]
+    """Content that was passed on and not looked at yet. Exists with `_stream`."""
     _first = b""
     _held = b""
 
@@ -85,11 +89,23 @@ class Settling:
             account.stop.health.breaker.succeeded()
         account.end("ok", 200, usage, self.plane.now())
 
+    def _absorb(self) -> None:
+        """Meter and digest what was passed on since the last time. Raises what the stream raises."""
+        passed, stream = self._passed, self._stream
+        if passed and stream is not None:
+            content = passed[0] if len(passed) == 1 else b"".join(passed)
+            passed.clear()
+            stream.feed(content)
+            self.delivered += len(content)
+            if self._update is not None:
+                self._update(content)
+
     def partial_usage(self) -> Usage | None:
         """What a broken answer used: as told, else estimated from what was delivered; None where nothing was."""
         stream = self._stream
         if stream is None or not self.committed:
             return None
+        self._absorb()
         told = stream.usage()
         if told is None or not (told.input or told.output):
             return self.account.estimate(stream.events)

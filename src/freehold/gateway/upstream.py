@@ -113,12 +113,17 @@ class Upstream(asyncio.Protocol):
         if self._extra:
             self._fail(UpstreamLied("the target sent more than one answer"))
             return
+        pieces = self._pieces
+        if not in_head and self._wanted == RAW:
+            content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            receiver.answer_raw(data, content, self._done)
+            return
         if in_head and self._in_head:
             self._head += data
             if len(self._head) > MAX_HEAD_BYTES:
                 self._fail(UpstreamLied("the target's answer has endless headers"))
             return
-        pieces = self._pieces
         if self._wanted == WHOLE:
             self._size += len(data)
             if self._done:
@@ -129,9 +134,8 @@ class Upstream(asyncio.Protocol):
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if self._wanted == RAW:
-            if in_head:
-                data = self._head + data
-                data = data[data.find(b"\r\n\r\n") + 4 :]
+            data = self._head + data
+            data = data[data.find(b"\r\n\r\n") + 4 :]
             if data:
                 receiver.answer_raw(data, content, self._done)
             return
