@@ -243,6 +243,11 @@ def _publish(
     load = result["load"]
     if isinstance(load, dict) and not load["enough"]:
         print("note: the load side is close to its limit; figures per CPU second hold, calls/s are a lower bound\n")
+    noise = result["disturbance"]
+    if isinstance(noise, dict) and noise["disturbed"] * 4 > noise["runs"]:
+        print(
+            f"note: {noise['disturbed']} of {noise['runs']} runs were disturbed by others: repeat on an idle machine\n"
+        )
     folder = OUT if options.quick or options.peers or options.polite or options.shots else ROOT / "results"
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"date": date, "machine": machine(), "cores": {"subject": GATEWAY_CORE, "load": LOAD_CORE}, **result}
