@@ -20,6 +20,8 @@ from freehold.core.errors import JournalUnavailable
 from freehold.ledger.frames import Attempt, Body, Close, Frame, Open, Refused
 
 SEGMENT_BYTES = 64 << 20
+LOOSE_FRAMES = 32
+"""Frames that are written at once where nobody waits for them; more would push what is warm out of the caches."""
 MAX_KEPT = 100_000
 """Most frames kept for later while the disk takes none; the oldest go first."""
 _HEAD = struct.Struct("<II")
@@ -130,20 +132,25 @@ class Journal:
 
     def add(self, frame: Frame, then: Then | None = None) -> None:
         """Write `frame` at the end of this turn, then call `then`."""
-        if not self.strict:
-            if then is not None:
-                then(None)
-                then = None
-        elif not self._due:
+        if not self._due:
             self._due = True
-            self._soon(self.flush)
+            self._soon(self._turn)
         payload = _encode(frame)
         self._frames.append(_HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
         if then is not None:
             self._then.append(then)
 
+    def _turn(self) -> None:
+        """The turn is over. Also where nobody waits for the disk they go on now, together: it saves wake-ups."""
+        if self.strict or len(self._frames) >= LOOSE_FRAMES:
+            self.flush()
+            return
+        self._due = False
+        waiting, self._then = self._then, []
+        self._tell(waiting, None)
+
     def flush(self) -> None:
-        """Write what this turn gathered and say so to those who wait."""
+        """Write what was gathered and say so to those who wait."""
         frames, waiting = self._frames, self._then
         self._due = False
         if not frames:
@@ -165,6 +172,9 @@ class Journal:
             # Whoever waits is refused, but what happened is still to be told: first thing with the next flush.
             self._frames = frames[-MAX_KEPT:]
             failed = JournalUnavailable(f"the journal cannot be written: {error.strerror}", retry_after=5)
+        self._tell(waiting, failed)
+
+    def _tell(self, waiting: list[Then], failed: JournalUnavailable | None) -> None:
         for one in waiting:
             try:
                 one(failed)
