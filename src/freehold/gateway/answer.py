@@ -219,6 +219,7 @@ class Answering(Settling):
     def _answer_error(self, upstream: Upstream, body: bytes) -> None:
         """The target answered with an error: the caller's own mistakes go on as they came."""
         stop = self.plan[self.position]
+        body = stop.without_secret(body)
         error = stop.driver.failure(upstream.status, upstream.headers, body[:MAX_ERROR_BYTES])
         self._release()
         mine = upstream.status in PASSED_ON and not self.out.decoded and not error.retryable

@@ -56,7 +56,9 @@ class ProviderSettings(Section):
     dialects: tuple[str, ...] = Field((), description="Wire protocols it speaks, best first.")
     region: str = Field("", description="Where it runs; the vendor's where empty; targets may say more exactly.")
     owned: Flag = Field(default=False, description="True for an engine on machines of your own.")
-    tls_ca: str = Field("", description="PEM file that its certificate is checked against, besides the system's.")
+    tls_ca: str = Field(
+        "", description="PEM file of the authorities its certificate is checked against, instead of the system's."
+    )
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
         default_factory=dict, description="Headers sent with every call."
     )

@@ -79,6 +79,11 @@ class Stop:
         found = self.heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
         return found
 
+    def without_secret(self, body: bytes) -> bytes:
+        """An error's body without our key, should the target quote it."""
+        secret = self._secret.encode()
+        return body.replace(secret, b"[removed]") if secret else body
+
     def bound(self, body: bytes, peek: Peek, *, images: bool = True) -> Decimal:
         """The most a call should cost in dollars: no token is shorter than a byte, no answer longer than its limit.
 
