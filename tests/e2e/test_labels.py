@@ -90,7 +90,6 @@ def test_a_call_that_may_go_nowhere_is_refused_with_the_reason(house, house_vend
     assert not house_vendors.openai.requests and not house_vendors.anthropic.requests
 
 
-@pytest.mark.xfail(reason="the label of a refused call is not written down")
 def test_the_ledger_knows_the_label_that_was_refused(house):
     assert house.call(say(house, "openai", "gpt", label="restricted").call)["call"]["label"] == "restricted"
 
