@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freehold.core.clock import at
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import FileRefused, FreeholdError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -194,6 +194,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dict(ROLES)[options.role](options.config, home_of(options.config, options.home))
     except FreeholdError as error:
         tell(error)
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        tell(FileRefused.of(error))
         return 1
     return 0
 

@@ -25,6 +25,8 @@ from freehold.core.label import Label, Level
 from freehold.core.log import Log
 from freehold.core.process import Command, Probe, Supervisor
 from freehold.core.restart import Rules
+from freehold.core.startup import started
+from freehold.gateway.settings import GatewaySettings
 from freehold.identity import lifecycle, store
 from freehold.identity.keys import Key
 from freehold.registry.artefacts import Store
@@ -32,13 +34,13 @@ from freehold.server.instance import Audit
 from freehold.server.publish import Publisher
 from freehold.server.token import admin_token
 from freehold.serving.catalogue import admit
-from freehold.serving.deployments import command, deploy, deployed
+from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.settings import last_good
 from freehold.settings.banner import Started
-from freehold.settings.environment import with_overrides
+from freehold.settings.environment import override_name, with_overrides
 from freehold.settings.load import Loaded, load
 from freehold.settings.location import Endpoints, write_endpoints
-from freehold.settings.tree import Settings
+from freehold.settings.tree import AdminSettings, Settings
 from freehold.settings.weights import chosen, folders
 
 FIRST_KEY = Key(id="", name="default", label=Label(Level.INTERNAL), created_by="up")
@@ -101,9 +103,9 @@ class _Up:
             secret = await asyncio.to_thread(self._prepare)
             for one in self._processes(self.loaded.settings):
                 self.supervisor.start(one)
-            await self.supervisor.ready(READY_SECONDS)
-            self._tell(secret, engines)
-            await stop.wait()
+            if await started(self.supervisor, READY_SECONDS, stop):
+                self._tell(secret, engines)
+                await stop.wait()
             sys.stderr.write("stopping\n")
         finally:
             await self.supervisor.close()
@@ -169,10 +171,17 @@ class _Up:
         )
 
     def _tell(self, secret: str, engines: int) -> None:
-        endpoints = _endpoints(self.loaded.settings)
-        took = time.monotonic() - self.began
-        started = Started(endpoints, secret, str(FIRST_KEY.label), str(self.home), engines, took)
-        sys.stdout.write(self.parts.tell(started))
+        settings = self.loaded.settings
+        found = Started(
+            endpoints=_endpoints(settings),
+            secret=secret,
+            label=str(FIRST_KEY.label),
+            home=str(self.home),
+            engines=engines,
+            seconds=time.monotonic() - self.began,
+            route=CHAT if settings.serving.enabled else next(iter(sorted(settings.routes)), ""),
+        )
+        sys.stdout.write(self.parts.tell(found))
         sys.stdout.flush()
 
     def _told(self, event: str, fields: Mapping[str, object]) -> None:
@@ -194,19 +203,20 @@ def _alone(home: Path) -> int:
 def _with_ports(loaded: Loaded) -> Loaded:
     """Ports 0 as free ports, and every port checked before anything is started."""
     settings = loaded.settings
-    gateway = settings.gateway.model_copy(update={"port": _port(settings.gateway.host, settings.gateway.port)})
-    admin = settings.admin.model_copy(update={"port": _port(settings.admin.host, settings.admin.port)})
+    gateway = settings.gateway.model_copy(update={"port": _port("gateway", settings.gateway)})
+    admin = settings.admin.model_copy(update={"port": _port("admin", settings.admin)})
     chosen = settings.model_copy(update={"gateway": gateway, "admin": admin})
     return msgspec.structs.replace(loaded, settings=chosen)
 
 
-def _port(host: str, port: int) -> int:
+def _port(table: str, wanted: GatewaySettings | AdminSettings) -> int:
+    host, port = wanted.host, wanted.port
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            hint = "stop what listens there, or choose another port in freehold.toml"
+            hint = f"stop what listens there, or choose another: [{table}] port, or {override_name(table, 'port')}=0"
             raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
         return int(probe.getsockname()[1])
 

@@ -133,6 +133,20 @@ def test_no_colour_is_a_word_not_a_code(cli, monkeypatch):
     assert "[ok] python" in cli("doctor").out
 
 
+def test_a_path_that_cannot_be_used_is_an_error_with_a_fix_and_no_traceback(cli, tmp_path):
+    (tmp_path / "file").touch()
+    told = cli("config", "init", str(tmp_path / "file" / "freehold.toml"))
+    assert told.code == 1
+    assert "error[FH-AVA-005]" in told.err
+    assert "\n  fix " in told.err
+
+
+def test_a_receipt_that_is_no_file_and_no_call_is_told_as_that(cli):
+    told = cli("receipts", "verify", "nowhere.json")
+    assert told.code == 2
+    assert "there is no file nowhere.json" in told.err
+
+
 def test_a_fetch_leaves_what_is_there(cli, weights):
     told = cli("models", "fetch", "--into", str(weights))
     assert told.code == 0

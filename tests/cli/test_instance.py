@@ -115,6 +115,37 @@ def test_keys_live_through_commands(running):
     assert "app" in running("keys", "list", "--all").out
 
 
+def test_a_key_may_be_used_the_moment_it_is_shown(running):
+    secret = running("keys", "create", "hasty", "--label", "internal", "--json").json["secret"]
+    request = urllib.request.Request(
+        running.banner["endpoints"]["gateway"] + "/v1/models", headers={"authorization": f"Bearer {secret}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_an_error_of_the_gateway_is_shown_with_its_fix_on_a_line_of_its_own(running):
+    told = running("chat", "--route", "nowhere", "hello").err
+    assert "(hint" not in told
+    assert "\n  fix   list the routes: " in told
+
+
+def test_the_public_key_checks_receipts_of_this_instance_elsewhere(running, tmp_path, call):
+    key = running("receipts", "public-key").out.strip()
+    receipt = until(lambda: running("receipts", "show", call["call"], "--json").json)
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+    elsewhere = ("receipts", "verify", str(tmp_path / "receipt.json"), "--home", str(tmp_path))
+    assert running(*elsewhere, "--public-key", key).code == 0
+    assert running(*elsewhere, "--public-key", "00" * 32).code == 4
+    assert running(*elsewhere).code == 2
+
+
+def test_explain_names_the_versions_in_force(running):
+    explained = running("routes", "explain", "assistant", "--json").json
+    assert explained["policy_version"] >= 1
+    assert explained["routes_version"] >= 1
+
+
 def test_a_restricted_call_never_reaches_the_vendor(running):
     before = len(running.vendor.requests)
     told = running("chat", "--route", "assistant", "--label", "restricted", "--json", "secret plans")
@@ -135,6 +166,18 @@ def test_doctor_finds_everything_well(running):
     assert [one for one in told.json if one["state"] == "fail"] == []
     assert {"gateway", "writer", "admin", "worker"} <= {one["about"] for one in told.json}
     assert told.code == 0
+
+
+def test_doctor_names_a_provider_without_its_key(running):
+    more = '[providers.poor]\nbase_url = "http://127.0.0.1:9/v1"\napi_key = "${env:NOT_SET_ANYWHERE}"\n'
+    running.config.write_text(config(running.vendor, more + '[targets.poor]\nprovider = "poor"\n'))
+    until(lambda: "poor" in running("providers", "list").out)
+    told = running("doctor")
+    assert told.code == 1
+    assert "[fail] provider poor: ${env:NOT_SET_ANYWHERE} leads to nothing\n       fix " in told.out
+    assert "NOT_SET_ANYWHERE is not set (fix: " in running("providers", "check", "poor").out
+    running.config.write_text(config(running.vendor))
+    until(lambda: "poor" not in running("providers", "list").out)
 
 
 def test_a_change_of_the_file_is_taken_in_and_a_bad_one_is_not(running):

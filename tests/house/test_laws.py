@@ -11,7 +11,7 @@ import pytest
 from tests.house.sources import PACKAGE, ROOT, name_of, package_files, tracked, tree
 
 OPENS_SOCKETS = {
-    "cli/chat.py": "a client of the gateway",
+    "cli/door.py": "a client of the gateway",
     "cli/client.py": "a client of the management API",
     "cli/doctor.py": "asks whether the listeners answer",
     "core/egress.py": "the one way out of the data path",

@@ -83,6 +83,9 @@ def show(place: Place, call: str, *, as_json: bool) -> None:
         *_named(one, ("policy_version", "routes_version", "dropped", "budgets")),
     ]
     fields(pairs)
+    if not found["attempts"]:
+        click.echo("\nno attempts: it was refused before anything was sent")
+        return
     click.echo()
     rows = [
         {**each, "cost": _money(each["cost"]), "took": _seconds(each["ended"] - each["started"])}

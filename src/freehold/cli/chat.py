@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
-import ssl
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
 from freehold.cli.client import Refused, segment
 from freehold.cli.commands import Verb
+from freehold.cli.door import Door
 from freehold.cli.output import emit_json, json_option, say
 from freehold.cli.place import Place
-from freehold.core.errors import NotRunning, Unavailable, UpstreamLied
+from freehold.core.errors import NotRunning, UpstreamLied
 
 if TYPE_CHECKING:
     from freehold.settings.location import Endpoints
@@ -40,18 +38,19 @@ def chat(place: Place, text: tuple[str, ...], route: str, label: str, max_tokens
     Uses the key in FREEHOLD_KEY, else one made for this talk, which ends with it.
     """
     with _key(place, label) as (key, endpoints):
-        door = _Door(endpoints, key, {"model": route, "max_tokens": max_tokens, "stream": True})
+        door = Door(endpoints, key)
         door.wait_for_key()
+        talk = _Talk(door, {"model": route, "max_tokens": max_tokens, "stream": True})
         if text:
             turns = [{"role": "user", "content": " ".join(text)}]
-            answer = door.ask(turns, echo=not as_json)
+            answer = talk.ask(turns, echo=not as_json)
             if as_json:
                 emit_json(answer)
             return
-        _talk(door)
+        _converse(talk)
 
 
-def _talk(door: _Door) -> None:
+def _converse(talk: _Talk) -> None:
     turns: list[dict[str, str]] = []
     say("Ctrl-D ends the talk")
     while True:
@@ -59,7 +58,7 @@ def _talk(door: _Door) -> None:
             turns.append({"role": "user", "content": click.prompt(">", prompt_suffix=" ", err=True)})
         except click.Abort:
             return
-        answer = door.ask(turns, echo=True)
+        answer = talk.ask(turns, echo=True)
         turns.append({"role": "assistant", "content": answer["content"]})
 
 
@@ -85,18 +84,16 @@ def _key(place: Place, label: str) -> Iterator[tuple[str, Endpoints]]:
         client.post(f"/api/keys/{segment(name)}/revoke")
 
 
-class _Door:
-    """The gateway, spoken to in the OpenAI dialect."""
+class _Talk:
+    """One route, spoken to in the OpenAI dialect."""
 
-    def __init__(self, endpoints: Endpoints, key: str, fixed: dict[str, Any]) -> None:
-        self._parts = urlsplit(endpoints.gateway)
-        self._certificate = endpoints.certificate
-        self._key = key
+    def __init__(self, door: Door, fixed: dict[str, Any]) -> None:
+        self._door = door
         self._fixed = fixed
 
     def ask(self, turns: list[dict[str, str]], *, echo: bool) -> dict[str, Any]:
         """The answer's text and the call's id; streamed to standard output where `echo` is set."""
-        response = self._send(json.dumps({**self._fixed, "messages": turns}).encode())
+        response = self._door.post("/v1/chat/completions", {**self._fixed, "messages": turns})
         pieces: list[str] = []
         ended = False
         for line in response:
@@ -121,44 +118,3 @@ class _Door:
             raise UpstreamLied("the stream ended before its end mark")
         found = {name: response.getheader(name) for name in ("x-request-id", "x-freehold-target")}
         return {"content": "".join(pieces), "call": found["x-request-id"], "target": found["x-freehold-target"]}
-
-    def _send(self, body: bytes) -> http.client.HTTPResponse:
-        """Raises Refused, NotRunning."""
-        response = self._once("POST", "/v1/chat/completions", body)
-        if response.status != 200:
-            raise self._error(response)
-        return response
-
-    def wait_for_key(self) -> None:
-        """A key made a moment ago reaches the gateway with the next snapshot: ask for the models until it counts."""
-        for _ in range(50):
-            if self._once("GET", "/v1/models", b"").status != 401:
-                return
-            time.sleep(0.1)
-
-    def _once(self, method: str, path: str, body: bytes) -> http.client.HTTPResponse:
-        host, port = self._parts.hostname or "127.0.0.1", self._parts.port
-        if self._parts.scheme == "https":
-            context = ssl.create_default_context()
-            if self._certificate:  # our own: trusted as it is, whoever issued it
-                context.load_verify_locations(self._certificate)
-                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            made: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=300, context=context)
-        else:
-            made = http.client.HTTPConnection(host, port, timeout=300)
-        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
-        try:
-            made.request(method, path, body, headers)
-            return made.getresponse()
-        except ssl.SSLError as error:
-            raise Unavailable(f"TLS to the gateway failed: {error.reason}") from None
-        except OSError:
-            raise NotRunning("the gateway does not answer") from None
-
-    @staticmethod
-    def _error(response: http.client.HTTPResponse) -> Refused:
-        try:
-            told = json.loads(response.read())["error"]
-        except (ValueError, KeyError, TypeError):
-            told = {"message": f"the gateway answered {response.status}"}
-        return Refused.of(told)

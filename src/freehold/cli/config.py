@@ -50,7 +50,7 @@ def check(place: Place, *, as_json: bool) -> None:
     if as_json:
         emit_json({"file": file, "problems": []})
     else:
-        click.echo(f"{file or 'no file: the defaults'} is valid")
+        click.echo(f"{file} is valid" if file else "no file: the defaults hold")
 
 
 @config.command()

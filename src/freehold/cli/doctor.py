@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import stat
@@ -18,6 +19,7 @@ from freehold.cli.place import Place
 from freehold.core.errors import FreeholdError
 
 LEAST_FREE_BYTES = 1 << 30
+ANSWER_SECONDS = 3.0
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -60,7 +62,6 @@ def _python(_place: Place) -> Iterator[Finding]:
 
 def _config(place: Place) -> Iterator[Finding]:
     from freehold.serving.fetch import ready
-    from freehold.settings.environment import resolve_secret
     from freehold.settings.load import load
     from freehold.settings.problems import InvalidConfig
     from freehold.settings.weights import chosen, folders
@@ -74,13 +75,8 @@ def _config(place: Place) -> Iterator[Finding]:
     except FreeholdError as error:
         yield Finding("fail", "config", error.message, error.hint)
         return
-    yield Finding("ok", "config", f"{loaded.file or 'no file: the defaults'} is valid")
+    yield Finding("ok", "config", f"{loaded.file} is valid" if loaded.file else "no file: the defaults hold")
     settings = loaded.settings
-    for name, provider in settings.providers.items():
-        try:
-            resolve_secret(provider.api_key)
-        except FreeholdError as error:
-            yield Finding("warn", f"provider {name}", f"{error.message} (here; the instance may see it)", error.hint)
     if settings.serving.enabled and not (place.home / "store" / "models").exists():
         weights = chosen(folders(settings.serving.weights))
         there = ready(weights)
@@ -90,6 +86,38 @@ def _config(place: Place) -> Iterator[Finding]:
             f"the embedded models are in {weights}" if there else f"no embedded models in {weights}",
             "" if there else "fetch them, once: freehold models fetch (or set enabled = false in [serving])",
         )
+
+
+def _keys(place: Place) -> Iterator[Finding]:
+    """Whether every provider's key is there: as the instance sees it where one runs, else as this shell does."""
+    from freehold.settings.environment import resolve_secret
+    from freehold.settings.load import load
+
+    try:
+        for one in place.client().get("/api/providers"):
+            if one["key"] == "missing":
+                fix = "set it where the instance runs and start it anew: freehold up"
+                yield Finding("fail", f"provider {one['name']}", f"{one['api_key']} leads to nothing", fix)
+    except FreeholdError:
+        with contextlib.suppress(FreeholdError):
+            for name, provider in load(place.config, place.home_option).settings.providers.items():
+                try:
+                    resolve_secret(provider.api_key)
+                except FreeholdError as error:
+                    yield Finding("warn", f"provider {name}", f"{error.message}, here", error.hint)
+
+
+def _status(place: Place) -> Iterator[Finding]:
+    try:
+        status = place.client().get("/api/status")
+    except FreeholdError:
+        return
+    if status["problems"]:
+        message = f"{status['problems']} problems in the file; the settings before it are in force"
+        yield Finding("fail", "instance", message, "mend them: freehold config check")
+    if status["restart_needed"]:
+        tables = ", ".join(f"[{one}]" for one in status["restart_needed"])
+        yield Finding("warn", "instance", f"{tables} changed since the start", "start it anew: freehold up")
 
 
 def _prices(place: Place) -> Iterator[Finding]:
@@ -118,23 +146,32 @@ def _home(place: Place) -> Iterator[Finding]:
 
 
 def _snapshots(place: Place) -> Iterator[Finding]:
+    for kind, (version, problem) in _published(place).items():
+        if not version and not problem:
+            yield Finding("warn", "snapshots", f"{kind} is not published yet", "start the instance: freehold up")
+        elif problem:
+            yield Finding("fail", "snapshots", f"{kind}: {problem}", "remove the file and restart: freehold up")
+        else:
+            yield Finding("ok", "snapshots", f"{kind} version {version}, signature holds")
+
+
+def _published(place: Place) -> dict[str, tuple[int, str]]:
+    """Version of each snapshot file (0 where there is none that holds), and what is wrong with it."""
     from freehold.core.crypto import Identity
     from freehold.core.snapshot import read_snapshot
 
     key = place.home / "identity.key"
-    if not key.exists():
-        return
-    identity = Identity(key.read_bytes())
-    for kind in ("keys", "policy", "routes"):
+    found: dict[str, tuple[int, str]] = {}
+    for kind in ("keys", "policy", "routes") if key.exists() else ():
         try:
-            version, _ = read_snapshot(place.home / "snapshots", kind, msgspec.Raw, identity)
+            version, _ = read_snapshot(place.home / "snapshots", kind, msgspec.Raw, Identity(key.read_bytes()))
         except FileNotFoundError:
-            yield Finding("warn", "snapshots", f"{kind} is not published yet", "start the instance: freehold up")
+            found[kind] = (0, "")
         except (FreeholdError, msgspec.MsgspecError) as error:
-            fix = "remove the file and restart: freehold up"
-            yield Finding("fail", "snapshots", f"{kind}: {error}", fix)
+            found[kind] = (0, str(error))
         else:
-            yield Finding("ok", "snapshots", f"{kind} version {version}, signature holds")
+            found[kind] = (version, "")
+    return found
 
 
 def _quarantine(place: Place) -> Iterator[Finding]:
@@ -160,18 +197,31 @@ def _processes(place: Place) -> Iterator[Finding]:
 
 
 def _listeners(place: Place) -> Iterator[Finding]:
+    from freehold.cli.door import Door
     from freehold.settings.location import read_endpoints
 
     endpoints = read_endpoints(place.home)
     if endpoints is None:
         return
-    for name, address in (("gateway", endpoints.gateway), ("management API", endpoints.admin)):
-        parts = urlsplit(address)
-        try:
-            with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=2):
-                yield Finding("ok", name, f"answers at {address}")
-        except OSError:
-            yield Finding("fail", name, f"does not answer at {address}", f"read {place.home / 'logs'}")
+    logs = place.home / "logs"
+    try:
+        told = Door(endpoints, "", ANSWER_SECONDS).get("/readyz")
+    except FreeholdError as error:
+        yield Finding("fail", "gateway", f"{endpoints.gateway}: {error.message}", f"read {logs / 'gateway.log'}")
+    else:
+        good = told["status"] == "ready"
+        message = f"answers at {endpoints.gateway}" + ("" if good else f", and is {told['status']}")
+        yield Finding("ok" if good else "fail", "gateway", message, "" if good else f"read {logs / 'gateway.log'}")
+        for kind, (version, _) in _published(place).items():
+            if told["versions"][kind] < version:
+                message = f"goes by version {told['versions'][kind]} of {kind}: version {version} was refused"
+                yield Finding("fail", "gateway", message, f"read {logs / 'gateway.log'}")
+    parts = urlsplit(endpoints.admin)
+    try:
+        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=ANSWER_SECONDS):
+            yield Finding("ok", "management API", f"answers at {endpoints.admin}")
+    except OSError:
+        yield Finding("fail", "management API", f"does not answer at {endpoints.admin}", f"read {logs / 'admin.log'}")
 
 
 def _jobs(place: Place) -> Iterator[Finding]:
@@ -191,6 +241,8 @@ CHECKS: tuple[Check, ...] = (
     _quarantine,
     _processes,
     _listeners,
+    _status,
+    _keys,
     _prices,
     _jobs,
 )

@@ -9,6 +9,7 @@ import click
 
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
+from freehold.cli.door import known_at_the_door
 from freehold.cli.duration import DURATION
 from freehold.cli.output import emit_json, fields, json_option, say, table
 from freehold.cli.place import Place
@@ -57,6 +58,7 @@ def _settings(function: Any) -> Any:
 def create(place: Place, /, name: str, *, as_json: bool, **given: Any) -> None:
     """Make a key. Without --label its content counts as top secret: only owned models take it."""
     made = place.client().post("/api/keys", {"name": name, **_body(given)})
+    known_at_the_door(place.home, made["secret"])
     _show_secret(made, as_json=as_json)
 
 
@@ -103,6 +105,7 @@ def update(place: Place, /, name: str, *, as_json: bool, **given: Any) -> None:
 def rotate(place: Place, name: str, grace: float, *, as_json: bool) -> None:
     """Give a key a new secret."""
     made = place.client().post(f"/api/keys/{segment(name)}/rotate", {"grace_seconds": grace})
+    known_at_the_door(place.home, made["secret"])
     _show_secret(made, as_json=as_json)
 
 

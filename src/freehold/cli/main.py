@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from freehold.cli.commands import Noun
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import FileRefused, FreeholdError
 
 COMMANDS = (
     ("calls", "what happened: tail, show, export, erase"),
@@ -21,7 +21,7 @@ COMMANDS = (
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
     ("providers", "who serves models: list, check"),
-    ("receipts", "signed statements about calls: show, verify"),
+    ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),
     ("up", "start everything and stay"),
     ("usage", "tokens, money and time, by team, workflow, target and more"),
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
         return 1
     except FreeholdError as error:
@@ -93,6 +93,11 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has enough; Python must not complain at exit
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        tell(FileRefused.of(error), as_json="--json" in arguments)
+        return 1
     return code if isinstance(code, int) else 0
 
 

@@ -30,7 +30,7 @@ def list_(place: Place, *, known: bool, as_json: bool) -> None:
         names = ("name", "base_url", "driver", "region", "key_env", "as_of")
         rows: list[dict[str, Any]] = [{name: getattr(one, name) for name in names} for one in VENDORS]
     else:
-        names = ("name", "address", "driver", "owned", "regions", "targets", "api_key")
+        names = ("name", "address", "driver", "owned", "regions", "targets", "key", "api_key")
         rows = place.client().get("/api/providers")
     if as_json:
         emit_json(rows)

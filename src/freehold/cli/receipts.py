@@ -12,10 +12,13 @@ from freehold.cli.client import segment
 from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, mark, say
 from freehold.cli.place import Place
-from freehold.core.errors import BadSignature, FreeholdError
+from freehold.core.errors import BadSignature, FreeholdError, NotFound
 
 if TYPE_CHECKING:
     from freehold.ledger.receipts import Receipt
+
+CALL = "call_"
+"""How ids of calls begin."""
 
 
 @click.group(cls=Noun)
@@ -76,6 +79,21 @@ def verify(ctx: click.Context, what: str, public_key: str | None, *, as_json: bo
         click.echo(f"{statement.get('change')} by {statement.get('actor')}")
 
 
+@receipts.command("public-key")
+@json_option
+@click.pass_obj
+def public_key(place: Place, *, as_json: bool) -> None:
+    """Print this installation's public key in hex, by which its receipts are checked. Works without an instance."""
+    key = _own(place)
+    if key is None:
+        hint = "name the folder of the instance: --home FOLDER"
+        raise NotFound(f"no identity lives in {place.home}", hint=hint)
+    if as_json:
+        emit_json({"public_key": key.hex(), "home": str(place.home)})
+    else:
+        click.echo(key.hex())
+
+
 def _verify(receipt: Receipt, key: bytes) -> list[dict[str, Any]]:
     from freehold.ledger.receipts import verify as check
 
@@ -101,8 +119,10 @@ def _read(what: str, place: Place) -> Receipt:
         text = sys.stdin.read()
     elif Path(what).is_file():
         text = Path(what).read_text()
-    else:
+    elif what.startswith(CALL):
         text = json.dumps(place.client().get(f"/api/receipts/{segment(what)}"))
+    else:
+        raise click.UsageError(f"there is no file {what}, and it is no call's id")
     try:
         return msgspec.json.decode(text, type=Receipt)
     except msgspec.DecodeError as error:
@@ -119,9 +139,14 @@ def _trusted(given: str | None, place: Place) -> bytes:
         if len(key) != 32:
             raise click.UsageError("--public-key is 64 hex digits")
         return key
+    own = _own(place)
+    if own is None:
+        raise click.UsageError("no identity lives here: give --public-key, from a source you trust")
+    return own
+
+
+def _own(place: Place) -> bytes | None:
     from freehold.core.crypto import Identity
 
     path = place.home / "identity.key"
-    if not path.exists():
-        raise click.UsageError("no identity lives here: give --public-key, from a source you trust")
-    return Identity(path.read_bytes()).public
+    return Identity(path.read_bytes()).public if path.exists() else None

@@ -30,13 +30,9 @@ def usage(place: Place, /, by: str, *, budgets: bool, as_json: bool, **given: An
         if as_json:
             emit_json(standings)
         else:
-            table(
-                standings,
-                [
-                    (name, name.replace("_", " "))
-                    for name in ("budget", "period", "limit", "spent", "held", "available")
-                ],
-            )
+            amounts = ("limit", "spent", "held", "available")
+            rows = [{**one, **{name: usd(Decimal(one[name])) for name in amounts}} for one in standings]
+            table(rows, [(name, name) for name in ("budget", "period", *amounts)])
         return
     names = [one.strip() for one in by.split(",") if one.strip()]
     unknown = [one for one in names if one not in GROUPS]
@@ -66,14 +62,24 @@ _COLUMNS = (
 def _row(names: list[str], one: dict[str, Any]) -> dict[str, Any]:
     counts = one["usage"]
     return {
-        **dict(zip(names, one["group"], strict=True)),
+        **{name: value or "-" for name, value in zip(names, one["group"], strict=True)},
         "calls": one["calls"],
         "errors": one["errors"],
         "input": counts.get("input", 0),
         "cached": counts.get("cached", 0),
         "output": counts.get("output", 0),
         "cost": usd(Decimal(one["cost"])),
-        "rented": "-" if one["what_if"] is None else usd(Decimal(one["what_if"])),
+        "rented": _rented(one),
         "p50": f"{one['p50']:.2f} s",
         "p95": f"{one['p95']:.2f} s",
     }
+
+
+def _rented(one: dict[str, Any]) -> str:
+    """Known only of calls on routes with a baseline: where those are not all, how many, and what they did cost."""
+    if one["what_if"] is None:
+        return "-"
+    rented = usd(Decimal(one["what_if"]))
+    if one["what_if_calls"] == one["calls"]:
+        return rented
+    return f"{rented} (of {one['what_if_calls']} calls, which cost {usd(Decimal(one['what_if_cost']))})"

@@ -181,7 +181,7 @@ class UnknownModel(NotFound):
     """`model` names no route."""
 
     code = "FH-NOT-002"
-    hint_text = "list the routes: freehold routes list"
+    hint_text = "list the routes: GET /v1/models, or freehold routes list"
 
 
 class UnknownPath(NotFound):
@@ -326,6 +326,18 @@ class JournalUnavailable(Unavailable):
 
     code = "FH-AVA-003"
     hint_text = "free space in the instance's home, then: freehold doctor"
+
+
+class FileRefused(Unavailable):
+    """A file or folder cannot be read or written."""
+
+    code = "FH-AVA-005"
+    hint_text = "check that the path is right, that this user may use it, and that the disk has room"
+
+    @classmethod
+    def of(cls, error: OSError) -> FileRefused:
+        """What the operating system said, and about which path."""
+        return cls(f"{error.filename or 'a file'}: {error.strerror or error}")
 
 
 class NotRunning(Unavailable):

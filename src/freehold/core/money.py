@@ -25,4 +25,4 @@ def to_pico(amount: Decimal) -> int:
 
 def from_pico(amount: int) -> Decimal:
     """Dollars of whole picodollars, exactly."""
-    return Decimal(amount).scaleb(-12)
+    return Decimal(amount).scaleb(-12) if amount else ZERO

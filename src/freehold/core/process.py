@@ -70,7 +70,7 @@ def read_processes(path: Path) -> Processes | None:
     """What the status file says; None where no supervisor left one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Processes)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError):
         return None
 
 

@@ -53,7 +53,7 @@ class Instance:
         self.started = loaded.settings
         self.loaded = loaded
         self.problems: InvalidConfig | None = None
-        self.versions: dict[str, int] = {}
+        self.versions: dict[str, int] = publisher.versions()
         self._audit = audit
 
     @property

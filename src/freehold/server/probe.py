@@ -79,7 +79,7 @@ async def probe(target: Target, resolve: Callable[[str], str]) -> Probed:
         secret = resolve(target.credential) if target.credential else ""
         status = await _ask(target, secret)
     except MissingSecret as error:
-        return _probed(target, 0, 0.0, f"{error.message}: {error.hint}")
+        return _probed(target, 0, 0.0, f"{error.message} (fix: {error.hint})")
     except TimeoutError:
         return _probed(target, 0, time.monotonic() - began, f"no answer within {ANSWER_SECONDS:g} s")
     except FreeholdError as error:
@@ -113,7 +113,7 @@ def _words(status: int) -> str:
     if status == 0:
         return "hung up without an answer"
     if status in (401, 403):
-        return "answers, and refuses the key"
+        return "answers, and refuses the key (fix: put the right one where api_key points to)"
     if status < 300 or status in (404, 405):
         return "answers"  # not every vendor lists its models; a 404 was not refused for its key
     return f"answers with status {status}"

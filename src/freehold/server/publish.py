@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, sha256
-from freehold.core.db import writing
+from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature
 from freehold.core.snapshot import read_snapshot, write_snapshot
 from freehold.gateway.routing.types import Routes
@@ -47,6 +47,11 @@ class Publisher:
     def routes(self, settings: Settings) -> Routes:
         """The routes that settings lead to now."""
         return compiled.routes(settings, self._facts.owned(), self._facts.list_price)
+
+    def versions(self) -> dict[str, int]:
+        """The version of every kind that was published last; 0 where none was."""
+        with reading(self._engine) as connection:
+            return {kind: store.latest(connection, kind)[0] for kind in KINDS}
 
     def publish(self, settings: Settings) -> dict[str, int]:
         """Write down and out what changed; returns the version of every kind."""

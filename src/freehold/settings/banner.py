@@ -9,7 +9,10 @@ from freehold.settings.location import Endpoints
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What people need to know. `secret` is empty where no key was made now; `seconds` is how long it took."""
+    """What people need to know. `secret` is empty where no key was made now; `seconds` is how long it took.
+
+    `route` is one to try, empty where there is none.
+    """
 
     endpoints: Endpoints
     secret: str
@@ -17,6 +20,7 @@ class Started(msgspec.Struct, frozen=True):
     home: str
     engines: int
     seconds: float
+    route: str
 
 
 def banner(started: Started) -> str:
@@ -36,11 +40,17 @@ def banner(started: Started) -> str:
   key                  {shown}
   management API       {started.endpoints.admin}/openapi.json   (token: {started.home}/run/admin.token)
 
-Try it:
-  curl {base}/v1/chat/completions -H "authorization: Bearer {key}" -H "content-type: application/json" \\
-    -d '{{"model": "owned-chat", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
-
+{_try(base, key, started.route)}
 Stop with Ctrl-C. What happens: freehold calls tail
+"""
+
+
+def _try(base: str, key: str, route: str) -> str:
+    if not route:
+        return "There is no route yet: declare one in freehold.toml (freehold config init writes a starting point).\n"
+    return f"""Try it:
+  curl {base}/v1/chat/completions -H "authorization: Bearer {key}" -H "content-type: application/json" \\
+    -d '{{"model": "{route}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
 """
 
 

@@ -52,20 +52,27 @@ def _value(text: str) -> Any:
 def resolve_secret(reference: str) -> str:
     """The secret behind `${env:NAME}` or `${file:PATH}`; empty for an empty reference.
 
-    Raises MissingSecret, which names the reference and never a value.
+    Raises MissingSecret, which says where it was looked for, and names the reference and never a value.
     """
     if not reference:
         return ""
     kind, _, where = reference.removeprefix("${").removesuffix("}").partition(":")
     if kind == "env":
-        found = os.environ.get(where, "")
+        found, why = os.environ.get(where, ""), f"the variable {where} is not set"
+        hint = f"set {where} where the instance runs, and start it anew"
     elif kind == "file":
+        found, why = "", f"the file {where} is empty"
+        hint = f"write the secret into {where}, readable by the instance"
         try:
             found = Path(where).read_text().strip()
-        except (OSError, UnicodeDecodeError):
-            found = ""
+        except UnicodeDecodeError:
+            why = f"the file {where} holds no text"
+        except OSError as error:
+            why = f"the file {where} cannot be read ({error.strerror})"
     else:
         raise MissingSecret(f"{kind!r} is no kind of secret reference", param="api_key")
-    if not found or not found.isprintable():
-        raise MissingSecret(f"{reference} leads to nothing usable", param=reference)
+    if not found:
+        raise MissingSecret(why, hint=hint, param=reference)
+    if not found.isprintable():
+        raise MissingSecret(f"{reference} holds more than one line, or bytes that are no text", param=reference)
     return found

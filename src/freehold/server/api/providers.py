@@ -11,6 +11,7 @@ from freehold.server.instance import Instance
 from freehold.server.probe import Probed, probe
 from freehold.server.structs import answer, described
 from freehold.settings.environment import resolve_secret
+from freehold.settings.errors import MissingSecret
 
 router = APIRouter(prefix="/api/providers", tags=["providers"])
 
@@ -19,7 +20,10 @@ CHECK = [Depends(Allowed("providers:check"))]
 
 
 class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider, the targets that lead to it, and where its key is read from."""
+    """A provider, the targets that lead to it, and where its key is read from.
+
+    `key` is `set` or `missing`, as this instance sees it now, or empty where the provider needs none.
+    """
 
     name: str
     address: str
@@ -28,6 +32,7 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     regions: tuple[str, ...]
     targets: tuple[str, ...]
     api_key: str
+    key: str
 
 
 FORMS = (Probed, ProviderView)
@@ -64,6 +69,14 @@ def _providers(instance: Instance) -> list[ProviderView]:
                 regions=tuple(sorted({one.region for one in mine})),
                 targets=tuple(one.name for one in mine),
                 api_key=mine[0].credential,
+                key=_key(mine[0].credential),
             )
         )
     return views
+
+
+def _key(reference: str) -> str:
+    try:
+        return "set" if resolve_secret(reference) else ""
+    except MissingSecret:
+        return "missing"
