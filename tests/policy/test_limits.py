@@ -41,8 +41,9 @@ def test_corrections_never_fill_it_above_its_brim(per_minute: int, amounts: list
     for amount in amounts:
         bucket.correct(amount)
         assert bucket.level <= per_minute
-        assert 0 <= bucket.remaining() <= per_minute
-        assert bucket.resets_in() >= 0
+        limit, remaining, resets_in = bucket.state()
+        assert limit == per_minute and 0 <= remaining <= per_minute
+        assert resets_in >= 0
 
 
 def test_it_refills_evenly() -> None:

@@ -59,9 +59,9 @@ class Caller:
         """(kind, limit, remaining, seconds until reset) for the response headers."""
         found = []
         if self.requests is not None:
-            found.append(("requests", self.requests.per_minute, self.requests.remaining(), self.requests.resets_in()))
+            found.append(("requests", *self.requests.state()))
         if self.tokens is not None:
-            found.append(("tokens", self.tokens.per_minute, self.tokens.remaining(), self.tokens.resets_in()))
+            found.append(("tokens", *self.tokens.state()))
         return found
 
 

@@ -34,10 +34,7 @@ class Bucket:
         """Take more (or give back, where negative) once the true amount is known."""
         self.level = min(self.level - amount, float(self.per_minute))
 
-    def remaining(self) -> int:
-        """Whole units left, as of the last `take`."""
-        return max(int(self.level), 0)
-
-    def resets_in(self) -> float:
-        """Seconds until the bucket is full again."""
-        return max((self.per_minute - self.level) / self.rate, 0.0)
+    def state(self) -> tuple[int, int, float]:
+        """The limit, whole units left as of the last `take`, and seconds until the bucket is full again."""
+        level, limit = self.level, self.per_minute
+        return limit, int(level) if level > 0.0 else 0, (limit - level) / self.rate

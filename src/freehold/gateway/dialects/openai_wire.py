@@ -61,6 +61,8 @@ class Counts(msgspec.Struct):
 def usage_of(counts: Counts) -> Usage:
     """Totals that include their parts. xAI and Gemini report reasoning beside the completion: seen by the total."""
     prompt, output = counts.prompt_tokens, counts.completion_tokens or 0
+    if (counts.prompt_tokens_details or counts.completion_tokens_details or counts.prompt_cache_hit_tokens) is None:
+        return Usage(prompt, output)
     cached = written = reasoning = 0
     if counts.prompt_tokens_details is not None:
         cached = counts.prompt_tokens_details.cached_tokens or 0
@@ -117,9 +119,11 @@ _LIMIT_LINES = {
 
 def limit_lines(limits: Sequence[tuple[str, int, int, float]]) -> bytes:
     """`x-ratelimit-*` as header lines; resets are durations."""
-    return "".join(
-        [_LIMIT_LINES[what] % (limit, max(0, remaining), duration(reset)) for what, limit, remaining, reset in limits]
-    ).encode()
+    lines = ""
+    for what, limit, remaining, reset in limits:
+        said = f"{int(reset * 1000)}ms" if 0.0 <= reset < 1.0 else duration(reset)
+        lines += _LIMIT_LINES[what] % (limit, max(0, remaining), said)
+    return lines.encode()
 
 
 def headers(request_id: str, limits: Sequence[tuple[str, int, int, float]]) -> list[tuple[bytes, bytes]]:
