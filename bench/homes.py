@@ -38,10 +38,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PROFILES: tuple[Profile, ...] = (
-    Profile(name="freehold", note="1,000 keys, route, usage metered, journal written"),
+    Profile(name="freehold", note='1,000 keys, route, usage metered (`journal = "metered"`, no digests)'),
     Profile(
         name="freehold-everything",
-        note="as freehold, with request and token limits, budgets of key, team and route leased from the writer, a "
+        note="strict journal, request and token limits, budgets of key, team and route leased from the writer, a "
         "decision on a confidential:GDPR label, bodies hashed, the journal loaded into SQL, audit tree, receipts",
         everything=True,
     ),

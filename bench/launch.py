@@ -26,7 +26,7 @@ def _no_secret(reference: str) -> str:
 def _gateway(home: Path, port: int, *, receipts: bool) -> None:
     from freehold.gateway.serve import GatewayConfig, run
 
-    run(GatewayConfig(home=home, port=port, receipts=receipts, resolve=_no_secret))
+    run(GatewayConfig(home=home, port=port, strict=receipts, receipts=receipts, resolve=_no_secret))
 
 
 if __name__ == "__main__":

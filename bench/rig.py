@@ -127,7 +127,7 @@ class Rig:
         from freehold.gateway.serve import GatewayConfig, build
 
         self.loop = _Loop()
-        config = GatewayConfig(home=home, receipts=receipts, resolve=lambda reference: reference)
+        config = GatewayConfig(home=home, strict=receipts, receipts=receipts, resolve=lambda reference: reference)
         built = build(config, cast(asyncio.AbstractEventLoop, self.loop), Log("bench", io.StringIO()))
         self.plane: Plane = built[0]
         built[1].check()

@@ -152,8 +152,7 @@ def _policy(rig: Rig) -> list[Step]:
         return plane.mint.permit(call, caller.label, stop.target, BODY, now)
 
     def limits_told() -> bytes:
-        pairs = dialect.headers("call_0", caller.limits(), now)
-        return b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+        return dialect.limit_lines(caller.limits(), now)
 
     return [
         ("route found, label, scope and targets", lambda: lane_of(caller, plane.table.path("mock"), plane.mint)),
