@@ -37,7 +37,8 @@ from freehold.serving.catalogue import admit
 from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.settings import last_good
 from freehold.settings.banner import Started
-from freehold.settings.environment import override_name, with_overrides
+from freehold.settings.environment import override_name, resolve_secret, with_overrides
+from freehold.settings.errors import MissingSecret
 from freehold.settings.load import Loaded, load
 from freehold.settings.location import Endpoints, write_endpoints
 from freehold.settings.tree import AdminSettings, Settings
@@ -99,6 +100,7 @@ class _Up:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         try:
+            self._warn()
             engines = self._start_engines()
             secret = await asyncio.to_thread(self._prepare)
             for one in self._processes(self.loaded.settings):
@@ -109,6 +111,14 @@ class _Up:
             sys.stderr.write("stopping\n")
         finally:
             await self.supervisor.close()
+
+    def _warn(self) -> None:
+        """Say which providers lack their key: their targets fail until it is there, everything else is served."""
+        for name, provider in self.loaded.settings.providers.items():
+            try:
+                resolve_secret(provider.api_key)
+            except MissingSecret as error:
+                sys.stderr.write(f"warning[{error.code}] provider {name}: {error.message}\n  fix   {error.hint}\n")
 
     def _start_engines(self) -> int:
         """Begin to load the embedded models; how many."""

@@ -57,3 +57,15 @@ def test_the_document_is_served_to_everybody(client_of):
     document = client_of(None).get("/openapi.json").json()
     assert "/api/keys" in document["paths"]
     assert "CallRecord" in document["components"]["schemas"]
+
+
+def test_the_document_tells_generated_clients_of_the_token_and_of_the_one_form_of_errors(client_of):
+    document = client_of(None).get("/openapi.json").json()
+    operations = {(path, name): one for path, found in document["paths"].items() for name, one in found.items()}
+    assert [place for place, one in operations.items() if "security" not in one] == [("/health", "get")]
+    for one in operations.values():
+        assert "422" not in one["responses"]
+        assert one["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+        assert one["summary"] != "Index"
+    told = client_of(None).get("/api/keys").json()
+    assert set(document["components"]["schemas"]["Error"]["properties"]["error"]["required"]) == set(told["error"])

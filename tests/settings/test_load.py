@@ -79,6 +79,30 @@ def test_what_is_bad_does_not_hide_what_it_named():
     assert [one.code for one in found] == ["FH-CFG-018"]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[gateway]\nport = "x"\n', "should be a whole number, without quotes"),
+        ('[gateway]\nhosts = "localhost"\n', "should be a list"),
+        ('[policy]\nair_gapped = "yes"\n', "should be true or false, without quotes"),
+        ("gateway = 3\n", "should be a table"),
+    ],
+)
+def test_a_wrong_kind_is_told_in_the_words_of_toml(text, told):
+    (problem,) = problems(text)
+    assert told in problem.message
+
+
+def test_a_missing_key_is_told_with_its_meaning():
+    (problem,) = problems("[targets.t]\n")
+    assert '"provider": Name of a [providers] table' in problem.fix
+
+
+def test_text_that_ends_too_early_is_told_as_that():
+    (problem,) = problems("x = [\n")
+    assert problem.remark == "at the end of the file"
+
+
 def test_text_that_is_no_toml_is_told_with_its_line():
     (one,) = problems("[gateway]\nport 8700\n")
     assert (one.code, one.where) == ("FH-CFG-011", "freehold.toml:2")

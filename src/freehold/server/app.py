@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from freehold import __version__
 from freehold.server.api import audit, calls, config, jobs, keys, models, providers, receipts, routes, status, usage
+from freehold.server.document import complete
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
 from freehold.server.structs import components
@@ -37,9 +38,9 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        document = super().openapi()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(components(FORMS))
-        return document
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi(), components(FORMS))
+        return self.openapi_schema
 
 
 def create_app(instance: Instance | None, token: str) -> FastAPI:

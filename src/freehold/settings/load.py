@@ -66,12 +66,17 @@ def _decode(text: bytes, name: str) -> tuple[dict[str, Any], dict[Keys, int]]:
         clear = text.decode()
         data = tomllib.loads(clear, parse_float=Decimal)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        message, _, place = str(error).partition(" (at ")
-        line = place.removeprefix("line ").partition(",")[0]
-        where = f"{name}:{line}" if line.isdigit() else name
-        fix = BadSyntax.hint_text
-        raise InvalidConfig.of([Problem(BadSyntax.code, f"not TOML: {message}", where, "", fix)]) from None
+        raise InvalidConfig.of([_syntax(error, name)]) from None
     return data, places(clear)
+
+
+def _syntax(error: ValueError, name: str) -> Problem:
+    if isinstance(error, UnicodeDecodeError):
+        return Problem(BadSyntax.code, "not TOML: the file is not UTF-8 text", name, "", "save it as UTF-8")
+    message, _, place = str(error).partition(" (at ")
+    line = place.removeprefix("line ").partition(",")[0]
+    where, remark = (f"{name}:{line}", "") if line.isdigit() else (name, "at the end of the file")
+    return Problem(BadSyntax.code, f"not TOML: {message}", where, remark, BadSyntax.hint_text)
 
 
 def _validated(data: dict[str, Any]) -> tuple[Settings, list[Finding]]:

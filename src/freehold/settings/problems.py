@@ -32,6 +32,18 @@ KINDS: tuple[tuple[str, type[BadConfig]], ...] = (
 )
 
 
+_WORDS = (
+    ("bool_type", "should be true or false, without quotes"),
+    ("date_from_datetime_parsing", "should be a date such as 2026-11-22, without quotes"),
+    ("decimal_parsing", "should be a number"),
+    ("dict_type", "should be a table"),
+    ("int_type", "should be a whole number, without quotes"),
+    ("model_type", "should be a table"),
+    ("tuple_type", 'should be a list such as ["a", "b"]'),
+)
+"""What pydantic says in Python's words, in TOML's."""
+
+
 class Problem(msgspec.Struct, frozen=True):
     """One thing wrong, as people read it."""
 
@@ -97,8 +109,9 @@ def of_validation(error: ErrorDetails, data: Mapping[str, Any], tree: type[BaseM
         what = f'unknown key "{name}" in {table}' if len(path) > 1 else f"unknown table [{name}]"
         return Finding(kind, path, what, suggestion(name, _keys(error["loc"][:-1], tree)))
     if kind is MissingSetting:
-        return Finding(kind, path[:-1], f'{table} lacks "{name}"')
-    message = error["msg"][0].lower() + error["msg"][1:]
+        fix = f'add it ("{name}": {_meaning(error["loc"], tree)}), then: freehold config check'
+        return Finding(kind, path[:-1], f'{table} lacks "{name}"', fix=fix)
+    message = dict(_WORDS).get(error["type"]) or error["msg"][0].lower() + error["msg"][1:]
     return Finding(kind, path, f'"{name}" in {table}: {message}' if len(path) > 1 else f"[{name}]: {message}")
 
 
@@ -129,6 +142,17 @@ def _table(path: Path) -> str:
 
 def _keys(loc: tuple[int | str, ...], tree: type[BaseModel]) -> list[str]:
     """The keys that would have been known at a location."""
+    return list(_form(loc, tree))
+
+
+def _meaning(loc: tuple[int | str, ...], tree: type[BaseModel]) -> str:
+    """What the settings reference says of a key."""
+    found = _form(loc[:-1], tree).get(str(loc[-1]), {})
+    return str(found.get("description", "")).rstrip(".")
+
+
+def _form(loc: tuple[int | str, ...], tree: type[BaseModel]) -> dict[str, Any]:
+    """The keys known at a location, each with its schema."""
     schema = tree.model_json_schema()
     node: dict[str, Any] = schema
     for step in loc:
@@ -139,7 +163,8 @@ def _keys(loc: tuple[int | str, ...], tree: type[BaseModel]) -> list[str]:
             node = node["additionalProperties"]
         elif "items" in node:
             node = node["items"]
-    return list(_resolved(node, schema).get("properties", {}))
+    found: dict[str, Any] = _resolved(node, schema).get("properties", {})
+    return found
 
 
 def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
