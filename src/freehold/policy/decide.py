@@ -7,7 +7,7 @@ Nothing in a request can widen this; no configuration switches it off.
 
 from __future__ import annotations
 
-from freehold.core.label import Label
+from freehold.core.label import UNKNOWN, Label
 from freehold.policy.targets import Target
 from freehold.policy.types import Decision, Policy
 
@@ -18,4 +18,6 @@ def decide(label: Label, target: Target, policy: Policy) -> Decision:
         return Decision(False, f"{target.name} is rented and this instance is air-gapped")
     if not label.within(target.clearance):
         return Decision(False, f"{target.name} is cleared for {target.clearance}, the content is {label}")
-    return Decision(True, f"{target.name} is cleared for {target.clearance}")
+    return Decision(
+        True, f"{target.name} is cleared for {'everything' if target.clearance == UNKNOWN else target.clearance}"
+    )

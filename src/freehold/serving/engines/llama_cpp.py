@@ -80,11 +80,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         weights = Store(options.store, Verifier(bytes.fromhex(options.public))).open_verified(options.model)
         secret = options.secret_file.read_text().strip()
-    except (FreeholdError, OSError) as error:
-        sys.stderr.write(f"the engine does not start: {error}\n")
+    except FreeholdError as error:
+        fix = f"remove the folder {options.store} and start anew: it is filled again from the weights"
+        sys.stderr.write(f"{error} (fix: {fix})\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     if not secret:
-        sys.stderr.write("the engine does not start: its secret is empty\n")
+        sys.stderr.write("the secret of the engine is empty\n")
         return 1
     import xllamacpp
 
