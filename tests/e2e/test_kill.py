@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import select
@@ -17,9 +18,11 @@ from sqlalchemy import select
 from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import connect, reading, url_of
 from freehold.core.money import from_pico
-from freehold.ledger.audit.log import receipt_of_call
+from freehold.ledger.audit import note
+from freehold.ledger.audit.log import consistency_proof, receipt_of_call
+from freehold.ledger.audit.merkle import check_consistency
 from freehold.ledger.receipts import verify
-from freehold.ledger.tables import calls, leases, pending, spent, usage_hours
+from freehold.ledger.tables import calls, checkpoints, leases, pending, spent, usage_hours
 from freehold.policy.authority import standing
 from freehold.policy.types import Budget
 from tests.e2e.instance import until
@@ -52,6 +55,12 @@ def seen():
     return []
 
 
+@pytest.fixture(scope="module")
+def notes():
+    """Checkpoints of the audit log, signed between the kills, oldest first."""
+    return []
+
+
 def kill_and_wait(instance, name):
     """Kill a child; wait until another runs in its place and is ready."""
     gone = instance.kill(name)
@@ -64,7 +73,7 @@ def kill_and_wait(instance, name):
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_a_killed_process_comes_back_and_traffic_goes_on(instance, seen, name):
+def test_a_killed_process_comes_back_and_traffic_goes_on(instance, seen, notes, name):
     dice = random.Random(name)
     with traffic(Traffic(instance, streams=True)) as flow:
         for _ in range(ROUNDS[name]):
@@ -72,6 +81,8 @@ def test_a_killed_process_comes_back_and_traffic_goes_on(instance, seen, name):
             kill_and_wait(instance, name)
             flow.more(20)
     seen += [call for call, _ in flow.good]
+    receipt = until(lambda: (got := instance.api(f"/api/receipts/{seen[-1]}")).status == 200 and got, "it is signed")
+    notes.append(receipt.json["checkpoint"])
     assert {status for status, _ in flow.refused} <= HONEST, flow.refused[:3]
     if name != "gateway":
         assert not flow.broken, "nobody but the gateway holds callers' connections"
@@ -146,7 +157,7 @@ def test_a_stream_of_a_killed_engine_never_looks_complete(instance):
     assert kept["outcome"] == "broken" and kept["usage"]["output"] > 0
 
 
-def test_the_books_are_right(instance, seen):
+def test_the_books_are_right(instance, seen, notes):
     instance.stop()
     home = instance.home
     engine, identity = connect(url_of(home / "freehold.db")), Identity.load(home / "identity.key")
@@ -172,4 +183,9 @@ def test_the_books_are_right(instance, seen):
     sealer = Sealer.load(home / "data.key")
     for one in by_id:
         assert len(verify(receipt_of_call(engine, identity, sealer, one), identity.public)) == 2
+    with reading(engine) as connection:
+        notes.append(connection.execute(select(checkpoints.c.note).order_by(checkpoints.c.size.desc())).scalar())
+    for old, new in pairwise(note.read(one, identity) for one in notes):
+        path = [bytes.fromhex(one) for one in consistency_proof(engine, old.size, new.size)]
+        check_consistency(old.size, new.size, path, old.root, new.root)
     engine.dispose()

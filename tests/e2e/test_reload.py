@@ -66,6 +66,14 @@ def test_routes_come_and_go(instance, put):
     until(lambda: instance.chat("more").status == 404, "the route is gone")
 
 
+def test_an_air_gap_closes_at_once(instance, put, fakes):
+    put(MAIN + "[policy]\nair_gapped = true\n")
+    got = until(lambda: (one := instance.chat("main")).status == 403 and one, "the gap is closed")
+    assert "air-gapped" in got.json["error"]["message"]
+    before = len(fakes.openai.requests)
+    assert instance.chat("main").status == 403 and len(fakes.openai.requests) == before
+
+
 def test_a_stream_under_way_ends_by_the_routes_it_began_with(instance, put, fakes):
     fakes.openai.fail(Fault("stall_mid", after=6))
     with openai_client(instance) as client:

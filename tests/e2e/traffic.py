@@ -31,7 +31,7 @@ class Traffic:
         """One caller on a kept connection, which is opened anew where it breaks."""
         dice = random.Random(seed)
         connection = http.client.HTTPConnection("127.0.0.1", urlsplit(self.instance.base).port, timeout=30)
-        while not self.over.wait(0.01):
+        while not self.over.wait(0.02):
             try:
                 self._call(connection, stream=self.streams and dice.random() < 0.5)
             except (OSError, http.client.HTTPException) as error:
