@@ -118,3 +118,13 @@ class BreakerMachine(RuleBasedStateMachine):
 
 BreakerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestBreaker = BreakerMachine.TestCase
+
+
+def test_calls_under_way_when_it_opens_do_not_lengthen_the_rest() -> None:
+    breaker = Breaker()
+    for _ in range(20):
+        breaker.failed(100.0)
+    assert breaker.until == 100.0 + REST_SECONDS
+    breaker.begin(breaker.until)
+    breaker.failed(breaker.until)
+    assert breaker.until == 100.0 + REST_SECONDS + 2 * REST_SECONDS

@@ -52,6 +52,8 @@ class Breaker:
         self.troubled = True
         self._outcomes = ((self._outcomes << 1) | 1) & ((1 << WINDOW) - 1)
         self._row += 1
+        if now < self.until and not self._probing:
+            return  # open already: what was under way says nothing new
         if self._probing or self._row >= IN_A_ROW or self._outcomes.bit_count() >= WINDOW // 2:
             self.until = now + self._rest
             self.reason = "failing"
