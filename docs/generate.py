@@ -56,7 +56,7 @@ def cli_page() -> str:
         "# Commands\n",
         _CLI,
     ]
-    root = click.Context(tree, info_name="freehold")
+    root = click.Context(tree, info_name="freehold", **tree.context_settings)
     parts.append(_options(tree, root))
     for name, _ in COMMANDS:
         command = tree.get_command(root, name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import urllib.request
 
 import pytest
@@ -166,6 +168,18 @@ def test_doctor_finds_everything_well(running):
     assert [one for one in told.json if one["state"] == "fail"] == []
     assert {"gateway", "writer", "admin", "worker"} <= {one["about"] for one in told.json}
     assert told.code == 0
+
+
+def test_doctor_looks_at_the_file_that_the_instance_goes_by(running, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "freehold", "doctor", "--home", str(running.home)],
+        capture_output=True,
+        text=True,
+        env=running.environment(),
+        cwd=tmp_path,
+        check=False,
+    )
+    assert f"[ok] config: {running.config} is valid" in done.stdout
 
 
 def test_doctor_names_a_provider_without_its_key(running):

@@ -67,7 +67,7 @@ def _config(place: Place) -> Iterator[Finding]:
     from freehold.settings.weights import chosen, folders
 
     try:
-        loaded = load(place.config, place.home_option)
+        loaded = load(place.config or _file_in_use(place), place.home_option)
     except InvalidConfig as error:
         for one in error.problems:
             yield Finding("fail", "config", f"{one.where}: {one.message}", one.fix)
@@ -86,6 +86,14 @@ def _config(place: Place) -> Iterator[Finding]:
             f"the embedded models are in {weights}" if there else f"no embedded models in {weights}",
             "" if there else "fetch them, once: freehold models fetch (or set enabled = false in [serving])",
         )
+
+
+def _file_in_use(place: Place) -> str | None:
+    """The file the running instance goes by, which need not be the one of this folder."""
+    try:
+        return place.client().get("/api/status")["file"] or None
+    except FreeholdError:
+        return None
 
 
 def _keys(place: Place) -> Iterator[Finding]:

@@ -82,4 +82,6 @@ def _rented(one: dict[str, Any]) -> str:
     rented = usd(Decimal(one["what_if"]))
     if one["what_if_calls"] == one["calls"]:
         return rented
-    return f"{rented} (of {one['what_if_calls']} calls, which cost {usd(Decimal(one['what_if_cost']))})"
+    return (
+        f"{rented} ({one['what_if_calls']} of {one['calls']} calls, at a cost of {usd(Decimal(one['what_if_cost']))})"
+    )

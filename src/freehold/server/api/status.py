@@ -19,6 +19,8 @@ class Status(BaseModel):
 
     version: str
     home: str
+    file: str
+    """The configuration file it goes by; empty for the defaults."""
     identity: str
     gateway: str
     versions: dict[str, int]
@@ -41,6 +43,7 @@ def status(instance: Served) -> Status:
     return Status(
         version=__version__,
         home=str(instance.home),
+        file=str(instance.loaded.file or ""),
         identity=instance.identity.key_id,
         gateway=endpoints.gateway if endpoints else "",
         versions=instance.versions,
