@@ -33,7 +33,8 @@ NOTE = "<!-- Written by `make docs` from the code: change that, not this. -->\n"
 
 _CLI = """\
 Results go to standard output, messages to standard error; every command takes `--json`.
-`--config` and `--home` may stand before a command or after it: `freehold up --home FOLDER`.
+`--config` and `--home` may stand before a command or after it: `freehold up --home FOLDER`. `-h` and `--help` explain
+any command.
 Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 gate not passed.
 """
 _SETTINGS = f"""\
@@ -56,7 +57,7 @@ def cli_page() -> str:
         "# Commands\n",
         _CLI,
     ]
-    root = click.Context(tree, info_name="freehold", **tree.context_settings)
+    root = click.Context(tree, info_name="freehold")
     parts.append(_options(tree, root))
     for name, _ in COMMANDS:
         command = tree.get_command(root, name)
@@ -80,7 +81,7 @@ def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _options(command: click.Command, context: click.Context) -> str:
-    shown = [one for one in command.get_params(context) if context.parent is None or one.name not in EVERYWHERE]
+    shown = [one for one in command.params if context.parent is None or one.name not in EVERYWHERE]
     rows = [one.get_help_record(context) for one in shown if isinstance(one, click.Option)]
     lines = [f"| `{record[0].replace('|', chr(92) + '|')}` | {record[1]} |" for record in rows if record]
     return "\n".join(["| option | meaning |", "|---|---|", *lines, ""])
