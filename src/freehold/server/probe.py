@@ -83,7 +83,7 @@ async def probe(target: Target, resolve: Callable[[str], str]) -> Probed:
     except TimeoutError:
         return _probed(target, 0, time.monotonic() - began, f"no answer within {ANSWER_SECONDS:g} s")
     except FreeholdError as error:
-        return _probed(target, 0, time.monotonic() - began, error.message)
+        return _probed(target, 0, time.monotonic() - began, error.message.removeprefix(f"{target.origin} "))
     return _probed(target, status, time.monotonic() - began, _words(status))
 
 
