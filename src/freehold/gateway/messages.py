@@ -179,7 +179,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """One alternative of an answer. `stop` is `end`, `length`, `stop_sequence`, `tool_calls`, `refusal`,
-    `content_filter` or `pause`."""
+    `content_filter` or `pause`.
+    """
 
     index: int = 0
     parts: tuple[Part, ...] = ()
