@@ -321,6 +321,13 @@ class BudgetUnavailable(Unavailable):
     hint_text = "see whether the writer runs: freehold doctor"
 
 
+class MissingCredential(Unavailable):
+    """The target's provider has no key here."""
+
+    code = "FH-AVA-006"
+    hint_text = "set the variable or write the file that [providers.*] api_key names, then: freehold providers check"
+
+
 class JournalUnavailable(Unavailable):
     """The journal cannot be written (disk full?), so no call may leave."""
 

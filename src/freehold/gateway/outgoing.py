@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from freehold.core.errors import NotTranslatable
+from freehold.core.errors import MissingCredential, NotTranslatable
 from freehold.gateway.messages import Request
 from freehold.gateway.ports import Dialect, Peek, Restore
 from freehold.gateway.routing.table import Stop
@@ -40,7 +40,9 @@ def spoken(dialect: str, stop: Stop) -> str:
 def prepare(
     dialect: Dialect, body: bytes, peek: Peek, stop: Stop, dialects: Mapping[str, Dialect], *, strict: bool
 ) -> Outgoing:
-    """The body for `stop`. Raises NotTranslatable, and BadRequest where the content does not decode."""
+    """The body for `stop`. Raises MissingCredential, NotTranslatable; BadRequest for content that does not decode."""
+    if stop.fault:
+        raise MissingCredential(stop.fault)
     name = stop.speaks.get(dialect.name) or spoken(dialect.name, stop)
     target = stop.target
     if name == dialect.name and not (stop.adapts and stop.driver.must_adapt(target, peek)):

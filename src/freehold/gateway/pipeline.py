@@ -12,6 +12,7 @@ from freehold.core.errors import (
     FreeholdError,
     Internal,
     JournalUnavailable,
+    MissingCredential,
     NotTranslatable,
     UpstreamFailed,
     UpstreamTimeout,
@@ -170,7 +171,7 @@ class Call(Answering):
             stop = self.plan[self.position]
             try:
                 return prepare(self.dialect, self.inbound.body, peek, stop, self.plane.dialects, strict=strict)
-            except NotTranslatable:
+            except (MissingCredential, NotTranslatable):
                 if self.position + 1 >= len(self.plan):
                     raise
                 self.position += 1
@@ -331,7 +332,7 @@ class Call(Answering):
             return
         try:
             self.attempt()
-        except NotTranslatable:
+        except (MissingCredential, NotTranslatable):
             self.refuse(self.last_error or Internal("no attempt was made"))
         except FreeholdError as error:
             self.refuse(error)

@@ -74,7 +74,7 @@ def statement_of(call: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]])
             "estimated": call["estimated"],
         },
         "cost_usd": _dollars(call["cost"]),
-        "price": f"{call['price_source']}, {call['price_as_of']}",
+        "price": f"{call['price_source']}, {call['price_as_of']}" if call["price_source"] else "",
         "what_if_usd": None if what_if is None else _dollars(what_if),
         "what_if_target": call["what_if_target"],
         "scanned_characters": None if call["scanned"] < 0 else call["scanned"],

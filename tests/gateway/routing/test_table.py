@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.core.errors import BadConfig, UnknownModel
+from freehold.core.errors import BadConfig, MissingCredential, UnknownModel
 from freehold.core.label import Label, Level, parse_label
+from freehold.gateway.dialects.registry import dialect
+from freehold.gateway.outgoing import prepare
 from freehold.gateway.ports import Peek
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.routing.choose import place
@@ -151,3 +153,20 @@ def test_labels_read_from_a_route_raise_what_is_sent_there() -> None:
     path, mint = table.path("r"), Mint(1, Policy())
     assert path.label == parse_label("restricted")
     assert explain(path, parse_label("public"), mint, 1, NOW).chosen == ""
+
+
+def test_a_missing_key_takes_no_other_target_along() -> None:
+    def resolve(reference: str) -> str:
+        raise BadConfig(f"{reference} is not set")
+
+    table = compiled(routes((target("lost", 9000), target("keyless", 9001)), route("r", "lost")), resolve=resolve)
+    with pytest.raises(MissingCredential, match="ref is not set"):
+        prepare(dialect("openai_chat"), b"{}", Peek("r"), table.stops["lost"], {}, strict=False)
+    assert compiled(routes((target("good", 9000),), route("r", "good"))).stops["good"].fault == ""
+
+
+def test_a_target_named_as_a_model_is_told_apart() -> None:
+    table = compiled(routes((target("t", 9000),), route("r", "t")))
+    with pytest.raises(UnknownModel) as told:
+        table.path("t")
+    assert "target" in told.value.hint and told.value.hint.endswith("r")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from freehold.core.errors import BadConfig, UnknownModel
+from freehold.core.errors import BadConfig, FreeholdError, UnknownModel
 from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
 from freehold.gateway.ports import Driver, Peek
@@ -48,7 +48,9 @@ class Health:
 class Stop:
     """One target, ready to be called: its request heads, the bound of its price, its health."""
 
-    def __init__(self, target: Target, driver: Driver, secret: str, health: Health) -> None:
+    def __init__(self, target: Target, driver: Driver, secret: str, health: Health, fault: str = "") -> None:
+        """`fault` says why it cannot be called at all: its key is not set."""
+        self.fault = fault
         self.target = target
         self.name = target.name
         self.driver = driver
@@ -166,6 +168,11 @@ class RouteTable:
         """The route by that name. Raises UnknownModel with the nearest names."""
         found = self.paths.get(name)
         if found is None:
+            if name in self.stops:
+                stop = self.stops[name]
+                leading = [one for one, path in self.paths.items() if any(stop in tier for tier in path.tiers)]
+                way = f"that is a target; name a route that leads to it: {', '.join(leading) or 'none does'}"
+                raise UnknownModel(f"the model {name[:200]!r} is no route", hint=way, param="model")
             near = difflib.get_close_matches(name[:200], list(self.paths), n=3, cutoff=0.5)
             hint = f"did you mean {', '.join(repr(one) for one in near)}?" if near else None
             raise UnknownModel(f"the model {name[:200]!r} does not exist here", hint=hint, param="model")
@@ -186,8 +193,12 @@ def compile_routes(
         driver = drivers.get(target.driver)
         if driver is None:
             raise BadConfig(f"target {target.name!r} needs the driver {target.driver!r}, which does not exist")
-        secret = resolve(target.credential) if target.credential else ""
-        stops[target.name] = Stop(target, driver, secret, health.setdefault(target.name, Health()))
+        secret = fault = ""
+        try:
+            secret = resolve(target.credential) if target.credential else ""
+        except FreeholdError as error:  # one provider's missing key takes no other target along
+            fault = f"{target.name} has no key of its provider: {error.message}"
+        stops[target.name] = Stop(target, driver, secret, health.setdefault(target.name, Health()), fault)
     paths: dict[str, Path] = {}
     for route in routes.routes:
         missing = [arm.target for tier in route.tiers for arm in tier if arm.target not in stops]
