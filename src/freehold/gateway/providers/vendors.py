@@ -1,6 +1,8 @@
 """Vendors as rows: address, driver, dialects, and what is particular; each with where to read it and since when.
 
-A region is stated only where a policy may lean on it: elsewhere the owner writes what the contract says.
+Addresses and key names were compared with public pages on the row's date; quirks are cautious: they cost nothing
+where they are not needed. A region is stated only where a policy may lean on it: elsewhere the owner writes what the
+contract says.
 """
 
 from __future__ import annotations
