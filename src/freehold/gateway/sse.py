@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from freehold.core.errors import UpstreamLied
+from freehold.gateway.messages import Event
 
 MOST_BYTES = 16 << 20
 """Longest event held in memory while its end is awaited."""
@@ -61,6 +62,40 @@ class Events:
         found = bytes(self._held)
         self._held.clear()
         return found
+
+
+class StreamReader:
+    """The half of a stream's decoder that every dialect shares: payloads one by one, and an end that must have come.
+
+    A dialect says in `_take` what a payload means, and sets `_over` once it saw its end mark.
+    """
+
+    __slots__ = ("_events", "_over")
+    end_mark: str
+    """What the dialect's streams end with, in words."""
+
+    def __init__(self) -> None:
+        self._events = Events()
+        self._over = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Events that are now complete. Raises UpstreamLied on what the protocol does not allow."""
+        out: list[Event] = []
+        for payload in self._events.feed(data):
+            self._take(payload, out)
+        return out
+
+    def end(self) -> list[Event]:
+        """The body is over. Raises UpstreamLied where the stream was cut before its end mark."""
+        out: list[Event] = []
+        for payload in self._events.end():
+            self._take(payload, out)
+        if not self._over:
+            raise UpstreamLied(f"the target's stream was cut: {self.end_mark} never came")
+        return out
+
+    def _take(self, payload: bytes, out: list[Event]) -> None:
+        raise NotImplementedError
 
 
 def event_of(data: bytes, name: str = "") -> bytes:

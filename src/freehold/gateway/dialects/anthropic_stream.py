@@ -32,7 +32,7 @@ from freehold.gateway.messages import (
     Thinking,
     ToolCall,
 )
-from freehold.gateway.sse import Events
+from freehold.gateway.sse import StreamReader
 
 
 class _Delta(msgspec.Struct):
@@ -88,34 +88,18 @@ class _Block:
         self.silent = True
 
 
-class Decoder:
+class Decoder(StreamReader):
     """Feed it a body; it raises UpstreamLied where that is no stream of this dialect."""
 
-    __slots__ = ("_events", "_first", "_open", "_over", "_seen", "_stopped")
+    __slots__ = ("_first", "_open", "_seen", "_stopped")
+    end_mark = "message_stop"
 
     def __init__(self) -> None:
-        self._events = Events()
+        super().__init__()
         self._first: wire.Counts | None = None
         self._open: dict[int, _Block] = {}
         self._seen = -1
         self._stopped = False
-        self._over = False
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Events that are now complete."""
-        out: list[Event] = []
-        for payload in self._events.feed(data):
-            self._take(payload, out)
-        return out
-
-    def end(self) -> list[Event]:
-        """The body is over."""
-        out: list[Event] = []
-        for payload in self._events.end():
-            self._take(payload, out)
-        if not self._over:
-            raise UpstreamLied("the target's stream was cut: message_stop never came")
-        return out
 
     def _take(self, payload: bytes, out: list[Event]) -> None:
         if self._over:

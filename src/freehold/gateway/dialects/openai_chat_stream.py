@@ -31,7 +31,7 @@ from freehold.gateway.messages import (
     Thinking,
     ToolCall,
 )
-from freehold.gateway.sse import Events
+from freehold.gateway.sse import StreamReader
 
 
 class _Function(msgspec.Struct):
@@ -105,32 +105,16 @@ class _Open:
         self.stopped = False
 
 
-class Decoder:
+class Decoder(StreamReader):
     """Feed it a body; it raises UpstreamLied where that is no stream of this dialect."""
 
-    __slots__ = ("_answer", "_choices", "_events", "_over")
+    __slots__ = ("_answer", "_choices")
+    end_mark = "its end mark"
 
     def __init__(self) -> None:
-        self._events = Events()
+        super().__init__()
         self._choices: dict[int, _Open] = {}
         self._answer: str | None = None
-        self._over = False
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Events that are now complete."""
-        out: list[Event] = []
-        for payload in self._events.feed(data):
-            self._take(payload, out)
-        return out
-
-    def end(self) -> list[Event]:
-        """The body is over."""
-        out: list[Event] = []
-        for payload in self._events.end():
-            self._take(payload, out)
-        if not self._over:
-            raise UpstreamLied("the target's stream was cut: its end mark never came")
-        return out
 
     def _take(self, payload: bytes, out: list[Event]) -> None:
         if self._over:

@@ -38,7 +38,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Least label of everything sent on this route; empty for none."""
     capture: bool = False
     """Keep bodies (sealed, with retention)."""
-    tags: tuple[tuple[str, str], ...] = ()
 
 
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
