@@ -273,3 +273,17 @@ def test_a_policy_without_the_budget_any_more_still_settles(funded) -> None:
     machine.publish(policy=Policy(budgets=(Budget(id="team/other", limit=Decimal(1)),)))
     machine.answer(machine.connect(), ANSWER)
     assert answered(connection).status == 200 and machine.ends()[-1].cost == COST
+
+
+def test_money_is_exact_also_where_the_journal_is_not_strict(tmp_path: Path) -> None:
+    target = p.target("a", 9001)
+    policy = Policy(budgets=(Budget(id="team/x", limit=Decimal(100)),))
+    keys = p.keys(p.principal(budgets=("team/x",)))
+    machine = Machine(tmp_path, p.routes((target,), p.route("assistant", "a")), keys, policy, strict=False)
+    asked(machine)
+    while machine.asked():
+        machine.grant("1")
+    upstream = machine.connect()
+    assert [type(one) for one in machine.frames()] == [Open]
+    machine.answer(upstream, ANSWER)
+    assert [type(one) for one in machine.frames()] == [Open, Close]

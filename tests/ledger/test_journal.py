@@ -243,3 +243,17 @@ def test_an_epoch_is_over_once_its_gateway_is_gone_and_never_taken_twice(tmp_pat
         Journal(tmp_path, "one", turn.soon.append)
     journal.close()
     assert epoch_over(journal.folder)
+
+
+def test_frames_of_a_budget_are_exact_also_where_the_journal_is_not_strict(tmp_path: Path, turn: Turn) -> None:
+    journal, told = Journal(tmp_path, "loose", turn.soon.append, strict=False), []
+    journal.add(REFUSED, told.append)
+    turn.run()
+    assert told == [None] and written(journal.folder) == []
+    journal.add(REFUSED, lambda failed: told.append(len(written(journal.folder))), exact=True)
+    turn.run()
+    assert told == [None, 2]
+    journal.add(REFUSED)
+    turn.run()
+    assert len(written(journal.folder)) == 2  # exactness is a frame's, not the journal's from then on
+    journal.close()

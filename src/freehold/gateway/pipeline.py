@@ -161,7 +161,7 @@ class Call(Answering):
             if lane.path.route.capture and plane.sealer is not None:
                 self.capturing = True
                 self.capture("request", self.inbound.body)
-        plane.journal.add(frame, self.dispatch)
+        plane.journal.add(frame, self.dispatch, exact=bool(account.reservation.slices))
 
     def _prepared(self, lane: Lane) -> Outgoing:
         peek = self.peek

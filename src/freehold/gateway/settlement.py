@@ -153,4 +153,4 @@ class Settling:
             self.id, plane.now(), outcome, status, account.spent, tuple(account.tried), digest, self.delivered,
             self.out.dropped, error,
         )  # fmt: skip
-        plane.journal.add(close, then)
+        plane.journal.add(close, then, exact=bool(account.reservation.slices))

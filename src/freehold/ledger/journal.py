@@ -104,7 +104,7 @@ class Journal:
         self._soon = soon
         self._defect = defect
         self.strict = strict
-        self._due = False
+        self._due = self._exact = False
         self._sequence = 0
         self._handle = -1
         self._size = 0
@@ -130,8 +130,9 @@ class Journal:
         self._handle, self._size = handle, 0
         self._sequence += 1
 
-    def add(self, frame: Frame, then: Then | None = None) -> None:
-        """Write `frame` at the end of this turn, then call `then`."""
+    def add(self, frame: Frame, then: Then | None = None, *, exact: bool = False) -> None:
+        """Write `frame` at the end of this turn, then call `then`; `exact` ones (a budget's) even where not strict."""
+        self._exact = self._exact or exact
         if not self._due:
             self._due = True
             self._soon(self._turn)
@@ -142,7 +143,7 @@ class Journal:
 
     def _turn(self) -> None:
         """The turn is over. Also where nobody waits for the disk they go on now, together: it saves wake-ups."""
-        if self.strict or len(self._frames) >= LOOSE_FRAMES:
+        if self.strict or self._exact or len(self._frames) >= LOOSE_FRAMES:
             self.flush()
             return
         self._due = False
@@ -152,7 +153,7 @@ class Journal:
     def flush(self) -> None:
         """Write what was gathered and say so to those who wait."""
         frames, waiting = self._frames, self._then
-        self._due = False
+        self._due = self._exact = False
         if not frames:
             return
         self._frames, self._then = [], []
