@@ -12,6 +12,9 @@ from freehold.ledger.meter import Usage
 LIVE = "live"
 """The source of what the gateway recorded itself."""
 
+UNTIMED = 86400.0
+"""Records with `at` below it come from a format that tells no time: theirs is made from a digest of their content."""
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One call. Times in Unix seconds, durations in seconds; empty text and None mean that nobody said."""
@@ -47,6 +50,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """JSON of an OpenAI chat request."""
     response: bytes = b""
     """JSON of a `chat.completion`; empty where none was recorded."""
+    assigned: str = ""
+    """Id of the workflow it was found to be of; empty where none was yet."""
+    import_id: bytes = b""
+    """Of an imported record: 16 bytes."""
 
     @property
     def answered(self) -> bool:
