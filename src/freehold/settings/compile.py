@@ -11,6 +11,7 @@ from freehold.gateway.providers.vendors import vendor
 from freehold.gateway.routing.types import Arm, Route, Routes
 from freehold.gateway.settings import PriceSettings, ProviderSettings, RouteSettings, TargetSettings
 from freehold.ledger.meter import FREE, Price
+from freehold.policy.rights import Override, Rules
 from freehold.policy.settings import LimitSettings
 from freehold.policy.targets import Target
 from freehold.policy.types import Budget, Policy
@@ -51,6 +52,28 @@ def policy(settings: Settings, key_budgets: Sequence[Budget]) -> Policy:
     return Policy(
         air_gapped=settings.policy.air_gapped,
         budgets=tuple(sorted([*budgets(settings), *key_budgets], key=lambda one: one.id)),
+    )
+
+
+def rights(settings: Settings) -> Rules:
+    """What recorded calls may be used for: the owner's words beside the table of terms."""
+    told = settings.rights
+    return Rules(
+        most_sensitive=parse_label(told.most_sensitive),
+        unlabelled=parse_label(told.unlabelled) if told.unlabelled else None,
+        consent_required=told.consent_required,
+        overrides=tuple(
+            Override(
+                party=one.party,
+                purpose=one.purpose,
+                allowed=one.allowed,
+                reason=one.reason,
+                by=one.by,
+                since=one.since.isoformat(),
+                until=one.until.isoformat() if one.until else "",
+            )
+            for one in told.overrides
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from freehold.core.section import Name, Port, Section
 from freehold.gateway.settings import GatewaySettings, ProviderSettings, RouteSettings, TargetSettings
 from freehold.ledger.settings import CaptureSettings
-from freehold.policy.settings import BudgetSettings, PolicySettings, TeamSettings
+from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
 
 
@@ -35,6 +35,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     capture: CaptureSettings = CaptureSettings()
     policy: PolicySettings = PolicySettings()
+    rights: RightsSettings = RightsSettings()
     serving: ServingSettings = ServingSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
