@@ -47,3 +47,6 @@ class Grader(Protocol):
 
     def grade(self, answer: Answer, reference: Answer, options: dict[str, Any]) -> Grade:
         """Raises GraderFailed where the reference or the options make no sense; a bad *answer* scores 0."""
+
+    def agrees(self, one: Answer, other: Answer, options: dict[str, Any]) -> bool:
+        """Whether two answers say the same. Symmetric; an answer that says nothing usable agrees with none."""
