@@ -20,13 +20,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     pairs: int
     difference: float
     """Mean of candidate minus incumbent."""
+    discordance: float = 0.0
+    """Mean square of the differences: the share of calls on which the two differ, where scores are 0 and 1."""
     low: float
     high: float
     """Anytime-valid interval of it."""
     evidence: float
     """The e-value against "worse by the margin or more"; the rule accepts at `1 / alpha`."""
     futility: float
-    """The e-value against "not worse at all"."""
+    """The e-value against "inside the margin"."""
     alarm: float
     """The rollback detector; it sounds at the rule's patience."""
     broken: float = 0.0
@@ -81,6 +83,11 @@ def due(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | None:
 
     Every answer names the metric, the measured value and its bound.
     """
+    found = _due(move, measured)
+    return None if found is None else (found[0], {"pairs": measured.pairs, **found[1]})
+
+
+def _due(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | None:
     if move.stage in SERVING:
         harm = _harm(move, measured)
         if harm is not None:

@@ -37,7 +37,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = 0.05
     """Greatest probability of a cut-over to a candidate that is worse by the margin or more."""
     futility: float = 0.05
-    """Greatest probability of giving up on a candidate that is not worse at all."""
+    """Greatest probability of giving up on a candidate that is inside the margin."""
     harm: float = 0.03
     """Once the candidate serves, being worse by more than this is to be found."""
     patience: float = 20_000.0

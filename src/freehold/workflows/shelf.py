@@ -39,9 +39,11 @@ class Shelf:
         self._engine = engine
         self._bodies = bodies
 
-    def records(self, which: Which) -> Iterator[Record]:
-        """Records that match, in order of time. Each page is one view: what is added meanwhile may be seen."""
-        after = b""
+    def records(self, which: Which, after: bytes = b"") -> Iterator[Record]:
+        """Records that match, in order of time, from the one after `after` on.
+
+        Each page is one view: what is added meanwhile may be seen.
+        """
         while True:
             with reading(self._engine) as connection:
                 page = store.scan(connection, which, after, _PAGE)
