@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from freehold.core.label import Label, Level
@@ -137,6 +138,20 @@ def test_an_embedded_model_costs_what_the_file_says_and_nothing_where_it_says_no
     assert (priced["owned-chat"].input, priced["owned-chat"].output) == (Decimal("0.02"), Decimal("0.08"))
     assert priced["owned-chat"].source == "freehold.toml"
     assert priced["owned-embed"] == OWNED[1].price
+
+
+def test_a_model_trained_here_costs_what_the_file_says_also_where_no_embedded_model_runs():
+    trained = msgspec.structs.replace(OWNED[0], name="owned-tickets")
+    text = "[serving]\nenabled = false\n[serving.trained_price]\ninput = 0.01\noutput = 0.02\nas_of = 2026-11-22\n"
+    (found,) = compiled.routes(settings(text), (*OWNED, trained)).targets
+    assert (found.name, found.price.input, found.price.output) == ("owned-tickets", Decimal("0.01"), Decimal("0.02"))
+
+
+def test_a_target_of_the_file_goes_before_a_trained_model_of_its_name():
+    trained = msgspec.structs.replace(OWNED[0], name="owned-tickets")
+    text = PROVIDER + '[targets.owned-tickets]\nprovider = "v"\n'
+    found = [one for one in compiled.routes(settings(text), (trained,)).targets if one.name == "owned-tickets"]
+    assert [one.provider for one in found] == ["v"]
 
 
 def test_a_price_for_an_embedded_model_that_is_not_there_is_told():

@@ -105,6 +105,11 @@ class Store:
         self.root = root
         self._identity = identity
 
+    @property
+    def verifier(self) -> Verifier:
+        """What checks the signatures here."""
+        return self._identity
+
     def blob(self, sha256: str) -> Path:
         """Where a blob lies. Raises BadArtefact for what is no digest."""
         if not _DIGEST.match(sha256):

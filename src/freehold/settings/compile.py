@@ -16,7 +16,7 @@ from freehold.policy.settings import LimitSettings
 from freehold.policy.targets import Target
 from freehold.policy.types import Budget, Policy
 from freehold.settings.checks import split_url
-from freehold.settings.owned import owned_routes
+from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings
 
 RENTED_CLEARANCE = Label(Level.INTERNAL)
@@ -127,11 +127,17 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
 
 
 def _priced(owned: Sequence[Target], settings: Settings) -> list[Target]:
-    """The embedded models with what they cost here; nothing where nobody said."""
-    if not settings.serving.enabled:
-        return []
-    prices: dict[str, Price] = {name: _price(one) for name, one in settings.serving.prices.items()}
-    return [replace(one, price=prices.get(one.name, one.price)) for one in owned]
+    """Owned models with what they cost here, nothing where nobody said; a target of the file goes before one's name."""
+    serving = settings.serving
+    prices: dict[str, Price] = {name: _price(one) for name, one in serving.prices.items()}
+    trained = _price(serving.trained_price) if serving.trained_price else None
+    found = []
+    for one in owned:
+        embedded = one.name in OWNED_TARGETS
+        if one.name not in settings.targets and (serving.enabled or not embedded):
+            price = prices.get(one.name) if embedded else trained
+            found.append(replace(one, price=price or one.price))
+    return found
 
 
 def _price(one: PriceSettings) -> Price:
