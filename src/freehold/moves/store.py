@@ -66,7 +66,7 @@ def load(connection: Connection, move: str) -> Move:
 
 def latest(connection: Connection, workflow: str) -> Move | None:
     """The newest move of a workflow."""
-    query = select(moves).where(moves.c.workflow == workflow).order_by(moves.c.began.desc()).limit(1)
+    query = select(moves).where(moves.c.workflow == workflow).order_by(moves.c.began.desc(), moves.c.id.desc()).limit(1)
     row = connection.execute(query).mappings().first()
     return None if row is None else _folded(connection, row)
 
@@ -79,7 +79,7 @@ def active(connection: Connection) -> list[Move]:
 
 def everything(connection: Connection, limit: int = 200) -> list[Move]:
     """All moves, newest first."""
-    query = select(moves).order_by(moves.c.began.desc()).limit(limit)
+    query = select(moves).order_by(moves.c.began.desc(), moves.c.id.desc()).limit(limit)
     return [_folded(connection, row) for row in connection.execute(query).mappings().all()]
 
 
