@@ -27,7 +27,7 @@ from freehold.core.process import Command, Probe, Supervisor
 from freehold.core.restart import Rules
 from freehold.core.startup import started
 from freehold.gateway.settings import GatewaySettings
-from freehold.identity import lifecycle, store
+from freehold.identity import lifecycle, service, store
 from freehold.identity.keys import Key
 from freehold.registry.artefacts import Store
 from freehold.server.instance import Audit
@@ -164,6 +164,9 @@ class _Up:
             with writing(engine) as connection:
                 key, secret = lifecycle.create(connection, FIRST_KEY, time.time(), os.urandom)
                 self.parts.audit(connection, time.time(), "key.create", "up", {"name": key.name})
+        with writing(engine) as connection:
+            if service.renew(connection, self.home, time.time(), os.urandom):
+                self.parts.audit(connection, time.time(), "key.renew", "up", {"name": service.NAME})
         engine.dispose()
         self.parts.publisher(url, self.home, self.identity).publish(self.loaded.settings)
         return secret

@@ -58,6 +58,8 @@ class Composite(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 1.0
     weights: bytes = b""
     """Of `difficulty`: the scorer's parameters (msgpack)."""
+    member_seconds: float = 30.0
+    """Longest wait for the whole answer of one member; then `escalate` is asked."""
 
 
 class Overlay(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,16 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     """Of the drawing, so that two moves do not pick the same conversations."""
 
 
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """Bodies of one workflow's calls are kept (sealed, with retention), whatever their route says of capture."""
+
+    workflow: str
+    """Id of the workflow."""
+    share: float = 1.0
+    """Of conversations (else of calls), 0 to 1; sticky as an overlay's."""
+    salt: str = ""
+
+
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the `routes` snapshot."""
 
@@ -83,5 +95,6 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     composites: tuple[Composite, ...] = ()
     overlays: tuple[Overlay, ...] = ()
+    watches: tuple[Watch, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     """Other names for a route: `gpt-4o` may lead to `assistant`."""
