@@ -62,7 +62,13 @@ def apply(move: Move, event: Event) -> Move:
             cut_over=event.at if content["to"] == "owned" else after.cut_over,
         )
     if event.kind == "tuned":
-        return replace(after, candidate=content["target"], artefact=content.get("artefact", ""))
+        return replace(
+            after,
+            candidate=content["target"],
+            member=content.get("member", ""),
+            artefact=content.get("artefact", ""),
+            evaluated=False,
+        )
     if event.kind == "candidate":
         return replace(after, candidate=content["target"])
     if event.kind == "scorecard":

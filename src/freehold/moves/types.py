@@ -134,6 +134,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Index into the rule's steps while in canary."""
     candidate: str = ""
     """Target or composite, once there is one."""
+    member: str = ""
+    """The owned target within the candidate, where the candidate is a composite made for this move."""
     artefact: str = ""
     """Name in the store of what a recipe made."""
     held: str = ""
