@@ -21,9 +21,13 @@ Maker = Literal["vendor", "person", "owned", "synthetic"]
 """Who made the answer that is learned from: a rented model, a person (annotation or correction), an owned model,
 or a program that made request and answer up. Persons' and programs' answers are under no vendor's terms."""
 
+Use = Literal["evaluate", "prompt", "train_classifier", "train_generative"]
+"""`prompt` puts answers before an owned model as examples: to terms that is no training, but the content stays."""
+
 _SHOWN = 5
-_VERBS: dict[Purpose, str] = {
-    "evaluate": "evaluate models",
+_VERBS: dict[Use, str] = {
+    "evaluate": "be used to evaluate models",
+    "prompt": "stand as examples in a prompt",
     "train_classifier": "train a classifier",
     "train_generative": "train a model that writes",
 }
@@ -97,7 +101,7 @@ class Refusal(msgspec.Struct, frozen=True):
 class Cleared(Generic[Thing]):
     """Records that may be used for `purpose`, in the order they came. Only the gate makes it."""
 
-    def __init__(self, key: object, items: Sequence[Thing], purpose: Purpose, on: str) -> None:
+    def __init__(self, key: object, items: Sequence[Thing], purpose: Use, on: str) -> None:
         """Raises TypeError for whoever is not the gate."""
         if key is not _KEY:
             raise TypeError("only the rights gate clears records: policy.rights.gate")
@@ -121,16 +125,16 @@ class Gated(msgspec.Struct, Generic[Thing], frozen=True):
     refusals: tuple[Refusal, ...]
 
 
-def may(facts: Facts, purpose: Purpose, rules: Rules, today: date) -> Verdict:
+def may(facts: Facts, purpose: Use, rules: Rules, today: date) -> Verdict:
     """Decide about one record, with every reason against it."""
     reasons: list[tuple[str, str]] = []
     if purpose != "evaluate":  # evaluating leaves nothing of the content behind
         reasons += _content(facts, rules)
-    reasons += _answer(facts, purpose, rules, today)
+    reasons += _answer(facts, "evaluate" if purpose == "prompt" else purpose, rules, today)
     return Verdict(tuple(reasons))
 
 
-def gate(items: Iterable[tuple[Thing, Facts]], purpose: Purpose, rules: Rules, today: date) -> Gated[Thing]:
+def gate(items: Iterable[tuple[Thing, Facts]], purpose: Use, rules: Rules, today: date) -> Gated[Thing]:
     """Let through what may be used and say why the rest may not."""
     passed: list[Thing] = []
     refused = 0
@@ -148,7 +152,7 @@ def gate(items: Iterable[tuple[Thing, Facts]], purpose: Purpose, rules: Rules, t
     return Gated(Cleared(_KEY, passed, purpose, today.isoformat()), refused, refusals)
 
 
-def clear_all(items: Iterable[tuple[Thing, Facts]], purpose: Purpose, rules: Rules, today: date) -> Cleared[Thing]:
+def clear_all(items: Iterable[tuple[Thing, Facts]], purpose: Use, rules: Rules, today: date) -> Cleared[Thing]:
     """The same, but all or nothing. Raises RightsRefused with the list of reasons."""
     gated = gate(items, purpose, rules, today)
     if gated.refused:
@@ -159,7 +163,7 @@ def clear_all(items: Iterable[tuple[Thing, Facts]], purpose: Purpose, rules: Rul
 def told(gated: Gated[Thing]) -> str:
     """The refusals as text for people: a line each, without content."""
     total = gated.refused + len(gated.cleared)
-    lines = [f"{gated.refused} of {total} records may not be used to {_VERBS[gated.cleared.purpose]}"]
+    lines = [f"{gated.refused} of {total} records may not {_VERBS[gated.cleared.purpose]}"]
     lines += [f"  {one.count} x {one.code}: {one.detail} (such as {', '.join(one.ids)})" for one in gated.refusals]
     return "\n".join(lines)
 

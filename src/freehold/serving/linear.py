@@ -20,7 +20,7 @@ from freehold.serving.answer_shape import Shape, render, slots
 from freehold.serving.ngrams import SCHEME, Floats, Hashes, Reading, ngrams
 
 FORMAT = "freehold-linear-1"
-"""`metadata["format"]` of the file; `metadata["description"]` is a Description as JSON."""
+"""`metadata["description"]` of the file is a Description as JSON, and names this."""
 
 View = Literal["last_user", "users", "all"]
 """Which turns of a request are read: the user's last, all of the user's, or all but the assistant's."""
@@ -38,6 +38,7 @@ class Head(msgspec.Struct, frozen=True):
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """All of a model but its numbers. With several shapes the one head chooses among them, and they have no slots."""
 
+    format: str = FORMAT
     scheme: str = SCHEME
     reading: Reading = Reading()
     view: View = "last_user"
@@ -140,8 +141,6 @@ class Linear:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise BadArtefact(f"{path.name} is no safetensors file: {error}", param=str(path)) from None
-        if metadata.get("format") != FORMAT:
-            raise BadArtefact(f"{path.name} says {metadata.get('format')!r} where {FORMAT} is read", param=str(path))
         try:
             description = msgspec.json.decode(metadata.get("description", ""), type=Description)
         except msgspec.DecodeError as error:
@@ -150,7 +149,9 @@ class Linear:
 
     def probabilities(self, text: str) -> list[Floats]:
         """For each head, the calibrated probability of each of its values."""
-        rows, values = self.vocabulary.vector(text, self.description.reading)
+        return self._probabilities(*self.vocabulary.vector(text, self.description.reading))
+
+    def _probabilities(self, rows: Indices, values: Floats) -> list[Floats]:
         scores = self._bias + values @ self._weights[rows]
         heads = zip(self._bounds, self.description.heads, strict=True)
         return [softmax(scores[start:end] / np.float32(head.temperature)) for (start, end), head in heads]
@@ -159,15 +160,17 @@ class Linear:
         """Answer an OpenAI chat request. Raises MalformedJson."""
         told = self.description
         chosen: list[int] = []
-        confidence = 1.0 - told.unseen
-        for odds in self.probabilities(text_of(request, told.view)):
+        rows, values = self.vocabulary.vector(text_of(request, told.view), told.reading)
+        # Of a text without one known n-gram only the labels' frequencies are known: no ground for confidence.
+        confidence = 1.0 - told.unseen if len(rows) else 0.0
+        for odds in self._probabilities(rows, values):
             best = int(odds.argmax())
             chosen.append(best)
             confidence *= float(odds[best])
-        values = [head.values[index] for head, index in zip(told.heads, chosen, strict=True)]
+        labels = [head.values[index] for head, index in zip(told.heads, chosen, strict=True)]
         shape = told.shapes[chosen[0]] if len(told.shapes) > 1 else told.shapes[0]
-        text, calls = render(shape, values)
-        return Answered(" ".join(values), confidence, text, calls)
+        text, calls = render(shape, labels)
+        return Answered(" ".join(labels), confidence, text, calls)
 
 
 def softmax(scores: Floats) -> Floats:
@@ -179,16 +182,18 @@ def softmax(scores: Floats) -> Floats:
 
 def save(path: Path, description: Description, tensors: Mapping[str, npt.NDArray[np.generic]]) -> None:
     """Write a model; the same model gives the same bytes. Raises BadArtefact as Linear does."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as pack
 
     Linear(description, tensors)
-    metadata = {"format": FORMAT, "description": msgspec.json.encode(description).decode()}
-    save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, path, metadata=metadata)
+    # One key only: the library writes metadata in no fixed order.
+    metadata = {"description": msgspec.json.encode(description, order="deterministic").decode()}
+    path.write_bytes(pack({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, metadata))
 
 
 def _check(told: Description, tensors: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    if told.scheme != SCHEME:
-        raise BadArtefact(f"the classifier reads {told.scheme!r}; this version knows {SCHEME}", hint="train it anew")
+    if (told.format, told.scheme) != (FORMAT, SCHEME):
+        have = f"{told.format} with {told.scheme}"
+        raise BadArtefact(f"the classifier is {have}; this version knows {FORMAT} with {SCHEME}", hint="train it anew")
     _check_shapes(told)
     wanted: dict[str, tuple[int, ...]] = {}
     size = len(tensors["hashes"]) if "hashes" in tensors else 0
