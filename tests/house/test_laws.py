@@ -15,6 +15,7 @@ OPENS_SOCKETS = {
     "cli/client.py": "a client of the management API",
     "cli/doctor.py": "asks whether the listeners answer",
     "core/egress.py": "the one way out of the data path",
+    "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",

@@ -103,7 +103,7 @@ def split(found: Sequence[Example], at: float | None = None, share: float = 0.5)
     ordered = sorted(found, key=lambda one: (one.at, one.id))
     if at is None:
         at = ordered[min(len(ordered) - 1, int(len(ordered) * share))].at
-    alike = groups(said(one) for one in ordered)
+    alike = groups([said(one) for one in ordered])
     train, test, dropped = [], [], 0
     known: set[int] = set()
     begun: set[str] = set()
