@@ -204,3 +204,39 @@ def test_the_same_settings_compile_to_the_same_bytes():
 
     text = TARGETS + '[routes.r]\ntargets = ["b", "a"]\n'
     assert msgspec.msgpack.encode(routes(text)) == msgspec.msgpack.encode(routes(text))
+
+
+PAIR = '[composites.pair]\nkind = "agreement"\nmembers = ["a", "b"]\nescalate = "c"\ngrader = "number"\n'
+
+
+def test_a_composite_is_used_like_a_target():
+    text = TARGETS + PAIR + 'options = { tolerance = 0.5 }\n[routes.r]\ntargets = ["pair", "c"]\n'
+    (found,) = routes(text).composites
+    assert (found.name, found.kind, found.members, found.escalate) == ("pair", "agreement", ("a", "b"), "c")
+    assert found.grader.kind == "number" and found.grader.options == {"tolerance": 0.5}
+    assert type(found.grader.options["tolerance"]) is float
+    table = compile_routes(1, routes(text), {one.name: one for one in DRIVERS}, lambda _: "", {}, 0.0)
+    assert [way.name for tier in table.path("r").tiers for way in tier] == ["pair", "c"] and not table.faults
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('"b"]', '"bb"]'), 'there is no target "bb"'),
+        (('escalate = "c"', 'escalate = "pair"'), 'there is no target "pair"'),
+        (('"a", "b"]', '"a"]'), "has 1 members"),
+        (("[composites.pair]", "[composites.a]"), "is the name of a target"),
+        (('"number"', '"numbr"'), 'did you mean "number"'),
+        (('grader = "number"\n', ""), 'lacks "grader"'),
+        (('"agreement"', '"agreements"'), "agreement"),
+    ],
+)
+def test_a_composite_that_leads_nowhere_is_refused(change, told):
+    with pytest.raises(InvalidConfig) as refused:
+        settings(TARGETS + PAIR.replace(*change))
+    assert told in str(refused.value)
+
+
+def test_a_route_names_composites_that_exist():
+    with pytest.raises(InvalidConfig, match="pairs"):
+        settings(TARGETS + PAIR + '[routes.r]\ntargets = ["pairs"]\n')

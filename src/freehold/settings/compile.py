@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
 from freehold.core.label import Label, Level, parse_label
 from freehold.gateway.providers.vendors import vendor
-from freehold.gateway.routing.types import Arm, Route, Routes
-from freehold.gateway.settings import PriceSettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.gateway.routing.types import Arm, Composite, Route, Routes
+from freehold.gateway.settings import CompositeSettings, PriceSettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.grading.types import Spec
 from freehold.ledger.meter import FREE, Price
 from freehold.policy.rights import Override, Rules
 from freehold.policy.settings import LimitSettings
@@ -43,6 +46,7 @@ def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = 
     return Routes(
         targets=tuple(sorted([*targets, *_priced(owned, settings)], key=lambda one: one.name)),
         routes=tuple(sorted([*configured, *mine], key=lambda one: one.name)),
+        composites=tuple(_composite(name, one) for name, one in sorted(settings.composites.items())),
         aliases=tuple(sorted(aliases)),
     )
 
@@ -150,6 +154,27 @@ def _price(one: PriceSettings) -> Price:
         source=one.source,
         as_of=one.as_of.isoformat(),
     )
+
+
+def _composite(name: str, one: CompositeSettings) -> Composite:
+    return Composite(
+        name=name,
+        kind=one.kind,
+        members=one.members,
+        escalate=one.escalate,
+        grader=Spec(one.grader, _plain(one.options)) if one.grader else None,
+        threshold=one.threshold,
+        member_seconds=one.member_seconds,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What a TOML file says as JSON has it: its decimals are numbers of the grader's."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _route(name: str, one: RouteSettings, settings: Settings) -> Route:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from freehold.core.section import Name, Port, Section
-from freehold.gateway.settings import GatewaySettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.gateway.settings import (
+    CompositeSettings,
+    GatewaySettings,
+    ProviderSettings,
+    RouteSettings,
+    TargetSettings,
+)
 from freehold.ledger.settings import CaptureSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
@@ -39,6 +45,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
+    composites: dict[Name, CompositeSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     teams: dict[Name, TeamSettings] = Field(default_factory=dict)
     budgets: tuple[BudgetSettings, ...] = ()
