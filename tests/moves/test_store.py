@@ -67,7 +67,13 @@ def test_a_loaded_move_is_the_fold_of_its_events(engine: Engine) -> None:
             move = store.append(connection, move, Event(move.events, 130.0, kind, "x", content))
     with db.reading(engine) as connection:
         assert store.load(connection, move.id) == move
-    assert (move.stage, move.share, move.stage_pairs, move.held, move.candidate) == ("canary", 0.05, 7, "a look", "owned-b")
+    assert (move.stage, move.share, move.stage_pairs, move.held, move.candidate) == (
+        "canary",
+        0.05,
+        7,
+        "a look",
+        "owned-b",
+    )
 
 
 def test_who_decides_on_an_old_state_writes_nothing(engine: Engine) -> None:

@@ -57,13 +57,19 @@ def page(content: dict[str, Any], key: str) -> str:
         *_money(content["savings"]),
         "<h2>The model</h2>",
         *_model(content["artefact"]),
-        f'<p class="small">Dossier {escape(content["move"])}, made {escape(content["made_at"])}, signed by '
-        f"<code>{escape(key)}</code>. To check every decision from the rows: <code>freehold moves verify FILE</code></p>",
+        _foot(content, key),
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(name)}</title>'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(parts)}</body></html>'
+    body = "".join(parts)
+    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{body}</body></html>'
+
+
+def _foot(content: dict[str, Any], key: str) -> str:
+    made = (
+        f"Dossier {escape(content['move'])}, made {escape(content['made_at'])}, signed by <code>{escape(key)}</code>."
     )
+    check = "To check every decision from the rows: <code>freehold moves verify FILE</code>"
+    return f'<p class="small">{made} {check}</p>'
 
 
 def _sentence(content: dict[str, Any], rule: Rule, plan: Plan, pairs: Sequence[Pair]) -> str:
@@ -74,8 +80,8 @@ def _sentence(content: dict[str, Any], rule: Rule, plan: Plan, pairs: Sequence[P
     found = measure(move, pairs)
     return (
         f"On {found.pairs} calls that both answered, {candidate} scored {found.difference * 100:+.1f} points against "
-        f"{plan.incumbent} (interval {found.low * 100:+.1f} to {found.high * 100:+.1f}, level {1 - 2 * rule.alpha:.0%}, "
-        f"true at whatever moment one looks); the rule allows a loss below {rule.margin * 100:g} points."
+        f"{plan.incumbent} (interval {found.low * 100:+.1f} to {found.high * 100:+.1f}, level {1 - 2 * rule.alpha:.0%},"
+        f" true at whatever moment one looks); the rule allows a loss below {rule.margin * 100:g} points."
     )
 
 

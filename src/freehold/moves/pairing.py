@@ -38,9 +38,10 @@ class Compared(msgspec.Struct, frozen=True):
 
     pairs: tuple[Pair, ...]
     looked_at: bytes
+    """The last record that is dealt with."""
     missing: int
-    waits_for: bytes = b""
-    """Record whose answers differ and that nobody has annotated yet; nothing after it is counted before."""
+    wanted: tuple[bytes, ...] = ()
+    """Records whose answers differ and that nobody has annotated yet; the first of them holds up what comes after."""
 
 
 def drawn(move: str, record: bytes) -> float:
@@ -63,29 +64,27 @@ def side_of(move: Move, record: Record, members: Sequence[str]) -> Side:
 
 
 def compare(move: Move, found: Iterable[Record], members: Sequence[str], door: Door, gold: Gold) -> Compared:
-    """Ask the other side about each drawn call, and grade both. Calls within the evaluation window never count."""
-    looked_at, wanted = b"", []
+    """Ask the other side about each drawn call, and grade both. Calls within the evaluation window never count.
+
+    Raises what `Door.ask` raises; nothing is lost then, the calls are looked at again.
+    """
+    looked_at, drawn_ones = b"", []
     for record in found:
         looked_at = record.id
         if record.at <= move.rule.window_until or not record.answered:
             continue
         side = side_of(move, record, members)
         if side.paired:
-            wanted.append((record, side))
-    asked = [(_other(move, side), record) for record, side in wanted]
-    replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked])
-    pairs: list[Pair] = []
-    missing = 0
-    for (record, side), reply in zip(wanted, replies, strict=True):
-        made = _pair(move, record, side, reply, gold)
-        if isinstance(made, bytes):
-            before = bytes(16) if not pairs else pairs[-1].record
-            return Compared(tuple(pairs), before, missing, made)
-        if made is None:
-            missing += 1
-        else:
-            pairs.append(made)
-    return Compared(tuple(pairs), looked_at, missing)
+            drawn_ones.append((record, side))
+    asked = [(_other(move, side), record) for record, side in drawn_ones]
+    replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked], purpose="shadow")
+    made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, replies, strict=True)]
+    wanted = tuple(one for one in made if isinstance(one, bytes))
+    counted = made[: made.index(wanted[0])] if wanted else made
+    if wanted:
+        looked_at = (0).to_bytes(16, "big") if not counted else drawn_ones[len(counted) - 1][0].id
+    pairs = tuple(one for one in counted if isinstance(one, Pair))
+    return Compared(pairs, looked_at, len(counted) - len(pairs), wanted)
 
 
 def _other(move: Move, side: Side) -> str:
@@ -102,6 +101,8 @@ def _pair(move: Move, record: Record, side: Side, reply: Reply, gold: Gold) -> P
         candidate, incumbent = said.answer, theirs
     else:
         candidate, incumbent = theirs or Answer(finish="error"), said.answer
+        if reply.composite == "escalated":  # then the candidate's answer is the incumbent's: it was given already
+            candidate = incumbent
     valid = fault_of(candidate, said) is None
     scores = _scores(move.rule, candidate if valid else None, incumbent, record.id, gold)
     if scores is None:

@@ -42,8 +42,8 @@ class Parts(msgspec.Struct, frozen=True):
     door: Door
     publish: Callable[[], None]
     """Makes the data plane go by what is written down."""
-    members: Callable[[str], tuple[str, ...]]
-    """Targets that speak for a candidate alone: itself, or the members of a composite."""
+    members: Callable[[Move], tuple[str, ...]]
+    """Targets that speak for the candidate alone: itself, or the members of a composite."""
     gold: Callable[[], Gold]
     clock: Clock
 
@@ -61,16 +61,18 @@ class Rollout:
         with reading(parts.engine) as connection:
             move = store.load(connection, move_id)
             after = store.cursor(connection, move_id)
+            wanted = store.wanted(connection, move_id)
         if move.stage not in PAIRING:
             return False
-        found = self._found(move, after)
+        gold = parts.gold()
+        found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
         made: Sequence[Pair] = ()
-        if not move.held or move.stage in SERVING:  # what serves is watched, also while it is held
-            compared = compare(move, found, parts.members(move.candidate), parts.door, parts.gold())
+        if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
+            compared = compare(move, found, parts.members(move), parts.door, gold)
             made = compared.pairs
-            if compared.looked_at:
-                with writing(parts.engine) as connection:
-                    store.add_pairs(connection, move.id, made, compared.looked_at)
+            with writing(parts.engine) as connection:
+                store.add_pairs(connection, move.id, made, compared.looked_at)
+                store.keep_wanted(connection, move.id, compared.wanted)
         pulse = self._pulse(move, found)
         with reading(parts.engine) as connection:
             pairs = store.pairs_of(connection, move.id)
@@ -97,7 +99,7 @@ class Rollout:
         parts = self._parts
         if move.stage not in SERVING:
             return Pulse()
-        members = parts.members(move.candidate)
+        members = parts.members(move)
         leaf, pulse = self._pulses.get(move.id, (-1, Pulse()))
         with reading(parts.engine) as connection:
             tried = ledger.tried(connection, members, leaf, move.stage_at)

@@ -36,6 +36,7 @@ def add(connection: Connection, move: Move, actor: str) -> None:
         "actor": actor,
         "stage": move.stage,
         "cursor": _NO_RECORD,
+        "wanted": "[]",
     }
     connection.execute(insert(moves), [row])
     _write(connection, move.id, Event(0, move.began, "began", actor, {"rule": rule, "plan": plan}))
@@ -94,6 +95,18 @@ def events(connection: Connection, move: str) -> list[Event]:
 def cursor(connection: Connection, move: str) -> bytes:
     """The last record that was looked at for pairing."""
     return bytes(connection.execute(select(moves.c.cursor).where(moves.c.id == move)).scalar_one())
+
+
+def wanted(connection: Connection, move: str) -> tuple[bytes, ...]:
+    """Records that a person must annotate before pairing goes on."""
+    found = connection.execute(select(moves.c.wanted).where(moves.c.id == move)).scalar_one()
+    return tuple(bytes.fromhex(one) for one in json.loads(found))
+
+
+def keep_wanted(connection: Connection, move: str, records: Sequence[bytes]) -> None:
+    """Write down which records wait for a person; none where pairing goes on."""
+    text = json.dumps([one.hex() for one in records])
+    connection.execute(update(moves).where(moves.c.id == move).values(wanted=text))
 
 
 def add_pairs(connection: Connection, move: str, made: Sequence[Pair], looked_at: bytes) -> int:

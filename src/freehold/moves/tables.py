@@ -18,6 +18,7 @@ moves = Table(
     Column("actor", String, nullable=False),
     Column("stage", String(16), nullable=False, doc="As its events leave it: an index for queries."),
     Column("cursor", LargeBinary(16), nullable=False, doc="The last record looked at for pairing."),
+    Column("wanted", Text, nullable=False, doc="JSON: records that a person must annotate before it goes on, in hex."),
 )
 
 move_events = Table(

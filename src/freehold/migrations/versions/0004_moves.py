@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("stage", sa.String(length=16), nullable=False),
         sa.Column("cursor", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("wanted", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_moves")),
     )
     op.create_index(op.f("ix_moves_workflow"), "moves", ["workflow"])
