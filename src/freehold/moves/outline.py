@@ -62,7 +62,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
 def outline(move: Move, pairs: Sequence[Pair]) -> Outline:
     """A move with its pairs, summed up."""
-    measured = measure(move, pairs)
+    measured = measure(move.rule, pairs)
     rule = move.rule
     found = detection(rule, pairs, paired_share(move)) if move.stage in SERVING else None
     return Outline(

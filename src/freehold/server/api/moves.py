@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from freehold.moves import desk, store
-from freehold.moves.measure import measure
+from freehold.moves.measure import trajectory as grown
 from freehold.moves.outline import Outline, outline
 from freehold.moves.outset import outset
 from freehold.moves.types import Event, Move, Pair
@@ -87,11 +87,9 @@ def trajectory(name: str, instance: Served) -> list[dict[str, float]]:
     with instance.reading() as connection:
         move = desk.current(connection, name)
         pairs = store.pairs_of(connection, move.id)
-    every = max(len(pairs) // TRAJECTORY_POINTS, 1)
-    at = [*range(every, len(pairs), every), len(pairs)] if pairs else []
-    found = [(count, measure(move, pairs[:count])) for count in at]
     return [
-        {"pairs": n, "evidence": one.evidence, "alarm": one.alarm, "difference": one.difference} for n, one in found
+        {"pairs": one.pairs, "evidence": one.evidence, "alarm": one.alarm, "difference": one.difference}
+        for one in grown(move.rule, pairs, TRAJECTORY_POINTS)
     ]
 
 
