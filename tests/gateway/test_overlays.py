@@ -264,3 +264,29 @@ def test_an_ordinary_key_cannot_name_a_target(tmp_path) -> None:
     lines = f"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {SERVICE_KEY}\r\n\r\n"
     machine.ask(connection, lines.encode())
     assert b"target:" not in machine.sent(connection)
+
+
+# Workflows that callers do not name
+
+
+class Templates:
+    """Stands for the compiled `workflows` snapshot: what asks for a stream is one workflow."""
+
+    def of(self, body: bytes, peek, key_id: str) -> str:
+        assert body and key_id == "key_app"
+        return "wf_1" if peek.stream else ""
+
+    def named(self, name: str) -> str:
+        return {"refunds": "wf_1"}.get(name, name)
+
+
+def test_a_call_that_names_no_workflow_is_told_one_and_a_name_wins(tmp_path) -> None:
+    machine = moving(tmp_path, all_of())
+    machine.plane.assigner = Templates()
+    asked(machine, workflow="", stream=True)
+    asked(machine, workflow="")
+    asked(machine, workflow="wf_2", stream=True)
+    asked(machine, workflow="refunds")
+    opened = [one for one in machine.frames() if isinstance(one, Open)]
+    assert [one.workflow for one in opened] == ["wf_1", "", "wf_2", "wf_1"]
+    assert [one.target for one in opened] == ["own", "a", "a", "own"]

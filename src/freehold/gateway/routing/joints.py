@@ -13,6 +13,8 @@ import msgspec
 
 from freehold.core.errors import BadConfig
 from freehold.core.label import Label
+from freehold.gateway.prompt import prompt_of
+from freehold.gateway.routing.difficulty import Scorer
 from freehold.gateway.routing.types import Composite, Overlay, Watch
 from freehold.policy.permits import Mint
 from freehold.policy.types import Decision
@@ -161,9 +163,11 @@ def _agree(composite: Composite) -> Agree:
 
 
 def _score(composite: Composite) -> Score:
-    """The composite's scorer of prompts: difficulty in [0, 1]."""
+    """The composite's scorer of requests: difficulty, in [0, 1], of what their user said last."""
     if composite.kind != "difficulty":
         return lambda body: 0.0
-    from freehold.gateway.routing.difficulty import scorer
-
-    return scorer(composite.weights)
+    try:
+        scorer = Scorer.loads(composite.weights)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise BadConfig(f"composite {composite.name!r} has weights that are none: {error}") from None
+    return lambda body: scorer.difficulty(prompt_of(body).last)
