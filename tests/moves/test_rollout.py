@@ -52,7 +52,7 @@ class Bench:
                 door=self.door,  # type: ignore[arg-type]
                 publish=self.publish,
                 members=lambda move: (move.candidate,),
-                gold=lambda: self.gold.get,
+                gold=lambda _workflow: self.gold.get,
                 clock=lambda: WINDOW + 1e6,
             )
         )

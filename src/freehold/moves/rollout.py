@@ -44,7 +44,8 @@ class Parts(msgspec.Struct, frozen=True):
     """Makes the data plane go by what is written down."""
     members: Callable[[Move], tuple[str, ...]]
     """Targets that speak for the candidate alone: itself, or the members of a composite."""
-    gold: Callable[[], Gold]
+    gold: Callable[[str], Gold]
+    """What people said is right, of a workflow."""
     clock: Clock
 
 
@@ -65,7 +66,7 @@ class Rollout:
             wanted = store.wanted(connection, move_id)
         if move.stage not in PAIRING:
             return False
-        gold = parts.gold()
+        gold = parts.gold(move.plan.workflow)
         found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
         made: Sequence[Pair] = ()
         if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
