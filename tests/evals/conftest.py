@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -44,13 +45,11 @@ def number_of(index):
     return int(START * 1000 + index * 60_000).to_bytes(6, "big") + index.to_bytes(10, "big")
 
 
-WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "islet", "jetty", "knoll", "larch")
-
-
 def question(index):
-    """Words that no other number shares in their order."""
-    digits = [index // 12**power % 12 for power in range(4)]
-    return " ".join(WORDS[one] for one in digits) + " where is it"
+    """Words that no other number shares."""
+    letters = "abcdefghijklmnop"
+    digest = hashlib.sha256(str(index).encode()).hexdigest()
+    return " ".join("".join(letters[int(one, 16)] for one in digest[at : at + 6]) for at in range(0, 36, 6))
 
 
 def record(index, answer="yes", asked=None, **more):

@@ -6,7 +6,7 @@ Invariant: the same judgement imported twice is one; a call that was erased lose
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 from sqlalchemy import Engine
@@ -148,14 +148,13 @@ def _annotation(record: bytes, one: dict[str, Any], who: str, now: float) -> Ann
         raise BadAnnotation("`who` and `note` are text, `at` is Unix seconds")
     if ("answer" in one) == ("score" in one):
         raise BadAnnotation("either `answer` or `score` is needed")
-    target = one.get("target", "")
+    target, score = one.get("target", ""), one.get("score")
     if not isinstance(target, str):
         raise BadAnnotation("`target` is text")
-    said = [record.hex(), by, target, one.get("answer"), one.get("score")]
+    said = [record.hex(), by, target, one.get("answer"), float(score) if _number(score) else None]
     number = sha256(exact(said))[:16]
     shared: dict[str, Any] = {"id": number, "record": record, "who": by, "at": float(at), "note": note}
     if "score" in one:
-        score = one["score"]
         if not _number(score) or not 0 <= score <= 1:
             raise BadAnnotation("`score` lies between 0 and 1")
         return Annotation(kind="score", score=float(score), target=target, **shared)
@@ -179,5 +178,5 @@ def _answer(value: Any) -> Answer:
     raise BadAnnotation("`answer` is text, a JSON object, or an object with `tool_calls`")
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
