@@ -50,6 +50,17 @@ def test_what_both_say_is_served_as_the_first_said_it(tmp_path) -> None:
     assert isinstance(second, Attempt) and (second.number, second.target) == (2, "b")
 
 
+def test_the_caller_waited_for_both(tmp_path) -> None:
+    machine = cascading(tmp_path)
+    connection = asked(machine)
+    answer(machine, HELLO)
+    machine.time += 2.0
+    answer(machine, HELLO)
+    assert answered(connection).status == 200
+    first, second = machine.ends()[-1].tried
+    assert first.ended == 0.0 and first.first_token == second.ended == 2.0
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_where_they_differ_the_last_resort_answers(tmp_path, stream: bool) -> None:
     machine = cascading(tmp_path)

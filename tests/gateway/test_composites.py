@@ -125,12 +125,15 @@ def test_the_easy_goes_to_the_member_as_it_comes_and_the_hard_past_it(tmp_path, 
     assert answered(connection).headers["x-freehold-composite"] == "escalated"
 
 
-def test_weights_that_are_none_are_refused_with_their_snapshot(tmp_path) -> None:
-    machine = cascading(tmp_path)
+def test_weights_that_are_none_take_nothing_else_along(tmp_path) -> None:
     bad = Composite(name="easy", kind="difficulty", members=("a",), escalate="v", weights=b"\x93")
+    machine = cascading(tmp_path)
+    machine.publish(routes=p.routes((p.target("a", 1), p.target("v", 2)), p.route("new", "a"), composites=(bad,)))
+    assert set(machine.plane.table.paths) == {"new"} and not machine.plane.table.joints
+    assert "weights that are none" in machine.log.getvalue()
     before = machine.plane.table
-    machine.publish(routes=p.routes((p.target("a", 1), p.target("v", 2)), p.route("r", "a"), composites=(bad,)))
-    assert machine.plane.table is before and "weights that are none" in machine.log.getvalue()
+    machine.publish(routes=p.routes((p.target("a", 1), p.target("v", 2)), p.route("new", "easy"), composites=(bad,)))
+    assert machine.plane.table is before, "a route without its only target is no route"
 
 
 # Where composites are used

@@ -110,10 +110,14 @@ def test_explain_tells_composites_and_moves() -> None:
 
 
 @pytest.mark.parametrize("members", [(), ("a",), ("a", "b", "c")])
-def test_an_agreement_is_of_two(members) -> None:
-    made = Composite(name="pair", kind="agreement", members=members, escalate="c", grader=Spec("label"))
-    with pytest.raises(Exception, match="cannot have"):
-        compile_routes(
-            1, routes((target("a", 1), target("b", 2), target("c", 3)), composites=(made,)),
-            {one.name: one for one in DRIVERS}, lambda _: "", {}, NOW,
-        )  # fmt: skip
+def test_an_agreement_is_of_two_and_no_name_is_anothers(members) -> None:
+    targets = (target("a", 1), target("b", 2), target("c", 3))
+    wrong = Composite(name="pair", kind="agreement", members=members, escalate="c", grader=Spec("label"))
+    taken = Composite(name="a", kind="confidence", members=("b",), escalate="c")
+    overlays = tuple(Overlay(workflow="w", target=name, share=1.0) for name in ("a", "b"))
+    content = routes(targets, composites=(wrong, taken), overlays=overlays)
+    table = compile_routes(1, content, {one.name: one for one in DRIVERS}, lambda _: "", {}, NOW)
+    assert not table.joints and table.moves["w"].way is table.stops["a"]
+    assert [word for fault in table.faults for word in ("cannot have", "name of another", "second") if word in fault] == [
+        "cannot have", "name of another", "second",
+    ]  # fmt: skip
