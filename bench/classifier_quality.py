@@ -108,10 +108,8 @@ def main() -> None:
     result["calibration_error"] = round(calibration_error(confidence, right), 4)
     for least in (0.5, 0.8, 0.9):
         sure = confidence >= least
-        result[f"sure_{least}"] = {
-            "share": round(float(sure.mean()), 4),
-            "accuracy": round(float(right[sure].mean()), 4),
-        }
+        share, accuracy = float(sure.mean()), float(right[sure].mean())
+        result[f"sure_{least}"] = {"share": round(share, 4), "accuracy": round(accuracy, 4)}
         print(f"  at least {least:.0%} sure: {share:.1%} of the calls, right in {accuracy:.1%}")
     result["calls_per_second"] = round(speed(model, [one.request.encode() for one in later]))
     print(f"  calibration error {result['calibration_error']:.1%}; {result['calls_per_second']} calls/s on one thread")

@@ -16,7 +16,7 @@ from freehold.moves.training import child
 from freehold.moves.training.errors import BadOption, TooFewLessons
 from freehold.moves.training.job import Lesson, Progress, Trained, Workshop
 from freehold.moves.training.rows import Rows
-from freehold.serving.few_shot import FORMAT, FewShot, Shot
+from freehold.serving.few_shot import FewShot, Shot
 from freehold.serving.linear import Vocabulary, text_of
 from freehold.serving.ngrams import Floats, Reading, ngrams
 
@@ -66,7 +66,7 @@ def run(shop: Workshop) -> Trained:
         "covered": round(covered[-1], 5),
         "lessons": len(lessons),
     }
-    return shop.finish(FORMAT, [FILE], metrics)
+    return shop.finish("json", [FILE], metrics)
 
 
 def tokens_of(shot: Shot) -> int:
