@@ -24,7 +24,8 @@ DIALECT = {one.name: one for one in DIALECTS}
 
 def pair(**more) -> Composite:
     more.setdefault("members", ("a", "b"))
-    return Composite(name="pair", kind="agreement", escalate="v", grader=Spec("label"), **more)
+    more.setdefault("grader", Spec("label"))
+    return Composite(name="pair", kind="agreement", escalate="v", **more)
 
 
 def sure(**more) -> Composite:

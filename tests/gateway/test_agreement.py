@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from freehold.gateway.routing.types import Composite
+from freehold.gateway.assemble import assemble
 from freehold.grading.types import Spec
 from freehold.ledger.frames import Attempt, Close, Open
 from tests.gateway import pieces as p
@@ -114,6 +114,39 @@ def test_a_caller_of_another_dialect_gets_its_own(tmp_path) -> None:
     assert body["type"] == "message" and body["content"] == [{"type": "text", "text": "hello"}]
 
 
+def calling(arguments: str) -> bytes:
+    call = {"id": "call_1", "type": "function", "function": {"name": "refund", "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    return p.response(p.chat_answer(message=message, finish_reason="tool_calls"), 200, CLOSE)
+
+
+@pytest.mark.parametrize("path", [p.CHAT, p.MESSAGES])
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_of_tools_agree_by_what_they_say_and_go_out_in_either_dialect(tmp_path, path: str, stream: bool) -> None:
+    machine = cascading(tmp_path, pair(grader=Spec("tool_call")))
+    schema = {"type": "object", "properties": {"order": {"type": "integer"}, "full": {"type": "boolean"}}}
+    tool = {"name": "refund", "input_schema": schema}
+    tools = (
+        [tool] if path == p.MESSAGES else [{"type": "function", "function": {"name": "refund", "parameters": schema}}]
+    )
+    connection = asked(machine, path=path, stream=stream, tools=tools)
+    answer(machine, calling('{"order":7,"full":true}'), calling('{ "full": true, "order": 7 }'))
+    got = answered(connection)
+    assert got.headers["x-freehold-composite"] == "served" and tried(machine)[1] == ("b", "agreed")
+    dialect = DIALECT["openai_chat" if path == p.CHAT else "anthropic_messages"]
+    if stream:
+        decoder = dialect.stream_decoder()
+        found = assemble(decoder.feed(got.body) + decoder.end())
+    else:
+        found = dialect.decode_answer(got.body)
+    (choice,) = found.choices
+    (call,) = choice.parts
+    assert (call.name, json.loads(call.arguments), choice.stop) == ("refund", {"order": 7, "full": True}, "tool_calls")
+    connection = asked(machine, path=path, stream=stream, tools=tools)
+    answer(machine, calling('{"order":7}'), calling('{"order":8}'))
+    assert machine.connecting[0][0].name == "v"
+
+
 def test_an_http10_caller_is_served_too(tmp_path) -> None:
     machine = cascading(tmp_path)
     connection = machine.caller()
@@ -162,8 +195,7 @@ def test_members_at_rest_are_not_asked(tmp_path) -> None:
 
 
 def test_a_grader_that_breaks_is_no_agreement(tmp_path) -> None:
-    machine = cascading(tmp_path, Composite(name="pair", kind="agreement", members=("a", "b"), escalate="v",
-                                            grader=Spec("no such grader")))  # fmt: skip
+    machine = cascading(tmp_path, pair(grader=Spec("no such grader")))
     connection = asked(machine)
     answer(machine, HELLO, HELLO, VENDOR)
     assert answered(connection).headers["x-freehold-composite"] == "escalated"
