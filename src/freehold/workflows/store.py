@@ -84,6 +84,12 @@ def scan(connection: Connection, which: Which, after: bytes = b"", limit: int = 
     return [Found(_record(one), one["digest"]) for one in connection.execute(query).mappings()]
 
 
+def latest(connection: Connection, which: Which, limit: int) -> tuple[bytes, ...]:
+    """Ids of the last records that match, oldest first."""
+    query = _matching(select(records.c.id), which).order_by(records.c.id.desc()).limit(limit)
+    return tuple(reversed([bytes(one) for one in connection.execute(query).scalars()]))
+
+
 def count(connection: Connection, which: Which) -> int:
     """How many records match, with and without content."""
     return int(connection.execute(_matching(select(func.count()).select_from(records), which)).scalar_one())
