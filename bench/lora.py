@@ -226,9 +226,8 @@ def one_task(name: str, calls: list[dict[str, Any]], options: argparse.Namespace
     result["base_in_form"] = shown("base held to the form", held)
     result["adapter_engine"] = shown("adapter, on the engine", tuned)
     if options.torch:
-        result["adapter_torch"] = shown(
-            f"adapter, in torch (first {options.torch})", in_torch(name, out, base, test[: options.torch])
-        )
+        first = in_torch(name, out, base, test[: options.torch])
+        result["adapter_torch"] = shown(f"adapter, in torch (first {len(first)})", first)
         result["adapter_engine_same"] = shown("  the same on the engine", tuned[: options.torch])
     result["lift"] = lift(tuned, held)
     mean, low, high = result["lift"]
