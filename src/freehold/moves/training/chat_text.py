@@ -28,7 +28,7 @@ _ROLES = {"developer": "system"}
 Message = dict[str, str]
 Encode = Callable[[str], list[int]]
 
-_TARGET = Target(
+TARGET = Target(
     name="owned",
     provider="owned",
     driver="llama_cpp",
@@ -68,7 +68,7 @@ def messages_of(request: bytes) -> tuple[list[Message], bool]:
     Raises BadRequest where a request is none, NotTranslatable where the engine could not be asked it.
     """
     neutral = request_of(request)
-    adapted, restore = LlamaCppDriver().adapt(_TARGET, neutral)
+    adapted, restore = LlamaCppDriver().adapt(TARGET, neutral)
     if adapted is not neutral:
         request, _ = body_of(adapted, "owned")
     body = msgspec.json.decode(request, type=_Body)

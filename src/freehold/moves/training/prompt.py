@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from freehold.gateway.few_shot import FewShot, Shot
 from freehold.moves.training import child
 from freehold.moves.training.errors import BadOption, TooFewLessons
 from freehold.moves.training.job import Lesson, Progress, Trained, Workshop
 from freehold.moves.training.rows import Rows
-from freehold.serving.few_shot import FewShot, Shot
 from freehold.serving.linear import Vocabulary, text_of
 from freehold.serving.ngrams import Floats, Reading, ngrams
 

@@ -5,8 +5,6 @@ Nothing is trained and nothing else of a request changes, so whatever serves the
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from freehold.core.errors import BadArtefact
@@ -34,14 +32,17 @@ class FewShot(msgspec.Struct, frozen=True, kw_only=True):
     """Estimated, of all shots."""
 
 
-def read(path: Path) -> FewShot:
-    """Read an artefact. Raises BadArtefact for what is none, OSError where it cannot be read."""
+_decoder = msgspec.json.Decoder(FewShot)
+
+
+def parse(data: bytes) -> FewShot:
+    """Read an artefact. Raises BadArtefact for what is none."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=FewShot)
-    except msgspec.DecodeError as error:
-        raise BadArtefact(f"{path.name} holds no examples: {error}", param=str(path)) from None
+        found = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadArtefact(f"these are no examples: {error}") from None
     if found.format != FORMAT or not found.shots:
-        raise BadArtefact(f"{path.name} says {found.format!r} where {FORMAT} with examples is read", param=str(path))
+        raise BadArtefact(f"the examples say {found.format!r} where {FORMAT} with examples is read")
     return found
 
 
