@@ -22,6 +22,7 @@ from freehold.grading.types import Spec
 from tests.evals.conftest import START, WORKFLOW, completion, number_of, record
 
 RUN = as_text("ev", b"r" * 16)
+LATER = START + 1e6
 
 
 def plan(**more):
@@ -32,7 +33,7 @@ def plan(**more):
 def begin(engine):
     def start(**more):
         with writing(engine) as connection:
-            store.add_run(connection, Run(id=RUN, at=START, plan=plan(**more)))
+            store.add_run(connection, Run(id=RUN, at=LATER, plan=plan(**more)))
         return RUN
 
     return start
@@ -76,13 +77,13 @@ def test_a_candidate_is_graded_on_every_call(fill, parts, gateway, begin, engine
         ((200, b"nonsense", {}), "lied"),
     ],
 )
-def test_a_candidate_that_fails_scores_nothing_and_the_kind_is_kept(fill, parts, gateway, begin, engine, play, error):
+def test_a_candidate_that_fails_scores_nothing_and_the_kind_is_kept(fill, parts, gateway, begin, play, error):
     fill(record(n) for n in range(4))
     gateway.play = lambda target, request: play
     card = evaluate(parts, begin())
     assert (card.pairs, card.quality) == (4, 0.0)
     assert [(one.reason, one.calls) for one in card.failures] == [(error, 4)]
-    assert {one.error for one in rows(engine)} == {error}
+    assert {one.error for one in rows(parts.engine)} == {error}
 
 
 def test_a_candidate_that_hangs_scores_nothing_and_the_others_go_on(fill, parts, gateway, begin):
@@ -149,7 +150,7 @@ def test_a_budget_ends_a_run_and_a_larger_one_takes_it_up(fill, parts, gateway, 
     assert stopped.state == "stopped"
     assert 5 <= count <= 5 + 2 * 4
     with writing(engine) as connection:
-        store.keep_run(connection, Run(id=RUN, at=START, plan=plan(budget="100")))
+        store.keep_run(connection, Run(id=RUN, at=LATER, plan=plan(budget="100")))
     assert evaluate(parts, RUN).pairs == 40
     assert len(gateway.asked) == 40
 
@@ -163,11 +164,16 @@ def test_a_gateway_that_goes_loses_nothing_that_was_graded(fill, parts, gateway,
         evaluate(parts, RUN)
     kept = len(rows(engine))
     assert kept >= 8
-    assert state(engine).state == "failed"
+    assert state(engine).state == "waiting"
     gateway.play = lambda target, request: (200, completion("yes"), {})
     gateway.asked.clear()
     assert evaluate(parts, RUN).pairs == 30
     assert len(gateway.asked) == 30 - kept
+
+
+def test_calls_made_since_a_run_began_are_not_its(fill, parts, gateway, begin):
+    fill([record(0), record(1), record(2, id=number_of(200_000), at=LATER + 1)])
+    assert evaluate(parts, begin()).pairs == 2
 
 
 def test_an_empty_workflow_is_told(parts, begin):

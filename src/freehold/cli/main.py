@@ -14,10 +14,12 @@ from freehold.cli.commands import Noun
 from freehold.core.errors import FileRefused, FreeholdError
 
 COMMANDS = (
+    ("annotations", "what people say about recorded answers: import, list, export"),
     ("calls", "what happened: tail, show, export, erase"),
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, check, show, schema"),
     ("doctor", "what is well and what is not, each with its fix"),
+    ("evals", "candidates measured on recorded calls: run, resume, show, list, search"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
     ("providers", "who serves models: list, check"),

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import FreeholdError, LeaseLost, Unavailable
 from freehold.core.money import from_pico, to_pico
 from freehold.evals import store
 from freehold.evals.contents import Content, Contents
@@ -72,14 +72,19 @@ def evaluate(parts: Parts, run_id: str, progress: Progress | None = None) -> Sco
     with reading(parts.engine) as connection:
         run = store.load_run(connection, run_id)
         done = {(one.record, one.side) for one in store.rows_of(connection, run_id)}
-    found = chosen(parts, run.plan)
+    found = chosen(parts, run.plan, run.at)
     run = msgspec.structs.replace(run, state="running", dataset=digest(found), examples=len(found), error="")
     _keep(parts, run)
     try:
         _ask(parts, run, [one for one in _items(run.plan, found) if (one.example.id, one.side) not in done], progress)
         card = _scorecard(parts, run, found)
+    except LeaseLost:  # another worker goes on with it
+        raise
     except EvaluationBudget as error:
         _keep(parts, msgspec.structs.replace(run, state="stopped", ended_at=parts.clock(), error=error.message))
+        raise
+    except Unavailable as error:  # it goes on when the gateway is back
+        _keep(parts, msgspec.structs.replace(run, state="waiting", error=error.message))
         raise
     except FreeholdError as error:
         _keep(parts, msgspec.structs.replace(run, state="failed", ended_at=parts.clock(), error=error.message))
@@ -90,12 +95,14 @@ def evaluate(parts: Parts, run_id: str, progress: Progress | None = None) -> Sco
     return card
 
 
-def chosen(parts: Parts, plan: Plan) -> list[Example]:
+def chosen(parts: Parts, plan: Plan, began: float) -> list[Example]:
     """The examples of a plan: the latest of its window, one of each group of near-duplicates. Raises NothingToEvaluate.
 
-    Calls that an owned model answered are no incumbent's. Memory: the workflow's answered calls in the window.
+    The window ends when the run `began` at the latest, so that a run that goes on later has the same examples. Calls
+    that an owned model answered are no incumbent's. Memory: the workflow's answered calls in the window.
     """
-    which = Which(workflow=plan.workflow, since=plan.since, until=plan.until, answered=True)
+    until = began if plan.until is None else min(plan.until, began)
+    which = Which(workflow=plan.workflow, since=plan.since, until=until, answered=True)
     found = [one for one in examples(parts.shelf.records(which), parts.gold(plan.workflow)) if not one.owned]
     if plan.reference == "annotations":
         found = [one for one in found if one.gold is not None]

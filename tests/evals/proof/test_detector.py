@@ -26,14 +26,14 @@ def test_a_watch_that_was_killed_goes_on_where_it_was(values, cut):
 def test_the_vectorised_watch_alarms_when_the_exact_one_does():
     values = Trinomial(mean=-0.1, discordance=0.15).drawn_by(np.random.default_rng(3))(1500, np.arange(5))
     blocks = iter(np.split(values, range(64, 1500, 64), axis=1))
-    found = alarms(lambda count, runs: next(blocks)[runs], 0.03, 20_000, (5, 1500))
+    found = alarms(lambda count, runs: next(blocks)[runs], WATCH.harm, WATCH.threshold, (5, 1500))
     assert found.tolist() == [watch(WATCH, Seen(), row.tolist()).alarm_at for row in values]
     assert (found > 0).all()
 
 
 def test_a_healthy_candidate_is_left_alone():
     draw = Trinomial(mean=0.0, discordance=0.1).drawn_by(np.random.default_rng(4))
-    assert (alarms(draw, 0.03, 20_000, (200, 5000)) > 0).mean() <= 0.01
+    assert (alarms(draw, WATCH.harm, WATCH.threshold, (200, 5000)) > 0).mean() <= 0.01
 
 
 def test_alarms_at_the_bound_itself_are_as_rare_as_promised():
