@@ -59,12 +59,16 @@ KINDS: tuple[Kind, ...] = (
         "private-key",
         (b"PRIVATE KEY",),
         re.compile(
-            rb"-----BEGIN [A-Z ]{0,24}" + _KEY + rb"(?:[^\"\0]*?-----END [A-Z ]{0,24}" + _KEY + rb"|[\w+/=\\\s]*)"
+            rb"-----BEGIN [A-Z ]{0,24}"
+            + _KEY
+            + rb"(?:(?:(?!-----BEGIN)[^\"\0])*?-----END [A-Z ]{0,24}"
+            + _KEY
+            + rb"|[\w+/=\\\s]*)"
         ),
     ),
     _prefixed("jwt", b"eyJ", rb"[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
     Kind("anthropic", (b"sk-ant-",), re.compile(rb"sk-ant-[A-Za-z0-9_-]{8,}")),
-    _prefixed("openai", b"sk-", rb"(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{16,}"),
+    _prefixed("openai", b"sk-", rb"(?=[A-Za-z0-9_-]{0,64}[0-9])[A-Za-z0-9_-]{16,}"),
     *(_prefixed("stripe", one, rb"(?:live|test)_[A-Za-z0-9]{10,}") for one in (b"sk_", b"rk_", b"whsec_")),
     *(_prefixed("aws-key", one, rb"[A-Z0-9]{16}(?![A-Za-z0-9])") for one in (b"AKIA", b"ASIA")),
     _folded("aws-secret", (b"aws",), rb"aws.{0,20}secret.{0,20}[\"'\\\s:=]{1,8}([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
@@ -83,14 +87,14 @@ KINDS: tuple[Kind, ...] = (
     _folded(
         "bearer",
         (b"bearer ", b"basic "),
-        rb"\b(?:bearer|basic)\s+(?=[A-Za-z0-9._~+/-]*[0-9])([A-Za-z0-9._~+/-]{16,}=*)",
+        rb"(?:bearer|basic)\s{1,4}(?=[A-Za-z0-9._~+/-]{0,200}[0-9])([A-Za-z0-9._~+/-]{16,}=*)",
     ),
     Kind("url-password", (b"://",), re.compile(rb"://[^\s/:@\"'\\\0]{0,64}:([^\s/:@\"'\\\0]{3,128})@")),
     _folded(
         "credential",
         _NAMES,
         rb"(?:" + b"|".join(_NAMES) + rb")(?:\\*[\"'])?\s{0,3}[:=]\s{0,3}(?:\\*[\"'])?"
-        rb"(?=[^\s\"'\\,;\0]*[0-9])([A-Za-z0-9_\-./+~!@#$%^&*=]{6,512})",
+        rb"(?=[^\s\"'\\,;\0]{0,64}[0-9])([A-Za-z0-9_\-./+~!@#$%^&*=]{6,512})",
     ),
 )
 """In the order they are tried: what a narrower form took, a wider one finds no more."""
