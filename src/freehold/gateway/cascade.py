@@ -32,7 +32,7 @@ from freehold.gateway.upstream import Upstream
 from freehold.gateway.weighing import confidence_of, graded, without_confidence, without_confidence_field
 
 CHATS = frozenset({"anthropic_messages", "openai_chat"})
-"""Dialects whose answers can be weighed."""
+"""Dialects that belong to workflows, and whose answers can be weighed."""
 STREAMING = ("stream", "stream_options")
 """Members of a request that ask for a stream, in either dialect."""
 
