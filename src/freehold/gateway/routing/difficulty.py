@@ -6,8 +6,11 @@ Invariant: a pure function of the prompt's text and of parameters that travel as
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from collections import Counter
 from math import exp, log, log1p, sqrt
+from operator import mul
 from zlib import crc32
 
 import msgspec
@@ -121,16 +124,18 @@ class Scorer:
         A difference of two chances and not one line, because it is not monotone: on what is easy for both, and on
         what is too hard for both, there is nothing to gain.
         """
-        word_length = _length(text.words, self._word_rarity)
-        pair_length = _length(text.pairs, self._pair_rarity)
+        words, pairs = list(text.words), list(text.pairs)
+        more_words, more_pairs = _repeated(text.words), _repeated(text.pairs)
+        word_length = _length(words, more_words, self._word_rarity)
+        pair_length = _length(pairs, more_pairs, self._pair_rarity)
         frontier, owned = (
             _chance(
                 bias
-                + _inner(text.words, words) / word_length
-                + _inner(text.pairs, pairs) / pair_length
-                + sum(map(float.__mul__, measures, text.measures))
+                + _inner(words, more_words, of_words) / word_length
+                + _inner(pairs, more_pairs, of_pairs) / pair_length
+                + sum(map(mul, of_measures, text.measures))
             )
-            for words, pairs, measures, bias in self._heads
+            for of_words, of_pairs, of_measures, bias in self._heads
         )
         return frontier - owned
 
@@ -140,30 +145,30 @@ def dumps(parameters: Parameters) -> bytes:
     return msgspec.msgpack.encode(parameters)
 
 
-def _table(raw: bytes, width: int) -> memoryview[float]:
+def _table(raw: bytes, width: int) -> array[float]:
     if len(raw) != 4 * width:
         raise ValueError(f"a table of {len(raw)} bytes where {4 * width} were due")
-    return memoryview(raw).cast("f")
+    table = array("f", raw)
+    if sys.byteorder == "big":
+        table.byteswap()
+    return table
 
 
 def _chance(odds: float) -> float:
     return 1.0 / (1.0 + exp(-max(-_FARTHEST, min(_FARTHEST, odds))))
 
 
-def _inner(counts: Counter[int], weights: memoryview[float]) -> float:
-    """Sum of `(1 + ln count) weight`; most counts are 1."""
-    total = sum(map(weights.__getitem__, counts))
-    for key, count in counts.items():
-        if count > 1:
-            total += log(count) * weights[key]
-    return total
+def _repeated(counts: Counter[int]) -> list[tuple[int, float]]:
+    """What occurs more than once, with ln count; most does not."""
+    return [(key, log(count)) for key, count in counts.items() if count > 1]
 
 
-def _length(counts: Counter[int], rarity: memoryview[float]) -> float:
+def _inner(keys: list[int], more: list[tuple[int, float]], weights: array[float]) -> float:
+    """Sum of `(1 + ln count) weight`."""
+    return sum(map(weights.__getitem__, keys)) + sum([by * weights[key] for key, by in more])
+
+
+def _length(keys: list[int], more: list[tuple[int, float]], rarity: array[float]) -> float:
     """Euclidean length of the tf-idf vector; 1 for an empty one."""
-    squares = sum(map(rarity.__getitem__, counts))
-    for key, count in counts.items():
-        if count > 1:
-            more = log(count)
-            squares += (more * more + 2.0 * more) * rarity[key]
+    squares = sum(map(rarity.__getitem__, keys)) + sum([(by * by + 2.0 * by) * rarity[key] for key, by in more])
     return sqrt(squares) or 1.0
