@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -131,6 +132,12 @@ def gateway():
 def door(gateway):
     with Door(gateway.url, "fh-key", manner=Manner(workers=4), pause=lambda _: None) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def no_power_cut(monkeypatch):
+    """Nothing here is about power cuts, and flushing the whole machine for each test would take its time."""
+    monkeypatch.setattr(os, "sync", lambda: None)
 
 
 @pytest.fixture

@@ -176,6 +176,18 @@ def test_calls_made_since_a_run_began_are_not_its(fill, parts, gateway, begin):
     assert evaluate(parts, begin()).pairs == 2
 
 
+def test_a_run_may_be_named_by_what_it_is_for(fill, parts, gateway, engine):
+    fill(record(n) for n in range(4))
+    name = "mv_1.owned-a.incumbent"
+    for _ in range(2):
+        with writing(engine) as connection:
+            store.add_run(connection, Run(id=name, at=LATER, plan=plan()))
+        assert evaluate(parts, name).pairs == 4
+    assert len(gateway.asked) == 4
+    with reading(engine) as connection:
+        assert len(store.list_runs(connection)) == 1
+
+
 def test_an_empty_workflow_is_told(parts, begin):
     with pytest.raises(NothingToEvaluate):
         evaluate(parts, begin())

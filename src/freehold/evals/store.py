@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, RowMapping, select, update
 
+from freehold.core.crypto import sha256
 from freehold.core.db import upsert
 from freehold.core.errors import NotFound
 from freehold.core.ids import as_text, from_text
@@ -99,15 +100,18 @@ def list_annotations(
 
 
 def add_run(connection: Connection, run: Run) -> None:
-    """A new run."""
-    row = {"id": from_text(run.id), "workflow": run.plan.workflow, "target": run.plan.target, "scorecard": ""}
-    connection.execute(eval_runs.insert().values(**row, **_run_columns(run)))
+    """A new run; one that is there already stays as it is.
+
+    Its id may also be any other text, such as who wants it and for what: the same text is then the same run.
+    """
+    row = {"id": _number(run.id), "workflow": run.plan.workflow, "target": run.plan.target, "scorecard": ""}
+    upsert(connection, eval_runs, [{**row, **_run_columns(run)}])
 
 
 def keep_run(connection: Connection, run: Run, scorecard: str = "") -> None:
     """A run's new state; its scorecard too, where there is one."""
     values = _run_columns(run) | ({"scorecard": scorecard} if scorecard else {})
-    connection.execute(update(eval_runs).where(eval_runs.c.id == from_text(run.id)).values(**values))
+    connection.execute(update(eval_runs).where(eval_runs.c.id == _number(run.id)).values(**values))
 
 
 def load_run(connection: Connection, run: str) -> Run:
@@ -122,7 +126,7 @@ def scorecard_of(connection: Connection, run: str) -> str:
 
 def list_runs(connection: Connection, workflow: str = "", limit: int = 50) -> list[Run]:
     """Runs, newest first."""
-    query = select(eval_runs).order_by(eval_runs.c.id.desc()).limit(limit)
+    query = select(eval_runs).order_by(eval_runs.c.at.desc(), eval_runs.c.id.desc()).limit(limit)
     if workflow:
         query = query.where(eval_runs.c.workflow == workflow)
     return [_run(one) for one in connection.execute(query).mappings()]
@@ -130,13 +134,13 @@ def list_runs(connection: Connection, workflow: str = "", limit: int = 50) -> li
 
 def add_rows(connection: Connection, run: str, found: Iterable[Row]) -> None:
     """Graded answers; one that is there already stays as it is, so nothing is counted twice."""
-    number = from_text(run)
+    number = _number(run)
     upsert(connection, eval_rows, [{"run": number, **msgspec.structs.asdict(one)} for one in found])
 
 
 def rows_of(connection: Connection, run: str) -> list[Row]:
     """Every graded answer, in order of the calls."""
-    query = select(eval_rows).where(eval_rows.c.run == from_text(run)).order_by(eval_rows.c.record, eval_rows.c.side)
+    query = select(eval_rows).where(eval_rows.c.run == _number(run)).order_by(eval_rows.c.record, eval_rows.c.side)
     return [
         Row(**{name: value for name, value in one.items() if name != "run"})
         for one in connection.execute(query).mappings()
@@ -145,14 +149,21 @@ def rows_of(connection: Connection, run: str) -> list[Row]:
 
 def forget_run(connection: Connection, run: str) -> None:
     """Delete a run with its rows."""
-    number = from_text(run)
+    number = _number(run)
     connection.execute(eval_rows.delete().where(eval_rows.c.run == number))
     connection.execute(eval_runs.delete().where(eval_runs.c.id == number))
 
 
+def _number(run: str) -> bytes:
+    try:
+        return from_text(run)
+    except ValueError:
+        return sha256(run.encode())[:16]
+
+
 def _run_row(connection: Connection, run: str) -> RowMapping:
     try:
-        number = from_text(run)
+        number = _number(run)
     except ValueError:
         number = b""
     found = connection.execute(select(eval_runs).where(eval_runs.c.id == number)).mappings().first()
