@@ -81,16 +81,38 @@ def test_killed_in_the_middle_it_ends_in_the_same_bytes(whole, base, tmp_path):
     assert [one.loss for one in read_progress(folder)] == [one.loss for one in read_progress(whole[0])]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_the_base_in_torch_is_the_model_in_the_file(base):
+@pytest.fixture(scope="module")
+def loaded(base):
     from freehold.moves.training.base_model import load
 
+    return load(Path(base.file), torch.float32, "cpu")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_base_in_torch_is_the_model_in_the_file(base, loaded):
     tokens = [1, 4093, 198, 2683, 253, 18]
-    model, tokenizer = load(Path(base.file), torch.float32, "cpu")
+    model, tokenizer = loaded
     with torch.no_grad():
         found = torch.log_softmax(model(torch.tensor([tokens])).logits[0, -1].double(), -1).numpy()
     np.testing.assert_allclose(found, Reference(base.file).logprobs(tokens), atol=2e-3)
     assert "<|im_start|>" in tokenizer.chat_template
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_prompts_share_is_run_once_and_changes_no_loss(loaded):
+    import peft
+
+    from freehold.moves.training.chat_text import Example
+    from freehold.moves.training.lora_steps import Trainer
+
+    tuned = peft.get_peft_model(loaded[0], peft.LoraConfig(r=2, target_modules=["q_proj", "down_proj"]))
+    shared = tuple(range(100, 130))
+    examples = [Example((*shared, *range(200 + i, 206 + 2 * i), 7, 8), 36 + i) for i in range(4)]
+    trainer = Trainer(tuned, examples, options_of({"steps": 1}), 0)
+    assert trainer.shared == 30
+    once = trainer.judge(examples)
+    trainer.shared = 0
+    assert once == pytest.approx(trainer.judge(examples), abs=1e-4)
 
 
 def test_a_base_that_is_not_the_one_named_is_refused(base, tmp_path):

@@ -26,7 +26,7 @@ from freehold.registry.artefacts import digest_of
 from freehold.serving.adapter_gguf import CONFIG, WEIGHTS, convert
 
 ADAPTER = "adapter.gguf"
-_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 def run(shop: Workshop) -> Trained:
@@ -53,7 +53,7 @@ def run(shop: Workshop) -> Trained:
         r=options.rank,
         lora_alpha=options.alpha,
         lora_dropout=0.0,
-        target_modules=_LINEAR,
+        target_modules=list(_LINEAR),
         task_type="CAUSAL_LM",
     )
     tuned = peft.get_peft_model(model, config)
