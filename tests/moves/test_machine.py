@@ -51,7 +51,7 @@ def test_canary_climbs_its_steps_to_owned_and_keeps_a_holdback() -> None:
 @pytest.mark.parametrize("stage", SERVING)
 @pytest.mark.parametrize(
     ("measured", "metric"),
-    [(replace(QUIET, alarm=20_000.0), "harm"), (replace(QUIET, broken=2.0, broken_at=2.0), "validity")],
+    [(replace(QUIET, alarm=25_000.0), "harm"), (replace(QUIET, broken=2.0, broken_at=2.0), "validity")],
 )
 def test_harm_takes_the_traffic_back_from_any_stage_also_while_held(
     stage: str, measured: Measured, metric: str
