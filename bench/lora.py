@@ -29,11 +29,14 @@ import numpy as np
 from bench.classifier_quality import shown
 from demo.company import intents, invoices
 from freehold.core.crypto import Identity
+from freehold.gateway.few_shot import parse
 from freehold.grading.types import Answer
+from freehold.moves.training import prompt
 from freehold.moves.training.chat_text import messages_of
-from freehold.moves.training.job import USES, Base, Job, Lesson, prepare, read_progress, read_result
+from freehold.moves.training.child import run_job
+from freehold.moves.training.job import USES, Base, Job, Lesson, Recipe, prepare, read_progress, read_result
 from freehold.moves.training.lora import ADAPTER
-from freehold.policy.rights import Facts, Rules, gate
+from freehold.policy.rights import Cleared, Facts, Rules, gate
 from freehold.registry.artefacts import Manifest, Store
 from freehold.registry.trained import Product, admit_trained
 from freehold.serving.adapter_gguf import CONFIG, WEIGHTS
@@ -84,15 +87,19 @@ def right(name: str, said: str, wanted: str) -> bool:
         return False
 
 
-def train(calls: list[dict[str, Any]], folder: Path, options: dict[str, Any], base: Base) -> tuple[Any, Path]:
-    """Run the recipe as the worker does, telling its loss."""
+def lessons_of(calls: list[dict[str, Any]], recipe: Recipe) -> Cleared[Lesson]:
+    """The calls through the rights gate; made up by a program, they are under nobody's terms."""
     lessons = [
-        Lesson(f"{i:05}", float(i), json.dumps(c["request"]), Answer(c["answer"]), "synthetic")
-        for i, c in enumerate(calls)
+        Lesson(f"{i:05}", float(i), json.dumps(one["request"]), Answer(one["answer"]), "synthetic")
+        for i, one in enumerate(calls)
     ]
     facts = ((one, Facts(id=one.id, label="internal", maker="synthetic")) for one in lessons)
-    cleared = gate(facts, USES["lora"], Rules(), datetime.now(UTC).date()).cleared
-    prepare(folder, Job(recipe="lora", workflow="bench", base=base, options=options), cleared)
+    return gate(facts, USES[recipe], Rules(), datetime.now(UTC).date()).cleared
+
+
+def train(calls: list[dict[str, Any]], folder: Path, options: dict[str, Any], base: Base) -> tuple[Any, Path]:
+    """Run the recipe as the worker does, telling its loss."""
+    prepare(folder, Job(recipe="lora", workflow="bench", base=base, options=options), lessons_of(calls, "lora"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     argv = [
         "nice",
@@ -159,6 +166,23 @@ def serving(store: Store, identity: Identity, model: Manifest, folder: Path, thr
         process.wait()
 
 
+def with_shots(calls: list[dict[str, Any]], rest: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """The calls with the examples before them that the recipe `prompt` chooses out of the lessons."""
+    prepare(folder, Job(recipe="prompt", workflow="bench"), lessons_of(rest, "prompt"))
+    run_job(folder, prompt.run)
+    shots = parse((folder / "out" / prompt.FILE).read_bytes()).shots
+    turns = [
+        message
+        for one in shots
+        for message in ({"role": "user", "content": one.asked}, {"role": "assistant", "content": one.answer.text})
+    ]
+    made = []
+    for one in calls:
+        system, *asked = one["request"]["messages"]
+        made.append({**one, "request": {**one["request"], "messages": [system, *turns, *asked]}})
+    return made
+
+
 def judged(name: str, ask: Any, calls: list[dict[str, Any]], extra: dict[str, Any]) -> np.ndarray:
     """Which of the calls are answered rightly."""
     with ThreadPoolExecutor(2) as pool:
@@ -219,11 +243,13 @@ def one_task(name: str, calls: list[dict[str, Any]], options: argparse.Namespace
     with serving(store, identity, chat, folder, options.threads) as ask:
         plain = judged(name, ask, test, {})
         held = judged(name, ask, test, form_of(name))
+        shown_to = judged(name, ask, with_shots(test, rest, folder / f"{name}-prompt"), form_of(name))
     with serving(store, identity, adapter, folder, options.threads) as ask:
         tuned = judged(name, ask, test, {})
     result: dict[str, Any] = {"seconds": done.seconds, "bytes": done.bytes, "metrics": done.metrics}
     result["base"] = shown("base", plain)
     result["base_in_form"] = shown("base held to the form", held)
+    result["base_with_examples"] = shown("the same after 8 examples", shown_to)
     result["adapter_engine"] = shown("adapter, on the engine", tuned)
     if options.torch:
         first = in_torch(name, out, base, test[: options.torch])
