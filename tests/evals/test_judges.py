@@ -6,10 +6,15 @@ import json
 
 import pytest
 
+from freehold.core.db import writing
+from freehold.evals import store
 from freehold.evals.errors import JudgeRefused
 from freehold.evals.judges import Case, Judge, Judged, judge, measure
-from freehold.grading.types import Answer, ToolCall
-from tests.evals.conftest import completion
+from freehold.evals.judging import judge_run
+from freehold.evals.runs import evaluate
+from freehold.evals.types import Plan, Run
+from freehold.grading.types import Answer, Spec, ToolCall
+from tests.evals.conftest import START, WORKFLOW, completion, record
 
 REQUEST = b'{"messages": [{"role": "user", "content": "2+2?"}]}'
 
@@ -96,3 +101,36 @@ def test_a_judge_that_nobody_measured_is_refused():
         measure(Judge(target="oracle"), words([1.0] * 100), [1.0] * 29 + [None] * 71)
     with pytest.raises(JudgeRefused):
         measure(Judge(target="oracle"), words([None] * 100), [1.0] * 100)
+
+
+def test_a_judge_works_on_a_run_and_people_decide_whether_it_counts(fill, parts, gateway, people, engine):
+    found = fill(record(n, "yes") for n in range(80))
+    with writing(engine) as connection:
+        store.add_run(
+            connection, Run(id="r", at=START + 1e6, plan=Plan(workflow=WORKFLOW, target="mine", grader=Spec("label")))
+        )
+    bad = {json.loads(one.request)["messages"][0]["content"] for one in found[::4]}
+
+    def play(target, request):
+        if target == "mine":
+            return 200, completion("no" if request["messages"][0]["content"] in bad else "yes"), {}
+        return 200, completion(json.dumps({"score": 9 if "\nyes\n" in shown(request) else 2})), {}
+
+    gateway.play = play
+    evaluate(parts, "r")
+    with pytest.raises(JudgeRefused, match="0 judged answers"):
+        judge_run(parts, "r", Judge(target="oracle"))
+    lines = [
+        json.dumps({"record": f"req_{n}", "score": float(n % 4 != 0), "target": "mine"}).encode() for n in range(40)
+    ]
+    people.add(lines, "ada", 1.0)
+    measured = judge_run(parts, "r", Judge(target="oracle"))
+    assert (measured.labels, measured.powered.judged) == (40, 40)
+    assert measured.powered.low < 0.75 < measured.powered.high
+    flipped = [
+        json.dumps({"record": f"req_{n}", "score": float(n % 3 == 0), "target": "mine"}).encode() for n in range(40)
+    ]
+    for who in ("bob", "cleo", "dan", "fay", "gus", "hal"):
+        people.add(flipped, who, 3.0)
+    with pytest.raises(JudgeRefused, match="correlation"):
+        judge_run(parts, "r", Judge(target="oracle"))

@@ -115,6 +115,15 @@ def test_a_search_finds_the_pair_that_no_single_one_equals(client, instance, she
     assert nothing.json()["error"]["code"] == "FH-EVL-005"
 
 
+def test_a_judge_is_queued_and_a_candidate_does_not_judge_itself(client, instance, shelf):
+    run = start(client).json()["run"]["id"]
+    told = client.post(f"/api/evals/{run}/judge", json={"judge": "oracle"}).json()
+    with instance.reading() as connection:
+        job = jobs.find(connection, told["job"])
+    assert (job.kind, job.payload["judge"], job.payload["run"]) == ("evals.judge", "oracle", run)
+    assert client.post(f"/api/evals/{run}/judge", json={"judge": "mine"}).status_code == 409
+
+
 def test_judgements_go_in_and_out(client, instance, shelf):
     lines = "\n".join(json.dumps({"record": f"req_{n}", "answer": "no"}) for n in range(3))
     told = client.post("/api/annotations", json={"who": "ada", "lines": lines + "\n{"}).json()

@@ -129,6 +129,33 @@ def list_(place: Place, workflow: str, *, as_json: bool) -> None:
 
 
 @evals.command()
+@click.argument("evaluation")
+@click.option("--judge", "who", required=True, help="Target that judges; not the candidate.")
+@click.option("--rubric", default="", help="What it judges by; correctness and form without it.")
+@click.option("--limit", type=click.IntRange(30, 10_000), default=500, show_default=True, help="Most answers judged.")
+@json_option
+@click.pass_obj
+def judge(place: Place, evaluation: str, who: str, rubric: str, limit: int, *, as_json: bool) -> None:
+    """Have a model score the candidate's answers, measured against people first; exit code 4 where it is refused.
+
+    At least 30 of the answers must have scores of people: freehold annotations import.
+    """
+    client = place.client()
+    body = {"judge": who, "rubric": rubric, "limit": limit}
+    job = client.post(f"/api/evals/{segment(evaluation)}/judge", body)["job"]
+    found = client.get(f"/api/jobs/{segment(job)}")
+    while found["state"] not in _ENDED:
+        time.sleep(POLL_SECONDS)
+        found = client.get(f"/api/jobs/{segment(job)}")
+    if as_json:
+        emit_json(found)
+    else:
+        _judged(found)
+    if found["state"] != "done" or "refused" in found["result"]:
+        click.get_current_context().exit(GATE_NOT_PASSED)
+
+
+@evals.command()
 @click.argument("workflow")
 @click.option(
     "--kind",
@@ -183,6 +210,22 @@ def _searched(found: dict[str, Any]) -> None:
             ("best", _policy(best["policy"]) if best else f"none is proven within {100 * found['margin']:g} points"),
             ("cross-fitted", crossed),
             ("tried", f"{found['considered']} policies, each tested at {found['alpha']:.2g}"),
+        ]
+    )
+
+
+def _judged(found: dict[str, Any]) -> None:
+    result = found["result"]
+    if "powered" not in result:
+        fields([("refused", result.get("refused", found["error"]))])
+        return
+    powered = result["powered"]
+    fields(
+        [
+            ("people would say", f"{powered['mean']:.3f} ({powered['low']:.3f} to {powered['high']:.3f})"),
+            ("the judge alone says", f"{powered['judge_alone']:.3f}; never for a decision"),
+            ("correlation with people", f"{powered['correlation']:.2f} on {result['labels']} answers"),
+            ("judged", f"{result['judged']}, silent on {result['silent']}"),
         ]
     )
 

@@ -19,7 +19,7 @@ COMMANDS = (
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, check, show, schema"),
     ("doctor", "what is well and what is not, each with its fix"),
-    ("evals", "candidates measured on recorded calls: run, resume, show, list, search"),
+    ("evals", "candidates measured on recorded calls: run, resume, show, list, search, judge"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
     ("providers", "who serves models: list, check"),

@@ -15,7 +15,7 @@ from freehold.core.section import Money
 from freehold.evals import store
 from freehold.evals.contents import Contents
 from freehold.evals.drawing import page
-from freehold.evals.jobs import RUN
+from freehold.evals.jobs import JUDGE, RUN
 from freehold.evals.proof.noninferiority import Rule
 from freehold.evals.scorecards import Scorecard
 from freehold.evals.search import Bounds, Searched, policies, search
@@ -77,6 +77,22 @@ class Resumption(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     budget: Money | None = Field(None, description="US dollars it may spend in all; as before where left out.")
+
+
+class NewJudging(BaseModel):
+    """A model judge to be put to work on an evaluation, and measured against people's scores."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    judge: str = Field(min_length=1, description="Target that judges; not the candidate.")
+    rubric: str = Field("", max_length=2000, description="What it judges by; correctness and form where empty.")
+    limit: int = Field(500, ge=30, le=10_000, description="Most answers it judges.")
+
+
+class Queued(BaseModel):
+    """The job that does it; see /api/jobs."""
+
+    job: str
 
 
 class NewSearch(BaseModel):
@@ -162,6 +178,18 @@ def resume(run: str, how: Resumption, instance: Served, actor: Writer) -> Respon
         job = _queue(connection, instance, run)
         graded = len(store.rows_of(connection, run))
     return answer(Shown(run=found, graded=graded, scorecard=None, job=job))
+
+
+@router.post("/{run}/judge")
+def judge(run: str, how: NewJudging, instance: Served, actor: Writer) -> Queued:
+    """Have a judge score the candidate's answers. Its job ends with a number, or with why the judge is refused."""
+    content: dict[str, object] = {"run": run, "judge": how.judge}
+    with instance.changing(actor.name, "eval.judge", content) as connection:
+        found = store.load_run(connection, run)
+        if how.judge == found.plan.target:
+            raise Conflict("a candidate does not judge itself", hint="name another target")
+        payload = {"run": found.id, **how.model_dump()}
+        return Queued(job=jobs.add(connection, instance.new_id(), JUDGE, payload, instance.clock()))
 
 
 def _queue(connection: Connection, instance: Instance, run: str) -> str:
