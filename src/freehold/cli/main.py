@@ -20,6 +20,7 @@ COMMANDS = (
     ("config", "freehold.toml: init, check, show, schema"),
     ("doctor", "what is well and what is not, each with its fix"),
     ("evals", "candidates measured on recorded calls: run, resume, show, list, search, judge"),
+    ("import", "recorded calls of other tools and vendors into this instance"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
     ("providers", "who serves models: list, check"),
@@ -29,6 +30,9 @@ COMMANDS = (
     ("usage", "tokens, money and time, by team, workflow, target and more"),
 )
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""
+
+_SPELLED = {"import": "imports"}
+"""What Python keeps for itself cannot be the name of a file."""
 
 
 class Tree(Noun):
@@ -42,8 +46,8 @@ class Tree(Noun):
         """Load one noun."""
         if not any(name == cmd_name for name, _ in COMMANDS):
             return None
-        module = importlib.import_module(f"freehold.cli.{cmd_name}")
-        found = getattr(module, cmd_name)
+        name = _SPELLED.get(cmd_name, cmd_name)
+        found = getattr(importlib.import_module(f"freehold.cli.{name}"), name)
         assert isinstance(found, click.Command)
         return found
 
