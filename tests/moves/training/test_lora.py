@@ -113,6 +113,16 @@ def test_what_prompts_share_is_run_once_and_changes_no_loss(loaded):
     once = trainer.judge(examples)
     trainer.shared = 0
     assert once == pytest.approx(trainer.judge(examples), abs=1e-4)
+    before = [one.detach().clone() for one in tuned.parameters() if one.requires_grad]
+    ended = []
+    for tokens in (9999, 12):  # a batch in one go, and in parts
+        params = [one for one in tuned.parameters() if one.requires_grad]
+        for one, old in zip(params, before, strict=True):
+            one.data.copy_(old)
+        loss = Trainer(tuned, examples, options_of({"steps": 1, "tokens_at_once": tokens}), 0).advance()
+        ended.append([torch.tensor([loss]), *(one.detach().clone() for one in params)])
+    for one, other in zip(*ended, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
 def test_a_base_that_is_not_the_one_named_is_refused(base, tmp_path):

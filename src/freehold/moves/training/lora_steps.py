@@ -69,22 +69,26 @@ class Trainer:
         self._tuned.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._options.rate * self._share()
-        loss = self._loss(chosen)
-        loss.backward()
+        parts = self._parts(chosen)
+        weights = [sum(len(one.ids) - one.start for one in some) for some in parts]
+        loss = 0.0
+        for some, weight in zip(parts, weights, strict=True):
+            part = self._loss(some) * (weight / sum(weights))
+            part.backward()
+            loss += float(part.detach())
         torch.nn.utils.clip_grad_norm_(self._params, _CLIP)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += sum(len(one.ids) - self.shared for one in chosen) + self.shared
-        return float(loss.detach())
+        return loss
 
     def judge(self, examples: Sequence[Example]) -> float:
         """Mean loss a token of the answers of `examples`, 0 without any."""
         self._tuned.eval()
         total = tokens = 0.0
         with torch.no_grad():
-            for start in range(0, len(examples), self._options.batch):
-                some = examples[start : start + self._options.batch]
+            for some in self._parts(sorted(examples, key=lambda one: len(one.ids))):
                 weight = sum(len(one.ids) - one.start for one in some)
                 total += float(self._loss(some)) * weight
                 tokens += weight
@@ -113,6 +117,18 @@ class Trainer:
                 "exp_avg": kept[f"m.{name}"].to(self._device),
                 "exp_avg_sq": kept[f"v.{name}"].to(self._device),
             }
+
+    def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """The examples in runs of so many padded tokens at most: activations, not weights, fill the memory."""
+        parts: list[list[Example]] = []
+        longest = 0
+        for one in examples:
+            longest = max(longest, len(one.ids) - self.shared)
+            if not parts or (len(parts[-1]) + 1) * longest > self._options.tokens_at_once:
+                parts.append([])
+                longest = len(one.ids) - self.shared
+            parts[-1].append(one)
+        return parts
 
     def _share(self) -> float:
         warm = max(1.0, _WARM * self.total)
