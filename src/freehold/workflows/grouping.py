@@ -97,7 +97,7 @@ def _sampled(source: Source, mined: Mined, cell: Ints, groups: Sequence[Sequence
         of_cell[members] = number
     label = of_cell[cell]
     ids = np.frombuffer(mined.ids, ">u8").reshape(-1, 2)
-    order = np.lexsort((ids[:, 0], _mixed(ids[:, 1]), label))
+    order = np.lexsort((ids[:, 0], mixed(ids[:, 1]), label))
     most = max(LEAST_EXAMPLES, min(MOST_EXAMPLES, MOST_IN_ALL // max(len(groups), 1)))
     starts = np.searchsorted(label[order], np.arange(len(groups) + 1))
     wanted = {}
@@ -110,7 +110,7 @@ def _sampled(source: Source, mined: Mined, cell: Ints, groups: Sequence[Sequence
     return [[one[key] for key in wanted if key in one] for one in found]
 
 
-def _mixed(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Bits in no order: ids of one process count upwards."""
     mixed = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
@@ -145,7 +145,6 @@ def _group(number: int, members: Sequence[int], of: Sample, examples: list[Examp
     core = core_of([gram for gram, count in counts.items() if count >= trees.CORE_SHARE * total], of.held)
     looks = [(of.mined.looks[of.cells[one].look], of.cells[one].count) for one in members]
     main = of.mined.looks[max((of.cells[one] for one in members), key=lambda one: (one.count, -one.look)).look]
-    at = of.mined.at[np.isin(of.cell, np.array(members, np.int32))]
     return Group(
         members=(number,),
         count=total,
@@ -157,8 +156,7 @@ def _group(number: int, members: Sequence[int], of: Sample, examples: list[Examp
         kinds=_counter((look.kind, count) for look, count in looks),
         labels=_counter((name, count) for look, count in looks if look.kind == SHORT for name in look.names),
         members_of_json=_counter((name, count) for look, count in looks if look.kind == JSON for name in look.names),
-        first=float(at.min()),
-        last=float(at.max()),
+        prompts=tuple(one.prompt for one in examples[: merging.MOST_PROMPTS]),
     )
 
 

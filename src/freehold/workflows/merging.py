@@ -12,12 +12,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from freehold.gateway.prompt import Prompt
 from freehold.workflows.clusters import WEAK_GRAMS, set_likeness
 from freehold.workflows.evidence import Flags, Forms, Templates, Topics
 from freehold.workflows.likeness import Core, Features, Floats, joined
 from freehold.workflows.shapes import JSON, SHORT
 
 MOST_CORES = 12
+MOST_PROMPTS = 40
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +58,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Short answers that many requests got."""
     members_of_json: Counter[str]
     """Top-level keys of the JSON answered."""
-    first: float
-    last: float
+    prompts: tuple[Prompt, ...] = ()
+    """Some, for people and for a name."""
 
     @property
     def label_set(self) -> tuple[str, ...]:
@@ -98,7 +100,8 @@ class Pairs:
         slight = np.array([_slight(one) for one in self.groups])
         both_weak = weak[of][:, None] & weak[None, :] & ~tools[None, :]
         formed = form >= bounds.form
-        same = (template >= bounds.template) & (form >= np.minimum(bounds.form, bounds.trade - template))
+        enough = surely | (form >= np.minimum(bounds.form, bounds.trade - template))
+        same = (template >= bounds.template) & enough
         free = np.minimum(np.minimum(asked, said), form)
         chat = np.minimum(said, form)
         rules = (
@@ -157,7 +160,7 @@ def names_alike(first: Group, second: Group, bounds: Bounds) -> float:
         return -1.0
     if first.mostly(SHORT) and second.mostly(SHORT):
         one, two = set(first.label_set), set(second.label_set)
-        found = len(one & two) / min(len(one), len(two)) if one and two else float(one == two) * 2
+        found = len(one & two) / min(len(one), len(two)) if one and two else 2.0
         if found < bounds.labels:
             return -1.0
     if first.mostly(JSON) != second.mostly(JSON):
@@ -211,8 +214,7 @@ def join(first: Group, second: Group) -> Group:
         kinds=first.kinds + second.kinds,
         labels=first.labels + second.labels,
         members_of_json=first.members_of_json + second.members_of_json,
-        first=min(first.first, second.first),
-        last=max(first.last, second.last),
+        prompts=(*large.prompts, *small.prompts)[:MOST_PROMPTS],
     )
 
 

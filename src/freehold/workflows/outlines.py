@@ -19,10 +19,15 @@ MOST_TEMPLATES = 32
 _SAME = 0.8
 
 
+def part_outlines(found: Found) -> list[Template]:
+    """The template of each part."""
+    index = Index.of(found.mined, found.cells)
+    return [_outline(index, found, np.array(part, np.int64)) for part in found.parts]
+
+
 def outlines(found: Found) -> list[tuple[Template, ...]]:
     """Templates of each group, the most used first; those that say the same are one."""
-    index = Index.of(found.mined, found.cells)
-    described = [_outline(index, found, np.array(part, np.int64)) for part in found.parts]
+    described = part_outlines(found)
     result = []
     for group in found.groups:
         mine = sorted((described[one] for one in group.members), key=lambda one: (-one.count, digest(one)))

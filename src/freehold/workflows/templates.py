@@ -132,9 +132,9 @@ class Sketch:
 def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
     """Both passes."""
     shingler = Shingler()
-    sketch, said, count = _count(source, shingler, beat)
+    sketch, counted, count = _count(source, shingler, beat)
     needed = int(min(max(LEAST_REQUESTS, LEAST_SHARE * count), MOST_NEEDED))
-    common = {name for name, times in said.items() if times >= needed}
+    common = {name for name, times in counted.items() if times >= needed}
     signatures: dict[bytes, int] = {}
     looks: dict[Look, int] = {}
     names: dict[str, int] = {}
