@@ -22,8 +22,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """More than 0 takes the place of `epochs`."""
     most_tokens: int = 2048
     """Longer lessons are left out, and counted."""
-    tokens_at_once: int = 2048
-    """A batch with more is run in parts: memory grows by about a megabyte a token. The result is the same step."""
+    tokens_at_once: int = 1024
+    """A batch with more is run in parts: memory grows by about two megabytes a token. The result is the same step."""
     held_out: int = 48
     """Of the latest lessons, at most a tenth: they measure the loss before and after, and are not trained on."""
     threads: int = 1
