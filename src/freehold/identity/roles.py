@@ -6,7 +6,15 @@ from freehold.core.errors import Forbidden
 
 _NOUNS = ("audit", "calls", "config", "evals", "keys", "models", "moves", "receipts", "routes", "status", "usage")
 _READS = frozenset(f"{noun}:read" for noun in (*_NOUNS, "workflows"))
-_OPERATES = _READS | {"config:reload", "evals:write", "keys:write", "moves:write", "models:write", "providers:check"}
+_OPERATES = _READS | {
+    "config:reload",
+    "evals:write",
+    "keys:write",
+    "moves:write",
+    "models:write",
+    "providers:check",
+    "workflows:write",
+}
 
 PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("auditor", _READS),

@@ -5,7 +5,7 @@ What is found is written in one transaction, so a run that is killed leaves the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from sqlalchemy import Connection, Engine
@@ -106,8 +106,11 @@ def assign_new(engine: Engine, shelf: Shelf, beat: Beat = lambda _progress: None
     return done + flush()
 
 
-def kinds(engine: Engine, shelf: Shelf, clock: Clock) -> tuple[Kind, ...]:
-    """The worker's jobs: `workflows.assign` for what came in lately, `workflows.discover` for everything."""
+def kinds(engine: Engine, shelf: Shelf, clock: Clock, publish: Callable[[], None] = lambda: None) -> tuple[Kind, ...]:
+    """The worker's jobs: `workflows.assign` for what came in lately, `workflows.discover` for everything.
+
+    `publish` has the data plane go by what was found.
+    """
 
     def assign(_payload: Payload, beat: Beat) -> Payload:
         return {"assigned": assign_new(engine, shelf, beat)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from freehold.core.db import upsert
 from freehold.core.errors import NotFound
+from freehold.core.money import from_pico
 from freehold.gateway.assign import Template
+from freehold.ledger.tables import calls
 from freehold.workflows.drift import Week
 from freehold.workflows.known.tables import workflow_templates, workflows
 from freehold.workflows.tables import records
@@ -116,6 +119,9 @@ def keep_templates(connection: Connection, found: Mapping[bytes, Template]) -> N
         if digest not in kept
     ]
     upsert(connection, workflow_templates, rows)
+    for digest in kept & found.keys():
+        which = workflow_templates.c.digest == digest
+        connection.execute(update(workflow_templates).where(which).values(count=found[digest].count))
 
 
 def pin(connection: Connection, digest: bytes, workflow: str) -> None:
@@ -142,6 +148,13 @@ def sums(connection: Connection, workflow: str = "") -> list[Sum]:
     ).group_by(*by, live)
     query = query.where(records.c.assigned == workflow) if workflow else query.where(records.c.assigned != "")
     return [msgspec.convert(dict(one), Sum) for one in connection.execute(query).mappings()]
+
+
+def live_costs(connection: Connection) -> dict[str, Decimal]:
+    """What live calls cost, in US dollars, by workflow."""
+    query = select(records.c.assigned, func.sum(calls.c.cost)).join(calls, calls.c.id == records.c.id)
+    found = connection.execute(query.where(records.c.assigned != "").group_by(records.c.assigned))
+    return {name: from_pico(int(spent or 0)) for name, spent in found}
 
 
 def labels(connection: Connection, workflow: str) -> dict[str, int]:
