@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 SENDERS = 2
@@ -29,9 +29,11 @@ class Driver:
         self.served: Counter[str] = Counter()
         """By target."""
         self.failed = 0
+        self.gold: dict[str, Any] = {}
+        """What a person would have answered, by the call's id in hex; of a synthetic log only."""
         self.left = True
 
-    def __enter__(self) -> Driver:
+    def __enter__(self) -> Self:
         for one in self._threads:
             one.start()
         return self
@@ -63,5 +65,17 @@ class Driver:
                 self.sent += 1
                 self.served[answer.headers.get("x-freehold-target", "none")] += 1
                 self.failed += answer.status != 200
+                if call.get("gold"):
+                    name = answer.headers.get("x-request-id", "").removeprefix("call_")
+                    self.gold[name] = said(call["gold"])
             self._stop.wait(max(0.0, self._pause - (time.monotonic() - began)))
         line.close()
+
+
+def said(message: dict[str, Any]) -> Any:
+    """A message as annotations hold it: its text, or its calls of tools."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return message["content"]
+    told = [{"name": one["function"]["name"], "arguments": one["function"]["arguments"]} for one in calls]
+    return {"text": message.get("content") or "", "tool_calls": told}

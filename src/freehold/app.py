@@ -75,10 +75,10 @@ def worker(config: str | None, home: Path) -> None:
 
 def trainer(config: str | None, home: Path) -> None:
     """Long background jobs: discovery, evaluation, training."""
-    from freehold.tasks import Instance, long, run
+    from freehold.tasks import ASSIGNMENT, Instance, long, run
 
     instance = Instance(config, home, make_publisher)
-    run(long(instance), (), instance)
+    run(long(instance), (ASSIGNMENT,), instance)
 
 
 def admin(config: str | None, home: Path) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 60.0
 RETENTION = Schedule("retention", "capture.expire", every_seconds=3600.0)
+ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
+"""Of what was imported since; live calls are assigned as they come."""
 WATCHES = (
     Schedule("collect", "workflows.collect", every_seconds=1.0),
     Schedule("watch", "moves.watch", every_seconds=1.0),
@@ -55,9 +57,9 @@ class Instance:
         self.annotations = Annotations(self.engine, self.contents)
         self._publisher = publisher(url_of(home / "freehold.db"), home, self.identity)
 
-    def door(self) -> Door:
+    def door(self, purpose: str = "evaluation") -> Door:
         """The gateway, by the service key. Raises NotRunning."""
-        from freehold.evals.door import Door
+        from freehold.evals.door import Door, Manner
         from freehold.identity.service import service_key
         from freehold.settings.location import read_endpoints
 
@@ -65,7 +67,8 @@ class Instance:
         if endpoints is None:
             raise NotRunning(f"no instance runs in {self.home}")
         with contextlib.suppress(NotFound):
-            return Door(endpoints.gateway, service_key(self.home), certificate=endpoints.certificate)
+            manner = Manner(purpose=purpose)
+            return Door(endpoints.gateway, service_key(self.home), certificate=endpoints.certificate, manner=manner)
         raise NotRunning("the gateway's service key is not there yet")
 
     def publish(self) -> None:
@@ -93,6 +96,7 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     from freehold.core.ids import from_text
     from freehold.ledger.capture import erase_call, erase_key, expire
     from freehold.moves.rollout import run
+    from freehold.workflows.collect import collect
 
     engine, bodies = instance.engine, instance.bodies
     rollouts: list[Rollout] = []
@@ -108,8 +112,6 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         return {"erased": expire(engine, bodies, time.time())}
 
     def collection(_payload: Payload, _beat: Beat) -> Payload:
-        from freehold.workflows.collect import collect
-
         return {"collected": collect(engine, bodies, time.time())}
 
     def watch(_payload: Payload, beat: Beat) -> Payload:
@@ -128,9 +130,11 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
 
 def long(instance: Instance) -> tuple[Kind, ...]:
     """The trainer's kinds."""
+    from freehold.evals import jobs as evals
     from freehold.moves.preparing import Parts, Preparation
     from freehold.settings import compile as compiled
     from freehold.settings.last_good import in_force
+    from freehold.workflows import discovery
 
     def preparation(payload: Payload, beat: Beat) -> Payload:
         """`{"move": ID}`."""
@@ -148,7 +152,11 @@ def long(instance: Instance) -> tuple[Kind, ...]:
         )
         return Preparation(parts, payload["move"], beat).run()
 
-    return (Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS),)
+    return (
+        *evals.kinds(instance.runs),
+        *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish),
+        Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS),
+    )
 
 
 def make_rollout(instance: Instance) -> Rollout:
@@ -161,7 +169,7 @@ def make_rollout(instance: Instance) -> Rollout:
         Parts(
             engine=instance.engine,
             shelf=instance.shelf,
-            door=instance.door(),
+            door=instance.door("shadow"),
             publish=instance.publish,
             members=lambda move: members_of(move, in_force(instance.config, instance.home).settings.composites),
             gold=instance.annotations.gold,

@@ -114,7 +114,7 @@ def test_no_history_serves_without_evidence_or_grows_after_harm(history: list[Me
             continue
         move = apply(move, Event(move.events, 200.0, found[0], "test", found[1]))
         proven = proven or (before.stage == "shadow" and measured.evidence >= 1 / RULE.alpha)
-        harmed = measured.alarm >= RULE.patience or measured.broken >= measured.broken_at
+        harmed = measured.alarm >= RULE.patience or measured.broken >= (measured.broken_at or 1.0)
         if move.stage in SERVING:
             assert proven
             assert not (harmed and before.stage in SERVING)

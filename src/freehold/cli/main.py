@@ -23,11 +23,13 @@ COMMANDS = (
     ("import", "recorded calls of other tools and vendors into this instance"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
+    ("moves", "workflows from rented to owned: start, watch, approve, promote, hold, rollback, dossier, verify"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),
     ("up", "start everything and stay"),
     ("usage", "tokens, money and time, by team, workflow, target and more"),
+    ("workflows", "the tasks calls are made of: discover, list, show, rename, merge, split, samples"),
 )
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""
 

@@ -19,11 +19,13 @@ from freehold.server.api import (
     jobs,
     keys,
     models,
+    moves,
     providers,
     receipts,
     routes,
     status,
     usage,
+    workflows,
 )
 from freehold.server.document import complete
 from freehold.server.instance import Instance
@@ -39,11 +41,13 @@ ROUTERS = (
     jobs.router,
     keys.router,
     models.router,
+    moves.router,
     providers.router,
     receipts.router,
     routes.router,
     status.router,
     usage.router,
+    workflows.router,
 )
 
 FORMS = (
@@ -52,10 +56,12 @@ FORMS = (
     *evals.FORMS,
     *jobs.FORMS,
     *models.FORMS,
+    *moves.FORMS,
     *providers.FORMS,
     *receipts.FORMS,
     *routes.FORMS,
     *usage.FORMS,
+    *workflows.FORMS,
 )
 
 
