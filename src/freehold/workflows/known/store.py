@@ -147,7 +147,9 @@ def sums(connection: Connection, workflow: str = "") -> list[Sum]:
         *columns,
     ).group_by(*by, live)
     query = query.where(records.c.assigned == workflow) if workflow else query.where(records.c.assigned != "")
-    return [msgspec.convert(dict(one), Sum) for one in connection.execute(query).mappings()]
+    # Names of columns may be a kind of text of the library's own, which is no key here.
+    rows = connection.execute(query).mappings()
+    return [msgspec.convert({str(name): value for name, value in one.items()}, Sum) for one in rows]
 
 
 def live_costs(connection: Connection) -> dict[str, Decimal]:
