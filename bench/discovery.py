@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -53,17 +53,18 @@ class Log:
 
     def records(self) -> Iterator[Call]:
         """Every call."""
-        for one in self._lines():
+        for one in self.lines():
             yield _call(one)
 
     def some(self, ids: Iterable[bytes]) -> Iterator[Call]:
         """Those of some ids."""
         wanted = frozenset(ids)
-        for one in self._lines():
+        for one in self.lines():
             if key(one.id) in wanted:
                 yield _call(one)
 
-    def _lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
+        """Every line."""
         opened = gzip.open if self._path.suffix == ".gz" else open
         with opened(self._path, "rb") as file:
             for line in file:
@@ -132,7 +133,8 @@ def v_measure(found: Sequence[Any], truth: Sequence[Any]) -> float:
 def scale_up(log: Path, out: Path, most: int = SCALE) -> None:
     """Write the log again and again until it has `most` lines: other ids, other numbers, a stray word in half of it."""
     draw = random.Random(1)
-    lines = [json.loads(one) for one in (gzip.open(log, "rt") if log.suffix == ".gz" else log.open())]
+    with gzip.open(log, "rt") if log.suffix == ".gz" else log.open() as file:
+        lines = [json.loads(one) for one in file]
     with out.open("w") as file:
         for number in range(most):
             one = lines[number % len(lines)]
@@ -178,22 +180,15 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-class Source(Protocol):
-    """What is read more than once."""
-
-    def records(self) -> Iterator[Call]: ...
-
-    def some(self, ids: Iterable[bytes]) -> Iterator[Call]: ...
-
-
 def told(found: Found, truth: Sequence[str]) -> None:
     """What each group found holds."""
     of = np.array(truth)
-    for number, one in enumerate(found.groups):
+    for number in range(len(found.groups)):
         names, counts = np.unique(of[found.label == number], return_counts=True)
         held = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
-        print(f"  {number:3} {int(counts.sum()):7} requests  {'chat ' if found.loose[number] else '     '} {held}"[:160])
-        del one
+        print(
+            f"  {number:3} {int(counts.sum()):7} requests  {'chat ' if found.loose[number] else '     '} {held}"[:160]
+        )
 
 
 def messy() -> dict[str, dict[str, float]]:
@@ -227,7 +222,7 @@ def main() -> None:
     truth_file = options.truth or options.log.with_name("truth.jsonl.gz")
     source = Log(options.log)
     found = group(source)
-    ids = [one.id for one in source._lines()]
+    ids = [one.id for one in source.lines()]
     if options.rows:
         lines = (json.dumps({"id": one, "group": int(label)}) for one, label in zip(ids, found.label, strict=True))
         options.rows.write_text("\n".join(lines) + "\n")

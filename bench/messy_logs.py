@@ -22,11 +22,9 @@ TOPICS = {
     "food": "recipe oven flour butter garlic onion sauce pasta rice spice knife pan grill dessert",
     "sport": "match goal referee league coach training injury striker season stadium ticket medal race tactics",
 }
-NAMES = (
-    "Ada Ben Chloe Dimitri Elif Farid Greta Hugo Ines Jonas Kofi Lena Mira Noor Otto Paula Quentin Rosa Sami".split()
-)
-PLACES = "Berlin Oslo Lyon Porto Leeds Turin Gdansk Malmo Ghent Basel Split Cork Bergen Graz Nantes Aarhus".split()
-GLUE = "the a of to and in is for on with that it was not be at as are this have from by or we they you i".split()
+NAMES = "Ada Ben Chloe Dimitri Elif Farid Greta Hugo Ines Jonas Kofi Lena Mira Noor Otto Paula Rosa Sami"
+PLACES = "Berlin Oslo Lyon Porto Leeds Turin Gdansk Malmo Ghent Basel Cork Bergen Graz Nantes Aarhus"
+GLUE = "the a of to and in is for on with that it was not be at as are this have from by or we they you i"
 OPENERS = (
     "what is the best way to", "can you help me with", "how do i", "write a short story about", "explain", "why does",
     "give me ten ideas for", "i was wondering about", "tell me about", "is it true that", "help", "compare",
@@ -38,6 +36,7 @@ class Draw:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.names, self.places, self._glue = NAMES.split(), PLACES.split(), GLUE.split()
         self._words = {name: self._vocabulary(text.split()) for name, text in TOPICS.items()}
 
     def _vocabulary(self, stems: list[str]) -> list[str]:
@@ -48,9 +47,9 @@ class Draw:
         """So many words about a topic, in sentences."""
         draw, found = self.random, []
         for _ in range(draw.randint(least, most)):
-            word = draw.choice(GLUE) if draw.random() < 0.5 else draw.choice(self._words[topic])
+            word = draw.choice(self._glue) if draw.random() < 0.5 else draw.choice(self._words[topic])
             if draw.random() < 0.05:
-                word = draw.choice(NAMES + PLACES)
+                word = draw.choice(self.names + self.places)
             if draw.random() < 0.04:
                 word = str(draw.randint(2, 9999))
             found.append(word + ("." if draw.random() < 0.08 else ""))
@@ -66,7 +65,7 @@ class Draw:
 
     def name(self) -> str:
         """A person."""
-        return f"{self.random.choice(NAMES)} {self.random.choice(NAMES)}sson"
+        return f"{self.random.choice(self.names)} {self.random.choice(self.names)}sson"
 
     def day(self) -> str:
         """A date and a time."""
@@ -138,7 +137,8 @@ def no_system(draw: Draw) -> Iterator[Row]:
         yield (
             "extract",
             ask(
-                f"You read letters.\n<letter>\n{draw.text('law', 80, 200)}\n</letter>\nReturn JSON with sender, date and demand.\n{draw.key()}"
+                f"You read letters.\n<letter>\n{draw.text('law', 80, 200)}\n</letter>\n"
+                f"Return JSON with sender, date and demand.\n{draw.key()}"
             ),
             fields(draw, "sender", "date", "demand"),
         )
@@ -168,29 +168,30 @@ def rag(draw: Draw) -> Iterator[Row]:
         yield (
             "rag_billing",
             ask(
-                f"Context:\n{passages('billing')}\n\nQuestion: {question}\nAnswer from the context only and cite the passage.",
+                f"Context:\n{passages('billing')}\n\nQuestion: {question}\n"
+                "Answer from the context only and cite the passage.",
                 preamble + "Answer questions about bills from the passages you are given.",
             ),
             draw.text("billing", 30, 60) + " [1]",
-        )  # noqa: E501
+        )
         question = draw.text("travel", 5, 15)
         yield (
             "rag_travel",
             ask(
                 f"{question}\n\nSources:\n{passages('travel')}",
-                preamble
-                + "You are the travel desk. Use the sources below the question and reply with a numbered list of steps.",
+                preamble + "You are the travel desk. Use the sources below the question and reply with numbered steps.",
             ),
             "\n".join(f"{one}. {draw.text('travel', 5, 12)}" for one in range(1, 5)),
-        )  # noqa: E501
+        )
         yield (
             "rag_health",
             ask(
                 draw.text("health", 5, 15),
-                f"Use these notes of the company doctor:\n{passages('health')}\nIf the notes do not say it, tell the person to see a doctor. Keep it under forty words.",
+                f"Use these notes of the company doctor:\n{passages('health')}\n"
+                "If the notes do not say it, tell the person to see a doctor. Keep it under forty words.",
             ),
             draw.text("health", 20, 38),
-        )  # noqa: E501
+        )
     for _ in range(150):
         yield "exploratory", chat(draw, "You are a helpful assistant."), exploratory_answer(draw)
 
@@ -232,7 +233,10 @@ def chats(draw: Draw) -> Iterator[Row]:
             "sport",
         ),
         "lawyer": (
-            "You explain rental law to tenants in plain words. You are not a lawyer and say so when it matters. Cite the statute.",
+            (
+                "You explain rental law to tenants in plain words. "
+                "You are not a lawyer and say so when it matters. Cite the statute."
+            ),
             "law",
         ),
     }
@@ -260,7 +264,7 @@ def versions(draw: Draw) -> Iterator[Row]:
     shared = " ".join(
         f"Rule {word}: {rule}."
         for word, rule in zip(
-            "one two three four five six seven eight".split(),
+            ["one", "two", "three", "four", "five", "six", "seven", "eight"],
             (draw.text("billing", 9, 12) for _ in range(8)),
             strict=True,
         )
@@ -308,7 +312,8 @@ def few_shot(draw: Draw) -> Iterator[Row]:
         yield (
             "bug",
             ask(
-                f"Say which component a bug report is about. Some examples follow.\n\n{shown}\n\nReport: {draw.text('tech', 12, 30)}\nComponent:"
+                f"Say which component a bug report is about. "
+                f"Some examples follow.\n\n{shown}\n\nReport: {draw.text('tech', 12, 30)}\nComponent:"
             ),
             draw.pick("ui", "api", "storage"),
         )
@@ -332,7 +337,7 @@ def languages(draw: Draw) -> Iterator[Row]:
         )
         yield (
             "zh_label",
-            ask(f"请判断下面这条评论的情感，只回答“正面”或“负面”。\n评论：{draw.text('food', 5, 20)}"),
+            ask(f"请判断下面这条评论的情感，只回答“正面”或“负面”。\n评论：{draw.text('food', 5, 20)}"),  # noqa: RUF001  as it is written there
             draw.pick("正面", "负面"),
         )
         yield (
@@ -416,7 +421,10 @@ def terse(draw: Draw) -> Iterator[Row]:
 def dynamic(draw: Draw) -> Iterator[Row]:
     """Dates, names, ids and whole JSON payloads inside the templates."""
     for number in range(450):
-        system = f"[trace {draw.key()}] {draw.day()} user={draw.name()} plan={draw.pick('free', 'pro')} city={draw.random.choice(PLACES)}\nYou are the in-app guide of a bank. Answer in at most two sentences and name the screen to open."
+        system = (
+            f"[trace {draw.key()}] {draw.day()} user={draw.name()} plan={draw.pick('free', 'pro')}\n"
+            "You are the in-app guide of a bank. Answer in at most two sentences and name the screen to open."
+        )
         if number % 3 == 0:
             system += "\nThe user is on the beta channel: mention that screens may look different."
         yield "guide", ask(draw.text("billing", 4, 20), system), draw.text("billing", 15, 30)

@@ -116,7 +116,9 @@ def kinds(engine: Engine, shelf: Shelf, clock: Clock, publish: Callable[[], None
         return {"assigned": assign_new(engine, shelf, beat)}
 
     def find(_payload: Payload, beat: Beat) -> Payload:
-        return discover(engine, shelf, clock, beat)
+        result = discover(engine, shelf, clock, beat)
+        publish()
+        return result
 
     return (
         Kind("workflows.assign", assign, lease_seconds=300.0),

@@ -121,7 +121,7 @@ def discover(instance: Served, actor: Writer) -> Response:
     with instance.changing(actor.name, "workflows.discover", content) as connection:
         job = jobs.add(connection, instance.new_id(), DISCOVER, {}, instance.clock())
         content["job"] = job
-    return answer(Queued(job))
+    return _with(answer(Queued(job)), 202)
 
 
 @router.get("/{name:path}/samples", responses=described(list[SampleView]))
@@ -170,7 +170,7 @@ def split(name: str, some: Split, instance: Served, actor: Writer) -> Response:
         found = store.resolve(connection, name)
         made = edits.split(connection, found, tuple(some.templates), some.name, instance.clock())
         content |= {"workflow": found.id, "made": made.id}
-    return answer(made)
+    return _with(answer(made), 201)
 
 
 @router.get("/{name:path}", dependencies=READ, responses=described(WorkflowView))
@@ -187,6 +187,11 @@ def show(name: str, instance: Served) -> Response:
             merged=tuple(one.name for one in known if one.into == found.id),
         )
     return answer(view)
+
+
+def _with(told: Response, status: int) -> Response:
+    told.status_code = status
+    return told
 
 
 def _figures(connection: Connection, workflow: str = "") -> dict[str, Figures]:
