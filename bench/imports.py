@@ -22,43 +22,16 @@ from typing import Any
 
 Call = dict[str, Any]
 _START = 1_757_000_000.0
-_WORDS = [
-    "account",
-    "order",
-    "invoice",
-    "refund",
-    "parcel",
-    "card",
-    "payment",
-    "limit",
-    "transfer",
-    "delay",
-    "address",
-    "courier",
-    "voucher",
-    "balance",
-    "statement",
-    "branch",
-    "device",
-    "password",
-    "contract",
-    "renewal",
-    "meter",
-    "reading",
-    "tariff",
-    "seat",
-    "booking",
-    "luggage",
-    "repair",
-    "warranty",
-    "licence",
-    "upgrade",
-]
+_WORDS = (
+    *("account", "order", "invoice", "refund", "parcel", "card", "payment", "limit", "transfer", "delay", "address"),
+    *("courier", "voucher", "balance", "statement", "branch", "device", "password", "contract", "renewal", "meter"),
+    *("reading", "tariff", "seat", "booking", "luggage", "repair", "warranty", "licence", "upgrade"),
+)
 _INTENTS = tuple(f"{first}_{second}" for first, second in itertools.product(_WORDS[:8], _WORDS[8:16]))
 
 
 def _sentence(draw: random.Random, count: int) -> str:
-    return " ".join(draw.choice(_WORDS) for _ in range(count)).capitalize() + "."
+    return " ".join(draw.choices(_WORDS, k=count)).capitalize() + "."
 
 
 def _intent(draw: random.Random) -> tuple[Call, Call]:

@@ -18,7 +18,9 @@ class Kind(msgspec.Struct, frozen=True):
     marks: tuple[bytes, ...]
     pattern: re.Pattern[bytes]
     folded: bool = False
-    """True where case means nothing: then the marks are lower case."""
+    """True where case means nothing: then the pattern begins with one of the marks, which are lower case."""
+    signs: tuple[bytes, ...] = ()
+    """Parts of the marks, one of which must be there too: fewer to look for."""
 
 
 def _begins(prefix: bytes) -> bytes:
@@ -35,8 +37,8 @@ def _prefixed(name: str, prefix: bytes, rest: bytes) -> Kind:
     return Kind(name, (prefix,), re.compile(_begins(re.escape(prefix)) + rest))
 
 
-def _folded(name: str, marks: tuple[bytes, ...], pattern: bytes) -> Kind:
-    return Kind(name, marks, re.compile(pattern, re.IGNORECASE), folded=True)
+def _folded(name: str, marks: tuple[bytes, ...], pattern: bytes, signs: tuple[bytes, ...] = ()) -> Kind:
+    return Kind(name, marks, re.compile(pattern, re.IGNORECASE), folded=True, signs=signs or marks)
 
 
 _KEY = rb"PRIVATE KEY(?: BLOCK)?-----"
@@ -95,6 +97,7 @@ KINDS: tuple[Kind, ...] = (
         _NAMES,
         rb"(?:" + b"|".join(_NAMES) + rb")(?:\\*[\"'])?\s{0,3}[:=]\s{0,3}(?:\\*[\"'])?"
         rb"(?=[^\s\"'\\,;\0]{0,64}[0-9])([A-Za-z0-9_\-./+~!@#$%^&*=]{6,512})",
+        (b"key", b"secret", b"token", b"passw", b"authorization"),
     ),
 )
 """In the order they are tried: what a narrower form took, a wider one finds no more."""
@@ -104,12 +107,46 @@ def redacted(data: bytes) -> bytes:
     """Encoded JSON, or any text, without known forms of secrets. Linear in its length; keeps bytes of zero in place."""
     low = data.lower()
     for kind in KINDS:
-        where = low if kind.folded else data
+        if kind.folded:
+            found = _near(kind, data, low)
+            if found:
+                data = _without(kind, data, found)
+                low = data.lower()
+            continue
         for mark in kind.marks:
-            if mark in where:
+            if mark in data:
                 data = kind.pattern.sub(_Replacement(kind.name), data)
+                low = data.lower()
                 break
     return data
+
+
+def _near(kind: Kind, data: bytes, low: bytes) -> list[tuple[int, int]]:
+    """Where secrets stand after the kind's marks. Looking there alone is many times quicker than everywhere."""
+    found: list[tuple[int, int]] = []
+    for sign in kind.signs:
+        if sign in low:
+            break
+    else:
+        return found
+    for mark in kind.marks:
+        at = low.find(mark)
+        while at >= 0:
+            match = kind.pattern.match(data, at)
+            if match:
+                found.append(match.span(1))
+            at = low.find(mark, at + 1)
+    return found
+
+
+def _without(kind: Kind, data: bytes, found: list[tuple[int, int]]) -> bytes:
+    kept: list[bytes] = []
+    end = 0
+    for first, last in sorted(found):
+        if first >= end:
+            kept += (data[end:first], b"[secret:%b]" % kind.name.encode())
+            end = last
+    return b"".join((*kept, data[end:]))
 
 
 def redacted_all(parts: Sequence[bytes]) -> list[bytes]:
