@@ -13,11 +13,11 @@ import hashlib
 import json
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,11 @@ import msgspec
 import numpy as np
 
 from bench.messy_logs import LOGS, Call, calls
+from freehold.gateway.assign import Assigner, Workflows
+from freehold.gateway.dialects.openai_chat import OpenAiChat
+from freehold.gateway.prompt import prompt_of
 from freehold.workflows.grouping import Found, group
+from freehold.workflows.outlines import outlines
 
 FOLDER = Path(__file__).parents[1].parent / "shared" / "data" / "workflows"
 SCALE = 100_000
@@ -161,23 +165,28 @@ def varied(request: dict[str, Any], draw: random.Random) -> dict[str, Any]:
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
-def timed(path: Path) -> tuple[float, float]:
-    """Seconds and peak megabytes of finding the workflows of a file, in a process of its own."""
+def timed(path: Path) -> tuple[float, float, float]:
+    """What finding the workflows of a file takes, in a process of its own.
+
+    Seconds on the clock and of the processor, both for 100,000 requests, and peak megabytes.
+    """
     code = (
         "import sys, time, json; from pathlib import Path; from bench.discovery import Log, peak; "
         "from freehold.workflows.grouping import group; begun = time.perf_counter(); "
         "found = group(Log(Path(sys.argv[1]))); "
-        "print(json.dumps([time.perf_counter() - begun, peak(), len(found.groups), len(found.mined.at)]))"
+        "spent = [time.perf_counter() - begun, time.process_time(), peak()]; "
+        "print(json.dumps([*spent, len(found.groups), len(found.mined.at)]))"
     )
     told = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True).stdout
-    seconds, megabytes, groups, count = json.loads(told)
-    print(f"{count:,} requests: {seconds:.1f} s, {megabytes:.0f} MB, {groups} workflows")
-    return seconds * SCALE / count, megabytes
+    seconds, used, megabytes, groups, count = json.loads(told)
+    print(f"{count:,} requests: {seconds:.1f} s, {used:.1f} s of one core, {megabytes:.0f} MB, {groups} workflows")
+    return seconds * SCALE / count, used * SCALE / count, megabytes
 
 
 def peak() -> float:
-    """The most memory this process has had, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory this process has had, in megabytes. Its `ru_maxrss` would be at least that of its parent."""
+    told = Path("/proc/self/status").read_text()
+    return int(told.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def told(found: Found, truth: Sequence[str]) -> None:
@@ -189,6 +198,29 @@ def told(found: Found, truth: Sequence[str]) -> None:
         print(
             f"  {number:3} {int(counts.sum()):7} requests  {'chat ' if found.loose[number] else '     '} {held}"[:160]
         )
+
+
+def assignment(found: Found, source: Log) -> dict[str, float]:
+    """Microseconds of assigning a call, by the cache and in full, and how often that says what discovery did."""
+    templates = tuple(
+        msgspec.structs.replace(one, workflow=str(number))
+        for number, mine in enumerate(outlines(found))
+        for one in mine
+    )
+    assigner, dialect = Assigner(Workflows(templates=templates)), OpenAiChat()
+    bodies = [one.request for one in source.records()]
+    begun = time.process_time()
+    matched = [assigner.match(prompt_of(one)).workflow for one in bodies]
+    full = (time.process_time() - begun) / len(bodies) * 1e6
+    same = sum(one == str(label) for one, label in zip(matched, found.label.tolist(), strict=True)) / len(bodies)
+    hits = [one for one in bodies[:200] if assigner.match(prompt_of(one)).decided]
+    cached = 0.0
+    if hits:
+        body, peek = hits[0], dialect.peek(hits[0])
+        cached = min(timeit.repeat(lambda: assigner.of(body, peek, ""), number=2000, repeat=7)) / 2000 * 1e6
+        print(f"assigned by the cache in {cached:.1f} us (a body of {len(body)} bytes), ", end="")
+    print(f"in full in {full:.0f} us; as discovery says in {same:.2%}")
+    return {"cached_us": round(cached, 1), "full_us": round(full, 1), "assigned_alike": round(same, 4)}
 
 
 def messy() -> dict[str, dict[str, float]]:
@@ -233,13 +265,19 @@ def main() -> None:
         told(found, truth)
         result["ari"] = round(ari(found.label.tolist(), truth), 4)
         result["v_measure"] = round(v_measure(found.label.tolist(), truth), 4)
+    result |= assignment(found, source)
     with tempfile.TemporaryDirectory() as folder:
         path = options.log
         if len(ids) < SCALE:
             path = Path(folder) / "scaled.jsonl"
             scale_up(options.log, path)
-        seconds, megabytes = timed(path)
-    print(json.dumps({**result, "seconds_per_100k": round(seconds, 1), "rss_mb": round(megabytes)}))
+        seconds, used, megabytes = timed(path)
+    result |= {
+        "seconds_per_100k": round(seconds, 1),
+        "cpu_seconds_per_100k": round(used, 1),
+        "rss_mb": round(megabytes),
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

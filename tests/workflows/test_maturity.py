@@ -45,17 +45,23 @@ def test_chat_scores_nothing():
     assert verdict(chat=True, kind="text").score == 0
 
 
-@given(
-    st.integers(0, 10_000), st.floats(0, 400), st.none() | st.floats(0, 1), st.floats(0, 1), st.none() | st.floats(0, 1),
-    st.floats(0, 1), st.sampled_from(["label", "json", "tool", "number", "short", "text", "none"]), st.booleans(),
-)  # fmt: skip
-def test_the_score_is_the_product_of_the_terms_that_are_shown(
-    calls, days, likeness, regularity, agreement, errors, kind, chat
-):
-    found = judge(
-        Measured(calls=calls, days=days, likeness=likeness, regularity=regularity, agreement=agreement,
-                 errors=errors, kind=kind, chat=chat)
-    )  # fmt: skip
+shares = st.floats(0, 1)
+measured = st.builds(
+    Measured,
+    calls=st.integers(0, 10_000),
+    days=st.floats(0, 400),
+    likeness=st.none() | shares,
+    regularity=shares,
+    agreement=st.none() | shares,
+    errors=shares,
+    kind=st.sampled_from(["label", "json", "tool", "number", "short", "text", "none"]),
+    chat=st.booleans(),
+)
+
+
+@given(measured)
+def test_the_score_is_the_product_of_the_terms_that_are_shown(of):
+    found = judge(of)
     assert all(0 <= term.value <= 1 for term in found.terms)
     assert found.score == pytest.approx(math.prod(term.value for term in found.terms), abs=1e-3)
 

@@ -111,6 +111,7 @@ class Pairs:
             (~both_weak & names & (asked >= bounds.topic), asked),
             (~both_weak & (free >= bounds.free), free),
             (both_weak & (chat >= bounds.free), chat),
+            (both_weak & formed & surely, form),
         )
         found = np.zeros_like(form)
         for holds, strength in rules:
