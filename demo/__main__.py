@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.first_calls import first_calls
-from demo.instance import instance, vendor
+from demo.instance import WRITTEN, instance, vendor
 from demo.logs import company, own
 from demo.move import Act, summary
 
@@ -31,7 +31,7 @@ def main() -> int:
         log = own(options.log, folder) if options.log else company(folder)
         with vendor(log.recorded) as url:
             console.print("Starting Freehold: gateway, writer, management API, worker, trainer, two engines ...")
-            with instance(folder, url, log.models) as running:
+            with instance(folder, url, log.models, WRITTEN if log.synthetic else "") as running:
                 console.print(f"Up after {time.monotonic() - began:.1f} s at {running.base}. [dim]{NOTICE}[/]\n")
                 good = first_calls(console, running, folder)
                 moved = Act(console, running, log, folder).play(lora=not options.no_lora)

@@ -46,6 +46,16 @@ baseline = "rented"
 """
 
 START_SECONDS = 120
+WRITTEN = """
+[[rights.overrides]]
+party = "openai-api"
+purpose = "train_generative"
+allowed = true
+reason = "the log is synthetic: demo.company.log wrote its answers, no vendor did"
+by = "the demo"
+since = 2026-11-22
+"""
+"""The owner's word, in writing, by which the synthetic log may train a model that writes."""
 RENTED = """
 [targets."rented-{model}"]
 provider = "replay"
@@ -95,12 +105,15 @@ def vendor(log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def instance(folder: Path, vendor_url: str, models: Iterable[str] = ()) -> Iterator[Instance]:
-    """A new instance in `folder` that rents `models` from `vendor_url`; SystemExit with its log where it fails."""
+def instance(folder: Path, vendor_url: str, models: Iterable[str], more: str = "") -> Iterator[Instance]:
+    """A new instance in `folder` that rents `models` from `vendor_url`, with `more` in its configuration.
+
+    SystemExit with its log where it fails.
+    """
     config, home, log = folder / "freehold.toml", folder / "home", folder / "up.log"
     weights = Path(__file__).parents[1] / ".cache" / "models"
     rented = "".join(RENTED.format(model=one) for one in models)
-    config.write_text(CONFIG.format(vendor=vendor_url) + rented + f'\n[serving]\nweights = "{weights}"\n')
+    config.write_text(CONFIG.format(vendor=vendor_url) + rented + more + f'\n[serving]\nweights = "{weights}"\n')
     environment = {**os.environ, "REPLAY_API_KEY": "replay-needs-no-key"}
     command = [*_FREEHOLD, "--home", str(home), "--config", str(config), "up"]
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process:

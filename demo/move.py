@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from demo.drive import Driver
 from demo.instance import Instance
 from demo.logs import Log
 from freehold.cli.client import Client, segment
+from freehold.core.errors import FreeholdError
 from freehold.moves.types import ENDED
 
 RATE = 80.0
@@ -54,10 +56,11 @@ class Act:
     def play(self, *, lora: bool) -> Moved:
         """Import, discover, move, break, take back."""
         self._import()
-        chosen = self._discover(lora=lora)
+        chosen = self._discover()
         for one in chosen:
-            self._start(one)
+            self._start(one, lora=lora)
         rolled_back = False
+        self._until(None, lambda: self._reached("shadow"), "a candidate is ready to be compared")
         with Driver(self.running.base, self.running.key, self.log.later, RATE) as driver:
             first = self._until(driver, lambda: self._reached("owned"), "a workflow is owned")
             if first is not None:
@@ -70,35 +73,43 @@ class Act:
 
     def _import(self) -> None:
         began = time.monotonic()
-        options = ["--vendor", "synthetic"] if self.log.synthetic else []
-        told = self.running.freehold("import", str(self.log.history), "--label", "internal", *options)
+        told = self.running.freehold("import", str(self.log.history), "--label", "internal")
         self.console.rule("[bold]From rented to owned")
         self.console.print(
             f"Imported {told['new']} calls in {time.monotonic() - began:.1f} s, {told['rejected']} rejected. "
             f"[dim]{self.log.told}; the newer {len(self.log.later)} calls are kept back and sent live.[/]"
         )
 
-    def _discover(self, *, lora: bool) -> list[dict[str, Any]]:
+    def _discover(self) -> list[dict[str, Any]]:
         """Find the workflows and choose which to move: mature ones, the dearest first."""
         began = time.monotonic()
-        found = self.running.freehold("workflows", "discover")
-        found = found["workflows"] if isinstance(found, dict) else found
-        table = Table(
-            title=f"Workflows, found without labels in {time.monotonic() - began:.1f} s", title_justify="left"
-        )
-        for name in ("workflow", "calls", "a month, rented", "answers", "verdict"):
+        self.running.freehold("workflows", "discover")
+        found = self.running.freehold("workflows", "list")
+        took = time.monotonic() - began
+        table = Table(title=f"Workflows, found without labels in {took:.1f} s", title_justify="left")
+        for name in ("workflow", "calls", "cost, rented", "answers", "maturity", "verdict"):
             table.add_column(name)
         for one in found:
-            self.names[one["id"]] = one["name"]
-            month = "-" if one.get("month") is None else f"${float(one['month']):.2f}"
-            table.add_row(one["name"], str(one["calls"]), month, one["shape"], one["verdict"])
+            known, sums = one["workflow"], one["figures"]
+            self.names[known["id"]] = known["name"]
+            judged = known["maturity"] or {"score": 0.0, "verdict": "unknown"}
+            cost = f"${Decimal(str(sums['cost'])):.2f}"
+            row = (known["name"], str(sums["calls"]), cost, known["shape"]["kind"], f"{judged['score']:.2f}")
+            table.add_row(*row, judged["verdict"])
         self.console.print(table)
-        mature = [one for one in found if one["verdict"] == "mature"]
+        self.console.print("[dim]Cost: recorded tokens at the list price of their day. Dearest first.[/]")
+        mature = [one["workflow"] for one in found if (one["workflow"]["maturity"] or {}).get("verdict") == "mature"]
         return mature[:MOST_MOVES]
 
-    def _start(self, workflow: dict[str, Any]) -> None:
-        options = ["--reference", "annotations"] if self.log.synthetic else []
-        begun = self.running.freehold("moves", "start", workflow["id"], *options)
+    def _start(self, workflow: dict[str, Any], *, lora: bool) -> None:
+        """Start a move; one that the product refuses is told with its reason."""
+        rule = {"reference": "annotations"} if self.log.synthetic else {}
+        try:
+            wish = {"workflow": workflow["id"], "rule": rule, "recipe": "auto" if lora else "classifier"}
+            begun = self.client.post("/api/moves", wish)
+        except FreeholdError as error:
+            self.console.print(f"[bold]{workflow['name']}[/]: not started. {error.message} [dim]{error.hint}[/]")
+            return
         self.seen[workflow["id"]] = 0
         rule = begun["rule"]
         self.console.print(
@@ -109,7 +120,7 @@ class Act:
 
     # On the way
 
-    def _until(self, driver: Driver, done: Any, what: str, seconds: float = PATIENCE_SECONDS) -> str | None:
+    def _until(self, driver: Driver | None, done: Any, what: str, seconds: float = PATIENCE_SECONDS) -> str | None:
         """Look on until something holds, telling every event; None where it does not in time or nothing is left."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -121,7 +132,7 @@ class Act:
         self.notes.append(f"after {seconds:.0f} s it was not so that {what}")
         return None
 
-    def _tell(self, driver: Driver) -> None:
+    def _tell(self, driver: Driver | None) -> None:
         for workflow in self.seen:
             events = self.client.get(f"/api/moves/{segment(workflow)}/events")
             for event in events[self.seen[workflow] :]:
@@ -130,9 +141,9 @@ class Act:
             self.seen[workflow] = len(events)
             self._annotate(workflow, driver)
 
-    def _annotate(self, workflow: str, driver: Driver) -> None:
+    def _annotate(self, workflow: str, driver: Driver | None) -> None:
         """Stand in for the person who says what is right where the two differ."""
-        if not self.log.synthetic:
+        if not self.log.synthetic or driver is None:
             return
         wanted = self.client.get(f"/api/moves/{segment(workflow)}/wanted")
         gold = {one: driver.gold.get(one.removeprefix("rec_")) for one in wanted}
@@ -163,8 +174,8 @@ class Act:
         self.console.print(
             f"\n[green]{self.names[workflow]} is owned[/]: {told['share']:.0%} of its calls go to {told['candidate']}, "
             f"{measured['pairs']} calls compared, difference {measured['difference'] * 100:+.2f} points "
-            f"(bound {-told['rule']['margin'] * 100:g}); a drop of ten points would be found within "
-            f"{told['detection_calls']} calls in the median."
+            f"(bound {-told['rule']['margin'] * 100:g}); a drop of ten points would be found in "
+            f"{told['detection_calls']} calls, in the median."
         )
 
     def _break(self, driver: Driver, workflow: str) -> bool:

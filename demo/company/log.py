@@ -39,9 +39,9 @@ class Workflow(NamedTuple):
 
 
 WORKFLOWS = (
-    Workflow("support intents", "helpdesk", "gpt-4o", 2600, 2600, 0.02),
-    Workflow("ticket triage", "intranet", "gpt-4o", 1200, 700, 0.01),
-    Workflow("invoice fields", "bookkeeping", "gpt-4o", 900, 500, 0.01),
+    Workflow("support intents", "helpdesk", "gpt-4o", 2600, 6000, 0.02),
+    Workflow("ticket triage", "intranet", "gpt-4o", 1200, 2000, 0.01),
+    Workflow("invoice fields", "bookkeeping", "gpt-4o", 900, 1000, 0.01),
     Workflow("order desk", "order-desk", "gpt-4o", 600, 200, 0.0),
     Workflow("chatter", "assistant", "gpt-4o", 300, 100, 0.0),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Self
@@ -67,6 +68,8 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """How often a model that fails in a way that may pass (silence, a cut answer, 5xx) is asked once more."""
     purpose: str = "evaluation"
     """`evaluation`, `shadow` or `judge`."""
+    most_output: int = 0
+    """Tokens an answer may have where the request names no bound; 0 for none. A small model may never stop."""
 
 
 class Door:
@@ -94,6 +97,12 @@ class Door:
         """As `close`."""
         self.close()
 
+    def bounded(self, most_output: int) -> Door:
+        """The same door, whose answers have at most so many tokens where the request names no bound."""
+        made = copy(self)
+        made._manner = msgspec.structs.replace(self._manner, most_output=most_output)  # noqa: SLF001  its own kind
+        return made
+
     def close(self) -> None:
         """Close idle connections; it can still be asked afterwards."""
         self._line.close()
@@ -106,7 +115,7 @@ class Door:
         A model that fails, hangs or lies gives a reply with an error. Raises DoorClosed where the gateway itself does
         not answer, or has no room now, after several tries; DoorRefused where it does not know our key or the target.
         """
-        body = _body(model, request)
+        body = _body(model, request, self._manner.most_output)
         if body is None:
             return Reply(error=UNASKABLE)
         headers = {**self._headers(label), "x-freehold-purpose": self._manner.purpose}
@@ -198,7 +207,7 @@ def _name(model: str) -> str:
     return model if model.startswith("target:") else f"target:{model}"
 
 
-def _body(model: str, request: bytes) -> bytes | None:
+def _body(model: str, request: bytes, most_output: int = 0) -> bytes | None:
     try:
         found = msgspec.json.decode(request)
     except (msgspec.DecodeError, RecursionError):
@@ -207,6 +216,8 @@ def _body(model: str, request: bytes) -> bytes | None:
         return None
     for one in ("stream", "stream_options"):
         found.pop(one, None)
+    if most_output and not any(found.get(one) for one in ("max_tokens", "max_completion_tokens")):
+        found["max_tokens"] = most_output
     return msgspec.json.encode({**found, "model": _name(model)})
 
 

@@ -37,10 +37,8 @@ from freehold.workflows.store import Which
 ACTOR = "preparation"
 TRAIN_SHARE = 0.7
 """Of the window, by time; the rest evaluates."""
-BASELINE_ITEMS = 40
+BASELINE_ITEMS = 24
 """Calls on which what is there already is looked at: enough to see that a model is far off, no more."""
-SYNTHETIC = "synthetic"
-"""The vendor of answers that no model gave: a program made them up, with the requests."""
 MOST_ITEMS = 400
 """Calls on which a candidate is looked at before later calls decide."""
 
@@ -192,7 +190,9 @@ class Preparation:
             if run.id not in {one.id for one in evals.list_runs(connection, plan.workflow, 10_000)}:
                 evals.add_run(connection, run)
         told = f"evaluating {target}"
-        return runs.evaluate(parts.runs, run.id, lambda done, of: self._beat({"phase": told, "done": done, "of": of}))
+        door = parts.runs.door.bounded(_most_output(sides))
+        bounded = msgspec.structs.replace(parts.runs, door=door)
+        return runs.evaluate(bounded, run.id, lambda done, of: self._beat({"phase": told, "done": done, "of": of}))
 
     def _name(self, recipe: str) -> str:
         return f"{recipe}-{self.move.plan.workflow.removeprefix('wf_')}-{self.move.id[-6:]}".lower()
@@ -205,6 +205,13 @@ class Preparation:
         event = Event(self.move.events, self._parts.clock(), kind, ACTOR, content)
         with writing(self._parts.engine) as connection:
             self.move = store.append(connection, self.move, event)
+
+
+def _most_output(sides: Split) -> int:
+    """Tokens that are enough for any answer of this workflow: twice its longest, at three characters a token."""
+    longest = max((len(one.reference.text) + sum(len(call.arguments) for call in one.reference.tool_calls)
+                   for one in sides.test), default=0)  # fmt: skip
+    return 32 + 2 * longest // 3
 
 
 def _summary(card: Scorecard) -> dict[str, Any]:
@@ -236,6 +243,4 @@ def _maker(example: Example) -> Maker:
     """A person's word replaces the model's, and is under no vendor's terms."""
     if example.gold is not None:
         return "person"
-    if example.vendor == SYNTHETIC:
-        return "synthetic"
     return "owned" if example.owned else "vendor"

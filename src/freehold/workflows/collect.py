@@ -5,6 +5,7 @@ Run again after any interruption: how far it came is written down with the recor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -27,6 +28,8 @@ from freehold.workflows.redaction import redacted_all
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Captured
 
+ID = re.compile(r"wf_[0-9a-f]{12}\Z")
+"""Of a workflow that the gateway assigned the call to; anything else is a name its caller gave."""
 CHATS = frozenset({"anthropic_messages", "openai_chat"})
 _CURSOR = "records"
 _BATCH = 500
@@ -77,6 +80,7 @@ def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _n
         return None  # a body that its own dialect does not read any more
     kept_request, kept_response = redacted_all((_encode(request), _encode(response)))
     model = text(response, "model") or text(request, "model")
+    found = row["workflow"] if ID.match(row["workflow"]) else ""
     tokens = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
     return Record(
         id=row["id"],
@@ -89,7 +93,8 @@ def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _n
         route=row["route"],
         owned=row["owned"],
         app=row["key_id"],
-        workflow=row["workflow"],
+        workflow="" if found else row["workflow"],
+        assigned=found,
         conversation=conversation[:200],
         label=row["label"],
         status=row["status"],
