@@ -1,5 +1,6 @@
-# Everything sets itself up. PYTHON is any Python 3.11 or newer; set-up may download packages, running never does.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Everything sets itself up. PYTHON is any Python 3.11 or newer, by default the fastest 3.11 there is; set-up may
+# download packages, running never does.
+PYTHON ?=
 JOBS ?= 2
 BIN := .venv/bin
 # A virtual environment is good for one set of locked requirements in one folder.
@@ -18,8 +19,9 @@ setup: $(STAMP) ## Build .venv and fetch the embedded models
 	@$(BIN)/python -m freehold.serving.fetch --into $(MODELS)
 
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
-	$(PYTHON) -m venv --clear .venv
+	@chosen='$(PYTHON)'; chosen=$${chosen:-$$(requirements/fastest_python.sh)} && \
+		$$chosen -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }; \
+		$$chosen -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
