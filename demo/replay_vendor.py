@@ -1,7 +1,7 @@
-"""A replay of a vendor for the demo: OpenAI's wire format on loopback, with synthetic answers, the same each time.
+"""A replay of a vendor for the demo: OpenAI's wire format on loopback, with answers out of a log or made up.
 
 No model runs here, and every answer says so in the header `x-replay`.
-Run it with `python -m demo.replay_vendor --port 0`; its first line on stdout is the base URL.
+Run it with `python -m demo.replay_vendor [--log FILE]`; its first line on stdout is the base URL.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+from demo.recorded import answers, key_of
 from demo.replay_answers import CREATED, NOTICE, chat, chunks, embeddings
 
 
@@ -19,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
     """Three endpoints; anything else is a 404 in OpenAI's form."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    recorded: Mapping[str, dict[str, Any]] = {}
 
     def do_GET(self) -> None:
         """The list of models."""
@@ -28,11 +33,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A completion or vectors."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        answers = {"/v1/chat/completions": chat, "/v1/embeddings": embeddings}
+        made = {"/v1/chat/completions": chat, "/v1/embeddings": embeddings}
         try:
             request = json.loads(body)
-            if self.path in answers and not request.get("stream"):
-                self._json(200, answers[self.path](request))
+            found = self.recorded.get(key_of(request)) if self.path == "/v1/chat/completions" else None
+            if found is not None and not request.get("stream"):
+                self._json(200, {"id": "chatcmpl-replay", "created": CREATED, **found})
+            elif self.path in made and not request.get("stream"):
+                self._json(200, made[self.path](request))
             elif self.path == "/v1/chat/completions":
                 self._stream(request)
             else:
@@ -75,7 +83,10 @@ def main() -> None:
     """Serve until ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    server = ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler)
+    parser.add_argument("--log", type=Path, help="plain JSON lines with recorded answers")
+    options = parser.parse_args()
+    recorded = answers(options.log) if options.log else {}
+    server = ThreadingHTTPServer(("127.0.0.1", options.port), type("Replay", (Handler,), {"recorded": recorded}))
     server.daemon_threads = True
     sys.stdout.write(f"http://127.0.0.1:{server.server_address[1]}/v1\n{NOTICE}\n")
     sys.stdout.flush()

@@ -27,7 +27,7 @@ from freehold.core.process import Command, Probe, Supervisor
 from freehold.core.restart import Rules
 from freehold.core.startup import started
 from freehold.gateway.settings import GatewaySettings
-from freehold.identity import lifecycle, store
+from freehold.identity import lifecycle, service, store
 from freehold.identity.keys import Key
 from freehold.registry.artefacts import Store
 from freehold.server.instance import Audit
@@ -35,6 +35,7 @@ from freehold.server.publish import Publisher
 from freehold.server.token import admin_token
 from freehold.serving.catalogue import admit
 from freehold.serving.deployments import CHAT, command, deploy, deployed
+from freehold.serving.fleet import Defaults, Fleet
 from freehold.settings import last_good
 from freehold.settings.banner import Started
 from freehold.settings.environment import override_name, resolve_secret, with_overrides
@@ -105,9 +106,15 @@ class _Up:
             secret = await asyncio.to_thread(self._prepare)
             for one in self._processes(self.loaded.settings):
                 self.supervisor.start(one)
-            if await started(self.supervisor, READY_SECONDS, stop):
-                self._tell(secret, engines)
-                await stop.wait()
+            needed = tuple(one.name for one in self.supervisor.statuses())
+            fleet = asyncio.create_task(self._fleet().run())  # these may fail: the instance is up without them
+            try:
+                if await started(self.supervisor, READY_SECONDS, stop, needed):
+                    self._tell(secret, engines)
+                    await stop.wait()
+            finally:
+                fleet.cancel()
+                await asyncio.gather(fleet, return_exceptions=True)
             sys.stderr.write("stopping\n")
         finally:
             await self.supervisor.close()
@@ -133,6 +140,13 @@ class _Up:
             self.supervisor.start(command(one, self.home / "store", self.identity, log))
         return len(deployed(run))
 
+    def _fleet(self) -> Fleet:
+        """What looks after the engines that are wanted beside the embedded ones."""
+        settings, run = self.loaded.settings.serving, self.home / "run"
+        defaults = Defaults(settings.threads or os.cpu_count() or 1, settings.context_tokens, settings.slots)
+        store = Store(self.home / "store", self.identity)
+        return Fleet(self.home, self.supervisor, store, deployed(run), defaults, self._told)
+
     def _prepare(self) -> str:
         """Database, keys and snapshots; the first key's secret where it was made now."""
         Sealer.load(self.home / "data.key")
@@ -150,6 +164,9 @@ class _Up:
             with writing(engine) as connection:
                 key, secret = lifecycle.create(connection, FIRST_KEY, time.time(), os.urandom)
                 self.parts.audit(connection, time.time(), "key.create", "up", {"name": key.name})
+        with writing(engine) as connection:
+            if service.renew(connection, self.home, time.time(), os.urandom):
+                self.parts.audit(connection, time.time(), "key.renew", "up", {"name": service.NAME})
         engine.dispose()
         self.parts.publisher(url, self.home, self.identity).publish(self.loaded.settings)
         return secret

@@ -10,7 +10,9 @@ from sqlalchemy import Column, Engine, Integer, String, Table, insert, select
 import freehold.identity.tables
 import freehold.jobs.tables
 import freehold.ledger.tables
-import freehold.server.tables  # noqa: F401  # every room's tables stand in the metadata
+import freehold.moves.tables
+import freehold.server.tables
+import freehold.workflows.tables  # noqa: F401  # every room's tables stand in the metadata
 from freehold.core import db
 from freehold.core.errors import Unavailable
 

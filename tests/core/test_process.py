@@ -267,3 +267,20 @@ asyncio.run(main())
         await until(lambda: not alive(child))
 
     run(tmp_path, work)
+
+
+def test_what_is_removed_is_gone_from_the_status_file_and_may_come_again(tmp_path):
+    async def work(watched, supervisor):
+        supervisor.start(Command(name="one", argv=python(SLEEP), rules=QUICK))
+        supervisor.start(Command(name="two", argv=python(SLEEP), rules=QUICK))
+        await supervisor.ready(20)
+        pid = supervisor.status("one").pid
+        await supervisor.remove("one")
+        assert not alive(pid)
+        assert supervisor.status("one") is None
+        assert [one.name for one in read_processes(watched.file).children] == ["two"]
+        await supervisor.remove("one")
+        supervisor.start(Command(name="one", argv=python(SLEEP), rules=QUICK))
+        await supervisor.ready(20, ("one",))
+
+    run(tmp_path, work)

@@ -64,3 +64,20 @@ def test_without_last_words_it_is_told_how_it_ended(tmp_path):
 def test_a_slow_child_is_told_when_the_time_is_over(tmp_path):
     with pytest.raises(Unavailable, match="not ready after"):
         wait(tmp_path, SLEEP, never, within=0.05)
+
+
+def test_only_the_named_children_are_waited_for(tmp_path):
+    async def work():
+        supervisor = Supervisor(tmp_path / "processes.json", lambda *_: None)
+        argv = (sys.executable, "-S", "-c", "raise SystemExit(3)")
+        supervisor.start(Command(name="bad", argv=argv, log=tmp_path / "bad.log", probe=never, rules=QUICK))
+        argv = (sys.executable, "-S", "-c", SLEEP)
+        supervisor.start(Command(name="good", argv=argv, probe=always, rules=QUICK))
+        try:
+            assert await started(supervisor, 60, asyncio.Event(), ("good",))
+            with pytest.raises(Unavailable, match="bad does not start"):
+                await started(supervisor, 60, asyncio.Event(), ("bad",), tries=1)
+        finally:
+            await supervisor.close()
+
+    asyncio.run(work())

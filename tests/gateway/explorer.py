@@ -10,6 +10,8 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
+from freehold.gateway.routing.types import Composite, Overlay, Routes, Watch
+from freehold.grading.types import Spec
 from freehold.ledger.frames import Attempt, Close, Open, Refused
 from freehold.policy.types import Budget, Policy
 from tests.gateway import pieces as p
@@ -35,6 +37,16 @@ REQUESTS = (
     p.request(p.CHAT, p.chat_body(), key="fh-unknown"),
     b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
 )
+MOVING = (
+    *(p.request(p.CHAT, p.chat_body(name, stream=stream)) for name in ("pair", "sure") for stream in (False, True)),
+    p.request(p.MESSAGES, p.messages_body("pair", stream=True)),
+    p.request(p.MESSAGES, p.messages_body("sure")),
+    p.request(p.CHAT, p.chat_body(stream=True), "x-freehold-workflow: wf_1"),
+    p.request(p.CHAT, p.chat_body("solo"), "x-freehold-workflow: wf_1"),
+    p.request(p.MESSAGES, p.messages_body(stream=True), "x-freehold-workflow: wf_2"),
+    p.request(p.CHAT, p.chat_body("pair", stream=True)).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+)
+"""Calls that moves and composites have a say in."""
 ERROR_EVENT = b'data: {"error":{"message":"broken","type":"server_error"}}\n\n'
 WHOLE = p.chat_answer()
 ANSWERS = (
@@ -83,24 +95,50 @@ MESSAGES = (
 )
 
 
+WEIGHED = (
+    *[p.response(p.chat_answer(freehold={"confidence": 0.95}))] * 3,
+    *[p.response(p.chat_answer("other", freehold={"confidence": 0.2}))] * 2,
+    p.response(WHOLE, 200, "connection: close"),
+    p.response(p.chat_answer()),
+)
+"""What members may say: the same, something else, with and without confidence."""
+
+
+def routes(*, moves: bool) -> Routes:
+    """Four targets under four routes; with `moves` composites, overlays and a watch as well."""
+    targets = (p.target("a", 9001), p.target("b", 9002), p.free("own", 9003), p.claude("c", 9004))
+    made = [
+        p.route("assistant", "a", "b"),
+        p.route("own-first", "own", "b"),
+        p.route("solo", "a"),
+        p.route("claude", "c", "b"),
+    ]
+    if not moves:
+        return p.routes(targets, *made)
+    pair = Composite(
+        name="pair", kind="agreement", members=("own", "a"), escalate="c", grader=Spec("label"), member_seconds=20.0
+    )
+    sure = Composite(name="sure", kind="confidence", members=("own",), escalate="b", threshold=0.9)
+    return p.routes(
+        targets, *made, p.route("pair", "pair", "b"), p.route("sure", "sure"), composites=(pair, sure),
+        overlays=(Overlay(workflow="wf_1", target="own", share=0.6), Overlay(workflow="wf_2", target="pair", share=0.7)),
+        watches=(Watch(workflow="wf_1", share=0.5),),
+    )  # fmt: skip
+
+
 class Explorer:
     """One history, determined by its seed."""
 
     def __init__(
-        self, home: Path, seed: int, *, steps: int = 40, disk: bool = False, money: bool = True, strict: bool = True
-    ) -> None:
+        self, home: Path, seed: int, *, steps: int = 40, disk: bool = False, money: bool = True, strict: bool = True,
+        moves: bool = False,
+    ) -> None:  # fmt: skip
         self.dice = random.Random(seed)
         self.log: list[str] = []
         self.disk = disk
         self.strict = strict
-        targets = (p.target("a", 9001), p.target("b", 9002), p.free("own", 9003), p.claude("c", 9004))
-        table = p.routes(
-            targets,
-            p.route("assistant", "a", "b"),
-            p.route("own-first", "own", "b"),
-            p.route("solo", "a"),
-            p.route("claude", "c", "b"),
-        )
+        table = routes(moves=moves)
+        self.requests, self.whole = (MOVING, (*ANSWERS, *WEIGHED)) if moves else (REQUESTS, ANSWERS)
         who = p.principal(budgets=(BUDGET,) if money else (), tokens_per_minute=100_000)
         policy = Policy(budgets=(Budget(id=BUDGET, limit=Decimal(100)),) if money else ())
         self.machine = Machine(home, table, p.keys(who), policy, strict=strict)
@@ -143,7 +181,7 @@ class Explorer:
             machine.caller()
             free = [len(machine.connections) - 1]
         at = dice.choice(free)
-        data = dice.choice(REQUESTS)
+        data = dice.choice(self.requests)
         self.log[-1] += f" {at} {data[:30]!r} {data[-60:]!r}"
         self.asked.setdefault(at, []).append(data.split(b" ")[0].decode())
         cut = dice.randrange(len(data)) if dice.random() < 0.3 else len(data)
@@ -169,7 +207,7 @@ class Explorer:
         if self.served.get(at) != upstream.used:  # its next request: choose how this one will be answered
             self.served[at] = upstream.used
             asked = upstream.transport.sent[-500:]
-            kinds = MESSAGES if b"POST /v1/messages" in asked else STREAMS if b'"stream":true' in asked else ANSWERS
+            kinds = MESSAGES if b"POST /v1/messages" in asked else STREAMS if b'"stream":true' in asked else self.whole
             data = dice.choice(kinds)
             cuts = sorted(dice.randrange(len(data)) for _ in range(dice.choice([0, 0, 1, 2, 5])))
             self.answers[at] = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a != b]

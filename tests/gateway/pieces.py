@@ -61,8 +61,8 @@ def route(name: str, *tiers: str | tuple[str, ...], **more) -> Route:
     return Route(name=name, tiers=arms, **more)
 
 
-def routes(targets: tuple[Target, ...], *all_routes: Route, aliases=()) -> Routes:
-    return Routes(targets=targets, routes=all_routes, aliases=aliases)
+def routes(targets: tuple[Target, ...], *all_routes: Route, **more) -> Routes:
+    return Routes(targets=targets, routes=all_routes, **more)
 
 
 # Requests
@@ -103,14 +103,15 @@ def chunked(
     return ("\r\n".join(head) + "\r\n\r\n").encode() + body + end
 
 
-def chat_answer(text: str = "hello", prompt: int = 7, completion: int = 3) -> bytes:
+def chat_answer(text: str = "hello", prompt: int = 7, completion: int = 3, **choice) -> bytes:
+    said = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop", **choice}
     return msgspec.json.encode(
         {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1700000000,
             "model": "m",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+            "choices": [said],
             "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
         }
     )

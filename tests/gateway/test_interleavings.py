@@ -39,8 +39,14 @@ def test_histories_where_only_ends_are_written_down(tmp_path: Path, money: bool)
     explore(tmp_path, range(3000, 3000 + SEEDS), strict=False, money=money)
 
 
+@pytest.mark.parametrize("how", [{}, {"money": False, "strict": False}, {"disk": True}])
+def test_histories_of_moves_and_composites(tmp_path: Path, how: dict) -> None:
+    explore(tmp_path, range(4000, 4000 + SEEDS), moves=True, steps=60, **how)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("disk", [False, True])
 @pytest.mark.parametrize("strict", [False, True])
-def test_many_long_histories(tmp_path: Path, disk: bool, strict: bool) -> None:
-    explore(tmp_path, range(10_000, 15_000), steps=120, disk=disk, strict=strict)
+@pytest.mark.parametrize("moves", [False, True])
+def test_many_long_histories(tmp_path: Path, disk: bool, strict: bool, moves: bool) -> None:
+    explore(tmp_path, range(10_000, 15_000), steps=120, disk=disk, strict=strict, moves=moves)

@@ -15,12 +15,15 @@ OPENS_SOCKETS = {
     "cli/client.py": "a client of the management API",
     "cli/doctor.py": "asks whether the listeners answer",
     "core/egress.py": "the one way out of the data path",
+    "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",
     "policy/authority.py": "binds the budget authority's local socket",
     "server/app.py": "takes a listener that is bound already",
-    "serving/deployments.py": "finds free ports and probes the engines, on loopback",
+    "serving/deployments.py": "finds free ports on loopback",
+    "serving/engines/classifier.py": "binds the engine's listener, on loopback",
+    "serving/loopback.py": "asks the engines whether they are well, on loopback",
     "up.py": "probes its own processes and ports, on loopback",
 }
 SOCKET_MODULES = {"socket", "http.client", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}

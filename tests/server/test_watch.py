@@ -104,3 +104,28 @@ def test_reload_by_command_is_audited_with_its_actor(client, instance, file):
     assert client.post("/api/config/reload").json()["versions"]["policy"] == 2
     with reading(instance.engine) as connection:
         assert [one[2:4] for one in audit.queued(connection, 5)] == [("config.reload", "owner")]
+
+
+def test_routes_are_published_anew_when_other_engines_serve(tmp_path, instance, file, out):
+    from freehold.core.snapshot import read_snapshot
+    from freehold.gateway.routing.types import Routes
+    from freehold.server.publish import Facts, Publisher
+    from freehold.serving.deployments import Deployment, deployed, targets, write_down
+
+    run = instance.home / "run"
+    facts = Facts(owned=lambda: targets(deployed(run)))
+    instance.publisher = Publisher(instance.engine, instance.home, instance.identity, instance.clock, facts)
+    watch = Watch(instance, str(file), Log("admin", out))
+    watch.check_served()
+    before = instance.versions["routes"]
+    made = {"model": "m", "port": 9, "secret_path": "", "threads": 1, "context": 1, "slots": 1}
+    write_down(run, (Deployment(name="owned-tickets", kind="classifier", **made),))
+    watch.check_served()
+    watch.check_served()
+    assert instance.versions["routes"] == before + 1
+    _, routes = read_snapshot(instance.home / "snapshots", "routes", Routes, instance.identity)
+    assert "owned-tickets" in {one.name for one in routes.targets}
+    write_down(run, ())
+    watch.check_served()
+    _, routes = read_snapshot(instance.home / "snapshots", "routes", Routes, instance.identity)
+    assert "owned-tickets" not in {one.name for one in routes.targets}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from freehold.core.label import Label, Level
@@ -139,6 +140,20 @@ def test_an_embedded_model_costs_what_the_file_says_and_nothing_where_it_says_no
     assert priced["owned-embed"] == OWNED[1].price
 
 
+def test_a_model_trained_here_costs_what_the_file_says_also_where_no_embedded_model_runs():
+    trained = msgspec.structs.replace(OWNED[0], name="owned-tickets")
+    text = "[serving]\nenabled = false\n[serving.trained_price]\ninput = 0.01\noutput = 0.02\nas_of = 2026-11-22\n"
+    (found,) = compiled.routes(settings(text), (*OWNED, trained)).targets
+    assert (found.name, found.price.input, found.price.output) == ("owned-tickets", Decimal("0.01"), Decimal("0.02"))
+
+
+def test_a_target_of_the_file_goes_before_a_trained_model_of_its_name():
+    trained = msgspec.structs.replace(OWNED[0], name="owned-tickets")
+    text = PROVIDER + '[targets.owned-tickets]\nprovider = "v"\n'
+    found = [one for one in compiled.routes(settings(text), (trained,)).targets if one.name == "owned-tickets"]
+    assert [one.provider for one in found] == ["v"]
+
+
 def test_a_price_for_an_embedded_model_that_is_not_there_is_told():
     with pytest.raises(InvalidConfig) as told:
         settings("[serving.prices.owned-caht]\ninput = 1\noutput = 1\nas_of = 2026-11-22\n")
@@ -189,3 +204,39 @@ def test_the_same_settings_compile_to_the_same_bytes():
 
     text = TARGETS + '[routes.r]\ntargets = ["b", "a"]\n'
     assert msgspec.msgpack.encode(routes(text)) == msgspec.msgpack.encode(routes(text))
+
+
+PAIR = '[composites.pair]\nkind = "agreement"\nmembers = ["a", "b"]\nescalate = "c"\ngrader = "number"\n'
+
+
+def test_a_composite_is_used_like_a_target():
+    text = TARGETS + PAIR + 'options = { tolerance = 0.5 }\n[routes.r]\ntargets = ["pair", "c"]\n'
+    (found,) = routes(text).composites
+    assert (found.name, found.kind, found.members, found.escalate) == ("pair", "agreement", ("a", "b"), "c")
+    assert found.grader.kind == "number" and found.grader.options == {"tolerance": 0.5}
+    assert type(found.grader.options["tolerance"]) is float
+    table = compile_routes(1, routes(text), {one.name: one for one in DRIVERS}, lambda _: "", {}, 0.0)
+    assert [way.name for tier in table.path("r").tiers for way in tier] == ["pair", "c"] and not table.faults
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('"b"]', '"bb"]'), 'there is no target "bb"'),
+        (('escalate = "c"', 'escalate = "pair"'), 'there is no target "pair"'),
+        (('"a", "b"]', '"a"]'), "has 1 members"),
+        (("[composites.pair]", "[composites.a]"), "is the name of a target"),
+        (('"number"', '"numbr"'), 'did you mean "number"'),
+        (('grader = "number"\n', ""), 'lacks "grader"'),
+        (('"agreement"', '"agreements"'), "agreement"),
+    ],
+)
+def test_a_composite_that_leads_nowhere_is_refused(change, told):
+    with pytest.raises(InvalidConfig) as refused:
+        settings(TARGETS + PAIR.replace(*change))
+    assert told in str(refused.value)
+
+
+def test_a_route_names_composites_that_exist():
+    with pytest.raises(InvalidConfig, match="pairs"):
+        settings(TARGETS + PAIR + '[routes.r]\ntargets = ["pairs"]\n')

@@ -204,6 +204,16 @@ def _processes(place: Place) -> Iterator[Finding]:
         yield Finding(state, one.name, message, "" if good else f"read {one.log}")
 
 
+def _deployments(place: Place) -> Iterator[Finding]:
+    """Engines that were asked for and do not serve; those that run are among the processes."""
+    from freehold.serving.wanted import standing
+
+    for one in standing(place.home):
+        if one.phase == "failed":
+            fix = f"read {one.log}, then: freehold models deploy {one.model} --target {one.name}"
+            yield Finding("fail", f"deployment {one.name}", f"cannot serve {one.model}: {one.reason}", fix)
+
+
 def _listeners(place: Place) -> Iterator[Finding]:
     from freehold.cli.door import Door
     from freehold.settings.location import read_endpoints
@@ -248,6 +258,7 @@ CHECKS: tuple[Check, ...] = (
     _snapshots,
     _quarantine,
     _processes,
+    _deployments,
     _listeners,
     _status,
     _keys,

@@ -27,8 +27,15 @@ def list_(place: Place, *, as_json: bool) -> None:
     if as_json:
         emit_json(found)
         return
-    rows = [{**one, "size": _size(one), "sha256": one["files"][0]["sha256"][:16]} for one in found]
-    table(rows, [(name, name) for name in ("name", "kind", "format", "size", "licence", "sha256", "made_at")])
+    rows = [
+        {**one, "size": _size(one), "sha256": one["files"][0]["sha256"][:16], "serves": _serves(one)} for one in found
+    ]
+    names = ("name", "kind", "format", "size", "licence", "sha256", "made_at", "serves")
+    table(rows, [(name, name) for name in names])
+    for one in found:
+        for each in one["deployments"]:
+            if each["phase"] == "failed":
+                say(f"{each['name']} cannot serve {one['name']}: {each['reason']}\n  fix   read {each['log']}")
 
 
 @models.command()
@@ -49,6 +56,8 @@ def show(place: Place, name: str, *, as_json: bool) -> None:
             ("made at", one["made_at"]),
             ("from", f"{origin['package']} {origin['version']} ({origin['sha256']})"),
             ("made by", f"{making['how']}: {making['detail']}"),
+            *_lineage(one),
+            ("serves", _serves(one)),
             *((f"file {each['name']}", each["sha256"]) for each in one["files"]),
         ]
     )
@@ -70,6 +79,52 @@ def verify(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None
             click.echo(f"{mark('ok', 'green') if one['good'] else mark('fail', 'red')} {one['name']}: {one['reason']}")
     if not all(one["good"] for one in found):
         ctx.exit(4)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--target", required=True, help="Name of the target: owned-...")
+@click.option("--threads", type=click.IntRange(0), default=0, help="Threads; as [serving] threads, without.")
+@click.option("--context", type=click.IntRange(0), default=0, help="Tokens over all slots; as [serving], without.")
+@click.option("--slots", type=click.IntRange(0), default=0, help="Calls answered at once; as [serving], without.")
+@json_option
+@click.pass_obj
+def deploy(place: Place, /, name: str, *, as_json: bool, **given: Any) -> None:
+    """Serve a chat model, an adapter or a classifier, now and after every start.
+
+    Where the target serves another model already, that one goes on until this one answers.
+    """
+    made = place.client().post(f"/api/models/{segment(name)}/deploy", given)
+    if as_json:
+        emit_json(made)
+    else:
+        click.echo(f"{made['name']} will serve {name}; see how far it is: freehold models show {name}")
+
+
+@models.command()
+@click.argument("target")
+@json_option
+@click.pass_obj
+def undeploy(place: Place, target: str, *, as_json: bool) -> None:
+    """Take a target out of the routes, let its calls end, and stop its engine."""
+    gone = place.client().post(f"/api/models/deployments/{segment(target)}/undeploy")
+    if as_json:
+        emit_json(gone)
+    else:
+        click.echo(f"{target} ends when its calls have")
+
+
+@models.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def remove(place: Place, name: str, *, as_json: bool) -> None:
+    """Remove a model that nobody serves from the store, with its bytes."""
+    gone = place.client().post(f"/api/models/{segment(name)}/remove")
+    if as_json:
+        emit_json(gone)
+    else:
+        click.echo(f"removed {name}, {_size(gone)}")
 
 
 @models.command()
@@ -95,4 +150,26 @@ def fetch(place: Place, into: Path | None, *, as_json: bool) -> None:
 
 
 def _size(one: dict[str, Any]) -> str:
-    return f"{sum(each['size'] for each in one['files']) / 1e6:.0f} MB"
+    size = sum(each["size"] for each in one["files"])
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def _serves(one: dict[str, Any]) -> str:
+    """Its targets, with how far they are where they are not ready."""
+    return ", ".join(
+        each["name"] + ("" if each["phase"] == "ready" else f" ({each['phase']})") for each in one["deployments"]
+    )
+
+
+def _lineage(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of what was trained here: its data and its base, by digest."""
+    line = one["lineage"]
+    if line is None:
+        return []
+    base = f"{line['base']} ({line['base_sha256']})" if line["base"] else "none"
+    return [
+        ("trained by", line["recipe"]),
+        ("dataset", line["dataset_sha256"]),
+        ("base", base),
+        ("workflow", line["workflow"]),
+    ]

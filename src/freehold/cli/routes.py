@@ -65,7 +65,18 @@ def explain(place: Place, route: str, label: str, key: str, conversation: str, *
     click.echo(f"{found['route']} for {found['label']} content: {chosen}")
     rows = [{**one, "order": one["order"] or "never", "share": f"{one['share']:.0%}"} for one in found["considered"]]
     table(rows, [("order", "tried"), ("target", "target"), ("tier", "step"), ("share", "share"), ("reason", "why")])
+    moved = [{**one, "share": f"{one['share']:.0%}", "drawn": _drawn(one)} for one in found["overlays"]]
+    if moved:
+        click.echo("calls of these workflows go elsewhere first:")
+        columns = (("workflow", "workflow"), ("target", "target"), ("share", "share"), ("drawn", "this conversation"))
+        table(moved, [*columns, ("reason", "why")])
     click.echo(f"policy version {found['policy_version']}, routes version {found['routes_version']}")
+
+
+def _drawn(overlay: dict[str, Any]) -> str:
+    if not overlay["allowed"]:
+        return "never"
+    return "-" if overlay["drawn"] is None else "yes" if overlay["drawn"] else "no"
 
 
 def _steps(steps: list[list[dict[str, Any]]]) -> str:

@@ -1,4 +1,7 @@
-"""Canonical JSON (RFC 8785 for the values we sign: no floats): sorted keys, no spaces, UTF-8."""
+"""Canonical JSON (RFC 8785 for the values we sign: no floats): sorted keys, no spaces, UTF-8.
+
+`exact` admits finite floats, as the shortest text that reads back equal (Python's `repr`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ import json
 def canonical(value: object) -> bytes:
     """The one byte string for a JSON value. Raises TypeError on floats: sign decimals as strings."""
     _no_floats(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return exact(value)
+
+
+def exact(value: object) -> bytes:
+    """As `canonical`, with floats. Raises ValueError on infinities and what is no number."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _no_floats(value: object) -> None:

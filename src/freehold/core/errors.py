@@ -170,6 +170,13 @@ class EgressRefused(Forbidden):
     hint_text = "this is a defect or an attack: send the log line to the operators"
 
 
+class RightsRefused(Forbidden):
+    """Records were to be used for what nobody allowed: training on them, or comparing with them."""
+
+    code = "FH-POL-005"
+    hint_text = "use what is allowed, annotate by hand, or write an override: [[rights.overrides]] in freehold.toml"
+
+
 class NotFound(FreeholdError):
     """There is nothing by that name."""
 

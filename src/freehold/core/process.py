@@ -122,11 +122,26 @@ class Supervisor:
         now = self._clock()
         return tuple(self._children[name].status(now) for name in sorted(self._children))
 
+    def status(self, name: str) -> Status | None:
+        """One child; None where there is none of that name."""
+        child = self._children.get(name)
+        return None if child is None else child.status(self._clock())
+
     async def stop(self, name: str) -> None:
         """End one child for good and wait for it: a polite signal, then after its grace a kill."""
         child = self._children.get(name)
         if child is not None:
             await child.stop()
+
+    async def remove(self, name: str) -> None:
+        """End one child for good and forget it; nothing, where there is none of that name."""
+        child = self._children.get(name)
+        if child is None:
+            return
+        await child.stop()
+        if self._children.get(name) is child:
+            del self._children[name]
+            self._write()
 
     async def close(self) -> None:
         """End all children, lowest `drain` first, and remove the status file."""
@@ -139,6 +154,9 @@ class Supervisor:
         fields = {key: value for key, value in msgspec.structs.asdict(status).items() if value not in (None, "")}
         if child.state.phase != before.phase:
             self._log("process", fields)
+        self._write()
+
+    def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         temporary.write_bytes(msgspec.json.encode(Processes(os.getpid(), self.statuses())))

@@ -53,6 +53,14 @@ class Answering(Settling):
         """The deadline has passed."""
         raise NotImplementedError
 
+    def weigh(self, upstream: Upstream, body: bytes) -> bool:
+        """A whole answer came: True where it was a member's, and is dealt with."""
+        raise NotImplementedError
+
+    def lenient(self) -> bool:
+        """Is this attempt one whose failure, of whatever kind, another target makes good?"""
+        raise NotImplementedError
+
     # From the target
 
     def answer_head(self, upstream: Upstream) -> int:
@@ -62,6 +70,9 @@ class Answering(Settling):
         if self.account.first_token is None:
             self.account.first_token = self.plane.now()
         if not peek.stream or upstream.status != 200:
+            return WHOLE
+        steps = self.steps
+        if steps is not None and (step := steps[self.position]) is not None and step.held:
             return WHOLE
         headers = upstream.headers
         if not headers.get(b"content-type", b"").startswith(b"text/event-stream") or b"content-encoding" in headers:
@@ -163,7 +174,7 @@ class Answering(Settling):
         try:
             if upstream.status != 200:
                 self._answer_error(upstream, body)
-            else:
+            elif self.steps is None or not self.weigh(upstream, body):
                 self._answer_ok(upstream, body)
         except FreeholdError as error:
             self.fail(error)
@@ -186,9 +197,7 @@ class Answering(Settling):
         assert self.peek is not None
         if self.peek.stream:
             raise UpstreamLied("the target answered a streaming request without a stream")
-        encoding = upstream.headers.get(b"content-encoding")
-        if encoding is not None and encoding != b"identity":
-            raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")
+        refuse_compressed(upstream)
         out = self.out
         if out.decoded:
             answer = out.dialect.decode_answer(body)
@@ -213,8 +222,10 @@ class Answering(Settling):
             connection.write(data)
             connection.done()
 
-        digest = hashlib.sha256(body).digest() if self.plane.receipts else b""
-        self.settle(outcome, status, reply, error=error, digest=digest)
+        self.settle(outcome, status, reply, error=error, digest=self._digest_of(body))
+
+    def _digest_of(self, body: bytes) -> bytes:
+        return hashlib.sha256(body).digest() if self.plane.receipts else b""
 
     def _answer_error(self, upstream: Upstream, body: bytes) -> None:
         """The target answered with an error: the caller's own mistakes go on as they came."""
@@ -222,7 +233,7 @@ class Answering(Settling):
         body = stop.without_secret(body)
         error = stop.driver.failure(upstream.status, upstream.headers, body[:MAX_ERROR_BYTES])
         self._release()
-        mine = upstream.status in PASSED_ON and not self.out.decoded and not error.retryable
+        mine = upstream.status in PASSED_ON and not self.out.decoded and not error.retryable and not self.lenient()
         if not mine or not body.lstrip().startswith(b"{"):
             self.fail(error)
             return
@@ -238,6 +249,8 @@ class Answering(Settling):
         """The response head; `length` None means chunks (or, for HTTP/1.0, until the connection closes)."""
         plane, out = self.plane, self.out
         more = self.plan[self.position].named
+        if self.steps is not None and (step := self.steps[self.position]) is not None:
+            more += step.line
         if self.lane is not None and self.lane.limited and self.caller is not None:
             more += self.dialect.limit_lines(self.caller.limits(), plane.coarse)
         if out.dropped:
@@ -325,3 +338,10 @@ class Answering(Settling):
             self.upstream.transport.resume_reading()
             self.paused = False
             self.deadline = self.plane.coarse + self._idle_seconds
+
+
+def refuse_compressed(upstream: Upstream) -> None:
+    """Raises UpstreamLied for an answer in an encoding that nobody asked for."""
+    encoding = upstream.headers.get(b"content-encoding")
+    if encoding is not None and encoding != b"identity":
+        raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from freehold.core.clock import at
 from freehold.core.errors import ExpiredKey, RequestLimit, RevokedKey, TokenLimit, Unauthenticated, UnknownKey
-from freehold.identity.types import Keys, Principal
+from freehold.identity.types import SERVICE, Keys, Principal
 from freehold.policy.limits import Bucket
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FOREVER = float("inf")
 class Caller:
     """One key, ready to be checked."""
 
-    __slots__ = ("budgets", "ends", "label", "lanes", "principal", "requests", "routes", "tokens")
+    __slots__ = ("budgets", "ends", "label", "lanes", "principal", "requests", "routes", "service", "tokens")
 
     def __init__(self, principal: Principal, requests: Bucket | None, tokens: Bucket | None) -> None:
         self.principal = principal
@@ -31,6 +31,7 @@ class Caller:
         ends = (principal.expires_at, principal.revoked_at)
         self.ends = min((one for one in ends if one is not None), default=FOREVER)
         self.budgets = principal.budgets
+        self.service = principal.role == SERVICE
         self.lanes: dict[str, Lane] = {}
 
     def refuse_ended(self, now: float) -> None:

@@ -6,10 +6,10 @@ lane of its own for that call.
 
 from __future__ import annotations
 
-from freehold.core.errors import NoPermittedTarget, RouteNotInScope
+from freehold.core.errors import BadRequest, NoPermittedTarget, RouteNotInScope
 from freehold.core.label import Label
 from freehold.gateway.callers import Caller
-from freehold.gateway.routing.table import Path, Stop
+from freehold.gateway.routing.table import PIN, Path, RouteTable, Stop
 from freehold.policy.permits import Mint
 
 
@@ -33,9 +33,10 @@ class Lane:
         self.limited = caller.requests is not None or caller.tokens is not None
         tiers = path.permitted(label, mint)
         if not tiers:
-            reasons = {mint.decision(label, stop.target).reason for tier in path.tiers for stop in tier}
+            reasons = {way.decision(label, mint).reason for tier in path.tiers for way in tier}
             raise NoPermittedTarget("; ".join(sorted(reasons)))
-        self.only: tuple[Stop, ...] | None = tiers[0][0] if len(tiers) == 1 and len(tiers[0][0]) == 1 else None
+        sole = len(tiers) == 1 and len(tiers[0][0]) == 1 and not path.joint
+        self.only: tuple[Stop, ...] | None = tiers[0][0] if sole else None  # type: ignore[assignment]
 
 
 def label_of(caller: Caller, path: Path, raised: Label | None) -> Label:
@@ -45,6 +46,16 @@ def label_of(caller: Caller, path: Path, raised: Label | None) -> Label:
 
 
 def lane_of(caller: Caller, path: Path, mint: Mint) -> Lane:
-    """A lane for the key's own label, remembered with the caller. Raises what `Lane` raises."""
+    """A lane for the key's own label, remembered with the caller. Raises what `Lane` raises.
+
+    A service key has no label of its own to fall back on: what it sends is other people's content.
+    """
+    if caller.service:
+        raise BadRequest("a service key must state its content's label", hint="send the header x-freehold-label")
     lane = caller.lanes[path.name] = Lane(caller, path, mint)
     return lane
+
+
+def path_of(table: RouteTable, caller: Caller, model: str, now: float) -> Path:
+    """What a model's name leads to that is no route: a target, for Freehold's own rooms. Raises UnknownModel."""
+    return table.pin(model, now) if caller.service and model.startswith(PIN) else table.path(model)

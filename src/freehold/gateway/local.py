@@ -50,7 +50,7 @@ def models(plane: Plane, inbound: Inbound, path: bytes) -> bytes:
 def _model(name: str, plane: Plane, *, anthropic: bool) -> dict[str, object]:
     if anthropic:
         return {"type": "model", "id": name, "display_name": name, "created_at": EPOCH}
-    owned = all(stop.target.owned for tier in plane.table.paths[name].tiers for stop in tier)
+    owned = all(way.owned for tier in plane.table.paths[name].tiers for way in tier)
     return {
         "id": name,
         "object": "model",

@@ -8,44 +8,34 @@ from __future__ import annotations
 
 from freehold.core.errors import (
     BadRequest,
-    BudgetUnavailable,
     FreeholdError,
-    Internal,
     JournalUnavailable,
     MissingCredential,
     NotTranslatable,
-    UpstreamFailed,
-    UpstreamTimeout,
     WrongContentType,
 )
 from freehold.core.label import parse_label
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
-from freehold.gateway.answer import Answering
-from freehold.gateway.lanes import Lane, lane_of
+from freehold.gateway.failing import Failing
+from freehold.gateway.lanes import Lane, lane_of, path_of
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.outgoing import Outgoing, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
-from freehold.gateway.reply import error_reply, head_of
-from freehold.gateway.routing.retry import wait
+from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
 from freehold.gateway.upstream import Upstream
 from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
 
-CALLER_GONE = 499
-"""Status written down (never sent) for a caller who hung up; nginx's convention."""
 
-
-class Call(Answering):
-    """The call machine. `over` is set exactly once, by `settle`."""
+class Call(Failing):
+    """The call machine: its way in, and out to a target. `over` is set exactly once, by `settle`."""
 
     permit: Permit
     opened = False
-    parked = ""
-    last_error: UpstreamFailed | None = None
 
     def __init__(self, plane: Plane, connection: Connection, inbound: Inbound, dialect: Dialect) -> None:
         self.plane = plane
@@ -93,17 +83,20 @@ class Call(Answering):
         self.peek = peek = self.dialect.peek(self.inbound.body)
         named = headers.get(b"x-freehold-workflow")
         workflow = named.decode("latin-1").strip() if named is not None else peek.workflow
+        assigner = self.plane.assigner
         if workflow:
             if len(workflow) > MAX_NAME or not workflow.isprintable():
                 raise BadRequest(f"a workflow is named by at most {MAX_NAME} printable characters", param="workflow")
-            self.workflow = workflow
+            self.workflow = workflow if assigner is None else assigner.named(workflow)
+        elif assigner is not None and self.caller is not None:
+            self.workflow = assigner.of(self.inbound.body, peek, self.caller.principal.key_id)
 
     def authorise(self) -> None:
         """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits."""
         caller, plane, peek = self.caller, self.plane, self.peek
         assert caller is not None and peek is not None
         table, mint = plane.table, plane.mint
-        self.path = path = table.paths.get(peek.model) or table.path(peek.model)
+        self.path = path = table.paths.get(peek.model) or path_of(table, caller, peek.model, self.at)
         header = self.inbound.headers.get(b"x-freehold-label")
         if header is not None:
             self.raised = parse_label(header.decode("latin-1"))
@@ -121,14 +114,20 @@ class Call(Answering):
         """The targets to try, in order."""
         lane, peek = self.lane, self.peek
         assert lane is not None and peek is not None
-        lane.path.retries.calls += 1
-        if lane.only is not None:
+        plane, path = self.plane, lane.path
+        path.retries.calls += 1
+        moves = plane.table.moves
+        move = moves.get(self.workflow) if moves else None
+        if lane.only is not None and move is None:
             self.plan = lane.only
             return
         header = self.inbound.headers.get(b"x-freehold-conversation")
         conversation = header.decode("latin-1") if header is not None else peek.conversation
-        plane = self.plane
-        self.plan = lane.path.plan(lane.label, lane.mint, conversation, self.at, plane.roll)
+        ways = path.plan(lane.label, lane.mint, conversation, self.at, plane.roll)
+        if move is None and not path.joint:
+            self.plan = ways  # type: ignore[assignment]  # a path without joints leads to stops alone
+        else:
+            self.steer(ways, move, conversation)
 
     # Out to a target
 
@@ -151,6 +150,8 @@ class Call(Answering):
         target, limit = stop.target, lane.path.route.first_token_seconds
         streams = self.peek is not None and self.peek.stream
         self.deadline = now + (target.whole_seconds if not streams else limit or target.first_token_seconds)
+        if self.steps is not None:
+            self.bear(now)
         if self.opened:
             number = len(account.tried) + 1
             reserved = account.reservation.amount
@@ -158,7 +159,7 @@ class Call(Answering):
         else:
             frame = self._open(lane, stop)
             self.opened = True
-            if lane.path.route.capture and plane.sealer is not None:
+            if (lane.path.route.capture or self.watched) and plane.sealer is not None:
                 self.capturing = True
                 self.capture("request", self.inbound.body)
         plane.journal.add(frame, self.dispatch, exact=bool(account.reservation.slices))
@@ -167,6 +168,8 @@ class Call(Answering):
         peek = self.peek
         assert peek is not None
         strict = lane.path.route.strict or b"x-freehold-strict" in self.inbound.headers
+        if self.steps is not None:
+            return self.prepare_step(strict=strict)
         while True:
             stop = self.plan[self.position]
             try:
@@ -181,6 +184,8 @@ class Call(Answering):
         peek, account = self.peek, self.account
         assert peek is not None
         amount = stop.bound(out.body, peek, images=bool(lane.budgets))
+        if account.tried:  # what earlier attempts cost stays set aside beside what this one may cost
+            amount += account.spent
         purse = self.plane.purse
         if account.reservation.slices:
             if purse.widen(account.reservation, amount):
@@ -260,13 +265,6 @@ class Call(Answering):
             upstream.abort()
             self.fail(error)
 
-    # When it does not go well
-
-    def unreachable(self, error: FreeholdError, attempt: int) -> None:
-        """No connection came about; means nothing where its attempt is over already."""
-        if not self.over and attempt == len(self.account.tried) and self.account.stop is not None:
-            self.fail(error)
-
     def answer_failed(self, error: FreeholdError, stale: bool) -> None:
         """The target gave no (more) answer. A stale pooled connection is replaced once, silently."""
         self.upstream = None
@@ -276,124 +274,3 @@ class Call(Answering):
             self.plane.connect(self.plan[self.position], self, len(self.account.tried))
             return
         self.fail(error)
-
-    def fail(self, error: FreeholdError) -> None:
-        """This attempt is lost: go on to the next, or tell the caller honestly."""
-        now = self.plane.now()
-        account, stop = self.account, self.account.stop
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            upstream.abort()
-        broken = isinstance(error, UpstreamFailed)
-        if stop is not None:
-            status = (error.status or 0) if isinstance(error, UpstreamFailed) else 0
-            usage = self.partial_usage()
-            outcome = error.outcome if isinstance(error, UpstreamFailed) else "failed"
-            account.end(outcome, status, usage, now, error.code)
-            self._judge(stop, error, now)
-        if self.committed:
-            self.break_off(error)
-        elif not broken or not self._again(error, now):
-            self.refuse(error)
-
-    def _judge(self, stop: Stop, error: FreeholdError, now: float) -> None:
-        breaker = stop.health.breaker
-        if not isinstance(error, UpstreamFailed) or not error.retryable:
-            breaker.released()
-        elif error.retry_after is not None:
-            breaker.rest(now, error.retry_after)
-        else:
-            breaker.failed(now)
-
-    def _again(self, error: FreeholdError, now: float) -> bool:
-        """True where another attempt is on its way."""
-        lane = self.lane
-        assert lane is not None
-        if not isinstance(error, UpstreamFailed) or not error.retryable:
-            return False
-        self.last_error = error
-        number = len(self.account.tried) + 1
-        if number > lane.path.route.attempts:
-            return False
-        self.reset_answer()
-        if self.position + 1 < len(self.plan):
-            self.position += 1
-            self._retry()
-            return True
-        pause = wait(number, error.retry_after, self.plane.roll())
-        if pause is None or not lane.path.retries.take(now):
-            return False
-        self.deadline = now + pause + 60.0
-        self.plane.later(pause, self._retry)
-        return True
-
-    def _retry(self) -> None:
-        if self.over:
-            return
-        try:
-            self.attempt()
-        except (MissingCredential, NotTranslatable):
-            self.refuse(self.last_error or Internal("no attempt was made"))
-        except FreeholdError as error:
-            self.refuse(error)
-
-    def expire(self, now: float) -> None:
-        """Called by the sweep once `deadline` has passed."""
-        if self.parked:
-            self.plane.leases.forget(self)
-            self.granted(BudgetUnavailable("the budget's authority did not answer in time", retry_after=1))
-            return
-        if self.paused:  # it is the caller who does not read, the target is not to blame
-            self.connection.close()
-            self.hung_up()
-            return
-        what = "stopped answering" if self.committed else "did not begin to answer"
-        self.fail(UpstreamTimeout(f"{self.plan[self.position].name} {what} in time"))
-
-    def hung_up(self) -> None:
-        """The caller is gone: stop the target, settle for what was used."""
-        if self.over:
-            return
-        now = self.plane.now()
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            upstream.abort()
-        stop = self.account.stop
-        if stop is not None:
-            stop.health.breaker.released()
-            usage = self.partial_usage() or (self.account.estimate(0) if upstream is not None else None)
-            self.account.end("cancelled", CALLER_GONE, usage, now)
-        if self.parked:
-            self.plane.leases.forget(self)
-        self.settle("cancelled", CALLER_GONE)
-
-    def refuse(self, error: FreeholdError) -> None:
-        """Answer with an error; nothing of an answer has gone out yet."""
-        if self.over:
-            return
-        keep = self.inbound.keep_alive
-        limits = self.caller.limits() if self.caller else []
-        more = self.dialect.headers(self.request_id, limits, self.plane.now())
-        status, data = error_reply(self.dialect, error, self.request_id, more, keep=keep)
-        connection = self.connection
-
-        def reply(failed: JournalUnavailable | None) -> None:
-            connection.write(data)
-            connection.done()
-
-        self.settle("failed", status, reply, error=error.code)
-
-    def crash(self, error: Exception) -> None:
-        """A defect of ours met this call: it still ends, honestly and once."""
-        self.plane.log_defect(error, self.request_id)
-        problem = Internal("an internal error; the operators have its trace")
-        if self.committed:
-            self.fail(problem)
-        else:
-            upstream, self.upstream = self.upstream, None
-            if upstream is not None:
-                upstream.abort()
-            if self.account.stop is not None:
-                self.account.stop.health.breaker.released()
-                self.account.end("failed", 0, self.partial_usage(), self.plane.now(), problem.code)
-            self.refuse(problem)

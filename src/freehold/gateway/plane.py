@@ -18,7 +18,7 @@ from freehold.core.log import Log
 from freehold.gateway.callers import Callers, Gate
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.local import LOCAL
-from freehold.gateway.ports import Dialect
+from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.reply import error_reply, status_line, without_body
 from freehold.gateway.routing.table import RouteTable, Stop
 from freehold.gateway.upstream import Pool
@@ -30,17 +30,28 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from freehold.gateway.answer import Answering
+    from freehold.gateway.failing import Failing
     from freehold.gateway.pipeline import Call
 
 
 class Leases(Protocol):
     """Asks the budget authority for more."""
 
-    def ask(self, budget: str, amount: Decimal, call: Call) -> None:
+    def ask(self, budget: str, amount: Decimal, call: Failing) -> None:
         """Call `call.granted` once the answer is there."""
 
-    def forget(self, call: Call) -> None:
+    def forget(self, call: Failing) -> None:
         """The call no longer waits."""
+
+
+class Assigner(Protocol):
+    """What the `workflows` snapshot is compiled to."""
+
+    def of(self, body: bytes, peek: Peek, key_id: str) -> str:
+        """Id of the workflow of a request; empty for none."""
+
+    def named(self, name: str) -> str:
+        """Id of the workflow of a name; the name itself where there is none."""
 
 
 class Plane:
@@ -80,6 +91,8 @@ class Plane:
         self.new_id = IdMaker(clock)
         self.callers: Callers = {}
         self.gate = Gate({})
+        self.assigner: Assigner | None = None
+        """Tells calls that name no workflow which one they belong to; None where none are known."""
         self.keys_version = 0
         self.purse = Purse()
         self.pool = Pool()

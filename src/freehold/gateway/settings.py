@@ -1,4 +1,4 @@
-"""The tables of the data plane: [gateway], [providers.*], [targets.*] and [routes.*]."""
+"""The tables of the data plane: [gateway], [providers.*], [targets.*], [composites.*] and [routes.*]."""
 
 from __future__ import annotations
 
@@ -95,6 +95,23 @@ class TargetSettings(Section):
     first_token_seconds: Seconds = Field(60.0, description="Longest silence before the answer begins.")
     idle_seconds: Seconds = Field(60.0, description="Longest silence once it has begun.")
     quirks: tuple[str, ...] = Field((), description="Facts about this model that the driver acts on.")
+
+
+class CompositeSettings(Section):
+    """Several targets that are used like one: its members answer where they suffice, another one where they do not."""
+
+    kind: Literal["agreement", "confidence"] = Field(
+        description="`agreement`: the first member's answer, where the second says the same. `confidence`: the only "
+        "member's answer, where it states to be sure enough."
+    )
+    members: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)] = Field(
+        description="Targets asked first: two for `agreement`, one for `confidence`."
+    )
+    escalate: str = Field(description="Target asked where the members do not suffice.")
+    grader: str = Field("", description="What tells agreement: `label`, `json`, `number` or another grader.")
+    options: dict[str, Any] = Field(default_factory=dict, description="The grader's options.")
+    threshold: float = Field(0.9, ge=0, le=1, description="Least stated confidence that is served.")
+    member_seconds: Seconds = Field(30.0, description="Longest wait for a member's whole answer.")
 
 
 class ArmSettings(Section):

@@ -20,6 +20,7 @@ from freehold.ledger.meter import Usage
 if TYPE_CHECKING:
     from freehold.core.label import Label
     from freehold.gateway.callers import Caller
+    from freehold.gateway.course import Step
     from freehold.gateway.lanes import Lane
     from freehold.gateway.outgoing import Outgoing
     from freehold.gateway.plane import Plane
@@ -49,6 +50,10 @@ class Settling:
     workflow = ""
     plan: Sequence[Stop] = ()
     position = 0
+    steps: Sequence[Step | None] | None = None
+    """What is special about each stop of the plan; None where nothing is."""
+    spare = 0
+    """Attempts that a move or a composite adds to the route's own."""
     upstream: Upstream | None = None
     over = False
     committed = False
@@ -82,12 +87,12 @@ class Settling:
             assert idle is not None
             self.plane.pool.give(idle, upstream, self.plane.coarse)
 
-    def _end_attempt(self, usage: Usage) -> None:
+    def _end_attempt(self, usage: Usage, outcome: str = "ok") -> None:
         self._release()
         account = self.account
         if account.stop is not None and account.stop.health.breaker.troubled:
             account.stop.health.breaker.succeeded()
-        account.end("ok", 200, usage, self.plane.now())
+        account.end(outcome, 200, usage, self.plane.now())
 
     def _absorb(self) -> None:
         """Meter and digest what was passed on since the last time. Raises what the stream raises."""

@@ -21,6 +21,8 @@ from freehold.policy.types import Policy
 
 KINDS = ("policy", "routes", "keys")
 """In the order they are loaded: what may be spent and where things may go is known before who may call."""
+OPTIONAL = ("workflows",)
+"""What calls are served without."""
 
 
 class Snapshots:
@@ -50,7 +52,7 @@ class Snapshots:
 
     def check(self) -> None:
         """Load what changed since the last check: one `stat` a kind where nothing did."""
-        for kind in KINDS:
+        for kind in (*KINDS, *OPTIONAL):
             try:
                 stat = (self._folder / f"{kind}.snapshot").stat()
             except FileNotFoundError:
@@ -63,7 +65,7 @@ class Snapshots:
                 self._load(kind)
             except (FreeholdError, OSError, ValueError) as error:
                 self._plane.log.error("snapshot refused", snapshot=kind, reason=str(error))  # noqa: TRY400
-        self._plane.ready = len(self._versions) == len(KINDS)
+        self._plane.ready = all(kind in self._versions for kind in KINDS)
 
     def _load(self, kind: str) -> None:
         plane = self._plane
@@ -80,6 +82,14 @@ class Snapshots:
                 table = compile_routes(version, routes, self._drivers, self._resolve, self._health, now)
                 plane.table = table
                 plane.egress.allowed = table.origins
+                for fault in table.faults:
+                    plane.log.error("left out of the routes", reason=fault)
+        elif kind == "workflows":
+            from freehold.gateway.assign import Assigner, Workflows
+
+            version, workflows = read_snapshot(self._folder, kind, Workflows, self._verifier)
+            if self._newer(kind, version):
+                plane.assigner = Assigner(workflows)
         else:
             version, policy = read_snapshot(self._folder, kind, Policy, self._verifier)
             if self._newer(kind, version):

@@ -11,6 +11,7 @@ from freehold.core.errors import BadRequest, Conflict
 from freehold.identity import store
 from freehold.identity.keys import Key, Secret, mint, state
 from freehold.identity.roles import ROLES
+from freehold.identity.types import SERVICE
 
 Random = Callable[[int], bytes]
 
@@ -33,7 +34,7 @@ def update(connection: Connection, name: str, now: float, **changes: object) -> 
     """Change some of a key's values; returns it before and after. Raises NotFound, Conflict, BadRequest."""
     before = _alive(connection, name, now)
     after = msgspec.structs.replace(before, **changes)
-    _check(after, now)
+    _check(after, now, (SERVICE,) if before.role == SERVICE else ROLES)
     store.replace(connection, after)
     return before, after
 
@@ -41,6 +42,9 @@ def update(connection: Connection, name: str, now: float, **changes: object) -> 
 def rotate(connection: Connection, name: str, now: float, random: Random, grace: float) -> tuple[Key, str]:
     """Give a key a new secret; older ones count for `grace` seconds more. Raises NotFound, Conflict."""
     key = _alive(connection, name, now)
+    if key.role == SERVICE:
+        hint = f"to replace it: freehold keys revoke {key.name}, then start the instance again"
+        raise Conflict(f"the key {key.name!r} is Freehold's own", hint=hint)
     if grace < 0:
         raise BadRequest("a grace period cannot be negative", hint="give 0 or more seconds", param="grace_seconds")
     minted = mint(random)
@@ -65,11 +69,11 @@ def _alive(connection: Connection, name: str, now: float) -> Key:
     return key
 
 
-def _check(key: Key, now: float) -> None:
+def _check(key: Key, now: float, roles: tuple[str, ...] = ROLES) -> None:
     if not key.routes:
         raise BadRequest("a key needs at least one route", hint="name routes, or * for all", param="routes")
-    if key.role not in ROLES:
-        raise BadRequest(f"{key.role!r} is no role", hint=f"use one of {', '.join(ROLES)}", param="role")
+    if key.role not in roles:
+        raise BadRequest(f"{key.role!r} is no role here", hint=f"use one of {', '.join(roles)}", param="role")
     if key.period not in PERIODS:
         raise BadRequest(f"{key.period!r} is no period", hint=f"use one of {', '.join(PERIODS)}", param="period")
     if key.expires_at is not None and key.expires_at <= now and key.created_at == 0.0:

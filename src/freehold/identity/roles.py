@@ -7,7 +7,7 @@ from freehold.core.errors import Forbidden
 _READS = frozenset(
     f"{noun}:read" for noun in ("audit", "calls", "config", "keys", "models", "receipts", "routes", "status", "usage")
 )
-_OPERATES = _READS | {"config:reload", "keys:write", "providers:check"}
+_OPERATES = _READS | {"config:reload", "keys:write", "models:write", "providers:check"}
 
 PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("auditor", _READS),

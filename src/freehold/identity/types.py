@@ -6,6 +6,9 @@ import msgspec
 
 from freehold.core.label import UNKNOWN, Label
 
+SERVICE = "service"
+"""The role of the key that Freehold's own rooms call with. It may do nothing on the management API."""
+
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """One virtual key as the data plane knows it. The secret itself exists nowhere; `digest` is its SHA-256."""

@@ -81,9 +81,10 @@ def keep_schedule(connection: Connection, schedule: Schedule, now: float) -> Non
     upsert(connection, schedules, [row], ("kind", "payload", "every_seconds"))
 
 
-def due_schedules(connection: Connection, now: float) -> list[tuple[str, Payload]]:
-    """Kinds and payloads that are due, each advanced past now; queue them in the same transaction."""
-    found = connection.execute(select(schedules).where(schedules.c.next_at <= now).with_for_update()).all()
+def due_schedules(connection: Connection, kinds: Sequence[str], now: float) -> list[tuple[str, Payload]]:
+    """Those of the kinds that are due, with payloads, each advanced past now; queue them in the same transaction."""
+    due = select(schedules).where(schedules.c.next_at <= now, schedules.c.kind.in_(kinds))
+    found = connection.execute(due.with_for_update()).all()
     for one in found:
         missed = int((now - one.next_at) / one.every_seconds)
         following = one.next_at + (missed + 1) * one.every_seconds

@@ -87,7 +87,7 @@ class Worker:
             return
         self._scheduled_at = now
         with writing(self._engine) as connection:
-            due = store.due_schedules(connection, now)
+            due = store.due_schedules(connection, list(self._kinds), now)
             for kind, payload in due:
                 store.add(connection, self._ids(), kind, payload, now)
             if due:

@@ -56,7 +56,11 @@ class Tried(msgspec.Struct, frozen=True, array_like=True):
     first_token: float | None
     ended: float
     outcome: str
-    """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`."""
+    """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`.
+
+    Of a composite's member whose answer was not passed on: `agreed` (with the one that was), `disagreed`, `unsure`, or
+    `held` where nobody could judge it.
+    """
     status: int
     usage: Usage
     cost: Decimal

@@ -106,6 +106,16 @@ def export_calls(connection: Connection, wanted: Filter) -> Iterator[CallDetail]
         last = page[-1]["id"]
 
 
+def tried(
+    connection: Connection, targets: Sequence[str], after: int, since: float, limit: int = 500
+) -> list[tuple[int, str]]:
+    """Attempts at these targets in calls after a leaf and since a time (Unix seconds): leaf and outcome, in order."""
+    query = select(attempts.c.leaf, attempts.c.outcome).join(calls, calls.c.leaf == attempts.c.leaf)
+    query = query.where(attempts.c.leaf > after, attempts.c.target.in_(targets), calls.c.at >= since)
+    found = connection.execute(query.order_by(attempts.c.leaf, attempts.c.number).limit(limit))
+    return [(int(leaf), str(outcome)) for leaf, outcome in found]
+
+
 def usage(connection: Connection, by: Sequence[Group], wanted: Filter) -> list[UsageRow]:
     """Usage in groups by the given columns (none: one row), in the order of the groups. Days are UTC, ISO dates.
 

@@ -19,9 +19,9 @@ import msgspec
 
 from freehold.core.canonical import canonical
 from freehold.core.crypto import Identity, Verifier
-from freehold.core.errors import BadArtefact, NotFound
+from freehold.core.errors import BadArtefact, Conflict, NotFound
 
-Kind = Literal["chat", "embedding"]
+Kind = Literal["adapter", "chat", "classifier", "embedding"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -46,11 +46,23 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Making(msgspec.Struct, frozen=True):
-    """How the artefact was made from another file: `none`, `requantise` or `convert`, and that file's SHA-256."""
+    """How the artefact was made of another file: `none`, `requantise`, `convert` or `train`, and its SHA-256."""
 
     how: str
     from_sha256: str = ""
     detail: str = ""
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trained artefact comes from; digests are SHA-256 in hex."""
+
+    recipe: str
+    dataset_sha256: str
+    base: str = ""
+    """Name in the store of the model it was trained on; empty where it stands alone."""
+    base_sha256: str = ""
+    """Of the base's first file: the artefact is served on these bytes only."""
+    workflow: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +77,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     made_at: str
     """RFC 3339, UTC."""
+    lineage: Lineage | None = None
+    """Of what was trained here."""
 
     @property
     def size(self) -> int:
@@ -90,6 +104,11 @@ class Store:
     def __init__(self, root: Path, identity: Verifier) -> None:
         self.root = root
         self._identity = identity
+
+    @property
+    def verifier(self) -> Verifier:
+        """What checks the signatures here."""
+        return self._identity
 
     def blob(self, sha256: str) -> Path:
         """Where a blob lies. Raises BadArtefact for what is no digest."""
@@ -151,6 +170,40 @@ class Store:
         """The file an engine may open, all bytes just checked. Raises as `verify` does."""
         return self.blob(self.verify(name).files[0].sha256)
 
+    def open_with_base(self, name: str) -> tuple[Path, Path]:
+        """The base's file and the adapter's, all bytes just checked. Raises as `verify` does.
+
+        Raises BadArtefact also where the store's base is not, byte for byte, what the adapter was trained on.
+        """
+        manifest = self.verify(name)
+        lineage = manifest.lineage
+        if lineage is None or not lineage.base_sha256:
+            raise BadArtefact(f"{name} names no base it was trained on", hint="admit it with its lineage")
+        base = self.verify(lineage.base)
+        if base.files[0].sha256 != lineage.base_sha256:
+            message = (
+                f"{name} was trained on {lineage.base_sha256[:16]}, and {base.name} is {base.files[0].sha256[:16]}"
+            )
+            raise BadArtefact(message, hint="train it again on the base that is there", param=name)
+        return self.blob(base.files[0].sha256), self.blob(manifest.files[0].sha256)
+
+    def remove(self, name: str) -> Manifest:
+        """Forget a model and the bytes no other model names. Raises NotFound, BadSignature or BadArtefact.
+
+        Raises Conflict where another model was trained on it.
+        """
+        manifest = self.show(name)
+        others = [one for one in self.list() if one.name != name]
+        needed = [one.name for one in others if one.lineage is not None and one.lineage.base == name]
+        if needed:
+            raise Conflict(f"{', '.join(needed)} cannot be served without {name}", hint="remove them first")
+        self._manifest_path(name).unlink()
+        kept = {blob.sha256 for one in others for blob in one.files}
+        for blob in manifest.files:
+            if blob.sha256 not in kept:
+                self.blob(blob.sha256).unlink(missing_ok=True)
+        return manifest
+
     def _manifest_path(self, name: str) -> Path:
         if not _NAME.match(name):
             raise BadArtefact(f"{name[:80]!r} is no model name", hint="use a-z, 0-9, dot, dash and underscore")
@@ -174,7 +227,10 @@ class Store:
 
 
 def _signable(manifest: Manifest) -> bytes:
-    return b"freehold model manifest\n" + canonical(msgspec.to_builtins(manifest))
+    content = msgspec.to_builtins(manifest)
+    if manifest.lineage is None:
+        del content["lineage"]  # what was signed before there were lineages still verifies
+    return b"freehold model manifest\n" + canonical(content)
 
 
 def _bring(source: Path, target: Path, *, link: bool) -> None:

@@ -111,4 +111,5 @@ class Instance:
 
 def _at_start(settings: Settings, table: str) -> object:
     """What of a table is read at the start only: the prices in [serving] are taken in at once."""
-    return settings.serving.model_copy(update={"prices": {}}) if table == "serving" else getattr(settings, table)
+    unpriced: dict[str, object] = {"prices": {}, "trained_price": None}
+    return settings.serving.model_copy(update=unpriced) if table == "serving" else getattr(settings, table)

@@ -17,6 +17,9 @@ from freehold.gateway.routing.types import Routes
 from freehold.identity import store as keys_store
 from freehold.identity.keys import Key, snapshot
 from freehold.identity.types import Keys
+from freehold.moves import store as moves_store
+from freehold.moves.influence import influenced
+from freehold.moves.types import Move
 from freehold.policy.targets import Target
 from freehold.policy.types import Budget
 from freehold.server import store
@@ -44,9 +47,9 @@ class Publisher:
         self._clock = clock
         self._facts = facts
 
-    def routes(self, settings: Settings) -> Routes:
-        """The routes that settings lead to now."""
-        return compiled.routes(settings, self._facts.owned(), self._facts.list_price)
+    def routes(self, settings: Settings, moves: Sequence[Move] = ()) -> Routes:
+        """The routes that settings lead to now, under the influence of the moves under way."""
+        return influenced(compiled.routes(settings, self._facts.owned(), self._facts.list_price), moves)
 
     def versions(self) -> dict[str, int]:
         """The version of every kind that was published last; 0 where none was."""
@@ -66,7 +69,7 @@ class Publisher:
         policy = compiled.policy(settings, [one for key in keys for one in key_budgets(key)])
         contents = {
             "policy": policy,
-            "routes": self.routes(settings),
+            "routes": self.routes(settings, moves_store.active(connection)),
             "keys": _keys(keys, policy.budgets, self._clock()),
         }
         return {kind: self._record(connection, kind, contents[kind]) for kind in KINDS}

@@ -1,4 +1,7 @@
-"""Watches `freehold.toml`: a good change is put in force, a bad one is told and the settings in force stay."""
+"""Watches `freehold.toml`: a good change is put in force, a bad one is told and the settings in force stay.
+
+And watches which owned models are served: their targets stand in the routes from when they can answer until they end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from freehold.core.errors import FreeholdError
 from freehold.core.log import Log
 from freehold.server.instance import Instance
+from freehold.serving.deployments import FILE as DEPLOYMENTS
 from freehold.settings import last_good
 from freehold.settings.load import load
 from freehold.settings.location import find
@@ -25,6 +29,7 @@ class Watch:
         self._log = log
         self._end = threading.Event()
         self._stamp: tuple[int, int, int] | None = None
+        self._served: tuple[int, int, int] | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
@@ -35,6 +40,13 @@ class Watch:
         """End the thread."""
         self._end.set()
         self._thread.join()
+
+    def check_served(self) -> None:
+        """Look once: where other engines serve than before, publish the routes anew."""
+        served = _stamp_of(self._instance.home / "run" / DEPLOYMENTS)
+        if served != self._served:
+            self._instance.versions = self._instance.publisher.publish(self._instance.settings)
+            self._served = served
 
     def check(self) -> None:
         """Look once: where the file changed, put it in force or tell what is wrong with it."""
@@ -62,6 +74,7 @@ class Watch:
     def _run(self) -> None:
         while not self._end.wait(POLL_SECONDS):
             try:
+                self.check_served()
                 self.check()
             except FreeholdError as error:
                 self._log.error("configuration not adopted", code=error.code, message=error.message)
@@ -71,8 +84,15 @@ class Watch:
 
 def _stamp(config: str | None) -> tuple[int, int, int] | None:
     try:
-        path: Path | None = find(config)
-        found = path.stat() if path else None
+        path = find(config)
     except (FreeholdError, OSError):
         return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
+    return _stamp_of(path) if path else None
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -26,8 +26,8 @@ def to_q8_0(source: Path, target: Path, progress: Progress = lambda _: None) -> 
     from gguf import GGUFReader, GGUFWriter
 
     reader = GGUFReader(source)
-    writer = GGUFWriter(target, _text(reader, "general.architecture"))
-    _copy_fields(reader, writer)
+    writer = GGUFWriter(target, text_of(reader, "general.architecture"))
+    copy_fields(reader, writer)
     writer.add_file_type(_FILE_TYPE_Q8_0)
     for count, tensor in enumerate(reader.tensors, 1):
         _copy_tensor(writer, tensor)
@@ -38,14 +38,16 @@ def to_q8_0(source: Path, target: Path, progress: Progress = lambda _: None) -> 
     writer.close()
 
 
-def _text(reader: Any, key: str) -> str:
+def text_of(reader: Any, key: str) -> str:
+    """A text field of a GGUF file. Raises ValueError where it is not there."""
     field = reader.get_field(key)
     if field is None:
         raise ValueError(f"the file names no {key}")
     return str(field.contents())
 
 
-def _copy_fields(reader: Any, writer: Any) -> None:
+def copy_fields(reader: Any, writer: Any) -> None:
+    """Every field but the architecture and the file type, which a writer states itself."""
     from gguf import GGUFValueType
 
     for field in reader.fields.values():

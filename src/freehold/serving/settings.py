@@ -27,3 +27,6 @@ class ServingSettings(Section):
         description="What the embedded models cost you, by target: `[serving.prices.owned-chat]`, "
         "`[serving.prices.owned-embed]`.",
     )
+    trained_price: PriceSettings | None = Field(
+        default=None, description="What a model trained here costs you to serve; nothing, where nobody says."
+    )

@@ -11,7 +11,9 @@ from freehold.core.permit import Origin
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.providers.vendors import vendor, vendor_names
+from freehold.gateway.routing.joints import KINDS
 from freehold.gateway.settings import ProviderSettings
+from freehold.grading.registry import GRADERS
 from freehold.settings.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
@@ -26,6 +28,7 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
     return [
         *_providers(settings),
         *_targets(settings, declared),
+        *_composites(settings, declared),
         *_routes(settings, declared),
         *_owners(settings, declared),
         *_listeners(settings),
@@ -107,15 +110,40 @@ def _targets(settings: Settings, declared: Declared) -> Iterator[Finding]:
             yield _dangling(("targets", name, "provider"), "provider", one.provider, declared.get("providers", ()))
 
 
+def _known_targets(settings: Settings, declared: Declared) -> list[str]:
+    return [*declared.get("targets", ()), *(OWNED_TARGETS if settings.serving.enabled else ())]
+
+
+def _composites(settings: Settings, declared: Declared) -> Iterator[Finding]:
+    targets = _known_targets(settings, declared)
+    kinds = [one.name for one in GRADERS]
+    for name, one in settings.composites.items():
+        path = ("composites", name)
+        if name in targets:
+            yield Finding(BadSetting, path, f'"{name}" is the name of a target as well')
+        for field, each in (*(("members", member) for member in one.members), ("escalate", one.escalate)):
+            if each not in targets:
+                yield _dangling((*path, field), "target", each, targets)
+        wanted = dict(KINDS)[one.kind]
+        if len(one.members) != wanted:
+            message = f'composite "{name}" of the kind {one.kind} has {len(one.members)} members'
+            yield Finding(BadSetting, (*path, "members"), message, fix=f"name {wanted}")
+        if one.kind == "agreement" and one.grader not in kinds:
+            message = f'there is no grader "{one.grader}"' if one.grader else f'[composites.{name}] lacks "grader"'
+            fix = f"name one of: {', '.join(kinds)}"
+            yield Finding(DanglingName, (*path, "grader"), message, suggestion(one.grader, kinds), fix)
+
+
 def _routes(settings: Settings, declared: Declared) -> Iterator[Finding]:
-    targets = [*declared.get("targets", ()), *(OWNED_TARGETS if settings.serving.enabled else ())]
+    targets = _known_targets(settings, declared)
+    ways = [*targets, *declared.get("composites", ())]
     names = {name: name for name in settings.routes}
     for name, one in settings.routes.items():
         path = ("routes", name)
         for step in one.targets:
             for arm in step:
-                if arm.target not in targets:
-                    yield _dangling((*path, "targets"), "target", arm.target, targets)
+                if arm.target not in ways:
+                    yield _dangling((*path, "targets"), "target", arm.target, ways)
             if not any(arm.weight > 0 for arm in step):
                 yield Finding(BadSetting, (*path, "targets"), f'a step of route "{name}" has no target with a weight')
         if one.baseline and one.baseline not in targets:

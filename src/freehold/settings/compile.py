@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
 from freehold.core.label import Label, Level, parse_label
 from freehold.gateway.providers.vendors import vendor
-from freehold.gateway.routing.types import Arm, Route, Routes
-from freehold.gateway.settings import PriceSettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.gateway.routing.types import Arm, Composite, Route, Routes
+from freehold.gateway.settings import CompositeSettings, PriceSettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.grading.types import Spec
 from freehold.ledger.meter import FREE, Price
+from freehold.policy.rights import Override, Rules
 from freehold.policy.settings import LimitSettings
 from freehold.policy.targets import Target
 from freehold.policy.types import Budget, Policy
 from freehold.settings.checks import split_url
-from freehold.settings.owned import owned_routes
+from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings
 
 RENTED_CLEARANCE = Label(Level.INTERNAL)
@@ -42,6 +46,7 @@ def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = 
     return Routes(
         targets=tuple(sorted([*targets, *_priced(owned, settings)], key=lambda one: one.name)),
         routes=tuple(sorted([*configured, *mine], key=lambda one: one.name)),
+        composites=tuple(_composite(name, one) for name, one in sorted(settings.composites.items())),
         aliases=tuple(sorted(aliases)),
     )
 
@@ -51,6 +56,28 @@ def policy(settings: Settings, key_budgets: Sequence[Budget]) -> Policy:
     return Policy(
         air_gapped=settings.policy.air_gapped,
         budgets=tuple(sorted([*budgets(settings), *key_budgets], key=lambda one: one.id)),
+    )
+
+
+def rights(settings: Settings) -> Rules:
+    """What recorded calls may be used for: the owner's words beside the table of terms."""
+    told = settings.rights
+    return Rules(
+        most_sensitive=parse_label(told.most_sensitive),
+        unlabelled=parse_label(told.unlabelled) if told.unlabelled else None,
+        consent_required=told.consent_required,
+        overrides=tuple(
+            Override(
+                party=one.party,
+                purpose=one.purpose,
+                allowed=one.allowed,
+                reason=one.reason,
+                by=one.by,
+                since=one.since.isoformat(),
+                until=one.until.isoformat() if one.until else "",
+            )
+            for one in told.overrides
+        ),
     )
 
 
@@ -104,11 +131,17 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
 
 
 def _priced(owned: Sequence[Target], settings: Settings) -> list[Target]:
-    """The embedded models with what they cost here; nothing where nobody said."""
-    if not settings.serving.enabled:
-        return []
-    prices: dict[str, Price] = {name: _price(one) for name, one in settings.serving.prices.items()}
-    return [replace(one, price=prices.get(one.name, one.price)) for one in owned]
+    """Owned models with what they cost here, nothing where nobody said; a target of the file goes before one's name."""
+    serving = settings.serving
+    prices: dict[str, Price] = {name: _price(one) for name, one in serving.prices.items()}
+    trained = _price(serving.trained_price) if serving.trained_price else None
+    found = []
+    for one in owned:
+        embedded = one.name in OWNED_TARGETS
+        if one.name not in settings.targets and (serving.enabled or not embedded):
+            price = prices.get(one.name) if embedded else trained
+            found.append(replace(one, price=price or one.price))
+    return found
 
 
 def _price(one: PriceSettings) -> Price:
@@ -121,6 +154,27 @@ def _price(one: PriceSettings) -> Price:
         source=one.source,
         as_of=one.as_of.isoformat(),
     )
+
+
+def _composite(name: str, one: CompositeSettings) -> Composite:
+    return Composite(
+        name=name,
+        kind=one.kind,
+        members=one.members,
+        escalate=one.escalate,
+        grader=Spec(one.grader, _plain(one.options)) if one.grader else None,
+        threshold=one.threshold,
+        member_seconds=one.member_seconds,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What a TOML file says as JSON has it: its decimals are numbers of the grader's."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _route(name: str, one: RouteSettings, settings: Settings) -> Route:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pydantic import Field
 
 from freehold.core.section import Name, Port, Section
-from freehold.gateway.settings import GatewaySettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.gateway.settings import (
+    CompositeSettings,
+    GatewaySettings,
+    ProviderSettings,
+    RouteSettings,
+    TargetSettings,
+)
 from freehold.ledger.settings import CaptureSettings
-from freehold.policy.settings import BudgetSettings, PolicySettings, TeamSettings
+from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
 
 
@@ -35,9 +41,11 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     capture: CaptureSettings = CaptureSettings()
     policy: PolicySettings = PolicySettings()
+    rights: RightsSettings = RightsSettings()
     serving: ServingSettings = ServingSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
+    composites: dict[Name, CompositeSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     teams: dict[Name, TeamSettings] = Field(default_factory=dict)
     budgets: tuple[BudgetSettings, ...] = ()

@@ -16,6 +16,11 @@ def place(conversation: str) -> float:
     return int.from_bytes(digest, "big") / 2.0**64
 
 
+def drawn(salt: str, what: str) -> float:
+    """The fixed number in [0, 1) of a conversation, or a call, in one drawing. Below a share, it is in."""
+    return place(f"{salt}\0{what}")
+
+
 def by_weight(weights: Sequence[float], roll: float) -> int:
     """Index of the arm that `roll` falls on, each arm as wide as its weight. Arms of weight 0 are never first."""
     at = roll * sum(weights)

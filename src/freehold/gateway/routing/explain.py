@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from freehold.core.label import Label
-from freehold.gateway.routing.choose import place
-from freehold.gateway.routing.table import Path
+from freehold.gateway.routing.choose import drawn, place
+from freehold.gateway.routing.table import Path, RouteTable
 from freehold.policy.permits import Mint
 
 
@@ -22,6 +22,19 @@ class Considered(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Overlaid(msgspec.Struct, frozen=True):
+    """What a move does to one workflow's calls, whichever route they name."""
+
+    workflow: str
+    target: str
+    share: float
+    allowed: bool
+    """May the target take the label?"""
+    drawn: bool | None
+    """Is this conversation in the share? None without one."""
+    reason: str
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """A route's decision for one label and conversation."""
 
@@ -31,18 +44,18 @@ class Explanation(msgspec.Struct, frozen=True):
     policy_version: int
     chosen: str
     considered: tuple[Considered, ...]
+    overlays: tuple[Overlaid, ...] = ()
+    """Moves under way: a call of such a workflow goes to the overlay's target first, where it is drawn."""
 
 
-def explain(
-    path: Path, label: Label, mint: Mint, routes_version: int, now: float, conversation: str = ""
-) -> Explanation:
+def explain(path: Path, label: Label, mint: Mint, table: RouteTable, now: float, conversation: str = "") -> Explanation:
     """Explain `path` for content with `label`; without a conversation the dice is shown as shares."""
     joined = label if path.label is None else label.join(path.label)
     at = place(conversation) if conversation and path.route.sticky else 0.0
-    plan = [stop.name for stop in path.plan(joined, mint, conversation, now, lambda: at)]
+    plan = [way.name for way in path.plan(joined, mint, conversation, now, lambda: at)]
     considered: list[Considered] = []
     for tier, (stops, weights) in enumerate(zip(path.tiers, path.weights, strict=True), 1):
-        allowed = [mint.decision(joined, stop.target) for stop in stops]
+        allowed = [way.decision(joined, mint) for way in stops]
         total = sum(w for w, d in zip(weights, allowed, strict=True) if d.allowed)
         for stop, weight, decision in zip(stops, weights, allowed, strict=True):
             share = weight / total if decision.allowed and total else 0.0
@@ -53,4 +66,17 @@ def explain(
             order = plan.index(stop.name) + 1 if stop.name in plan else 0
             considered.append(Considered(stop.name, tier, decision.allowed, share, order, why))
     chosen = plan[0] if plan else ""
-    return Explanation(path.name, str(joined), routes_version, mint.version, chosen, tuple(considered))
+    moved = _overlaid(table, joined, mint, conversation)
+    return Explanation(path.name, str(joined), table.version, mint.version, chosen, tuple(considered), moved)
+
+
+def _overlaid(table: RouteTable, label: Label, mint: Mint, conversation: str) -> tuple[Overlaid, ...]:
+    found: list[Overlaid] = []
+    for workflow, move in sorted(table.moves.items()):
+        overlay, way = move.overlay, move.way
+        if overlay is None or way is None:
+            continue
+        decision = way.decision(label, mint)
+        into = drawn(overlay.salt, conversation) < overlay.share if conversation else None
+        found.append(Overlaid(workflow, way.name, overlay.share, decision.allowed, into, decision.reason))
+    return tuple(found)

@@ -16,18 +16,21 @@ from freehold.core.permit import Origin
 from freehold.gateway.ports import Driver, Peek
 from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_load, order_by_weight, place
+from freehold.gateway.routing.joints import Joint, Move, compile_joints, compile_moves
 from freehold.gateway.routing.retry import RetryBudget
-from freehold.gateway.routing.types import Route, Routes
+from freehold.gateway.routing.types import Arm, Route, Routes
 from freehold.ledger.meter import rate
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
+from freehold.policy.types import Decision
 
 if TYPE_CHECKING:
     from freehold.gateway.upstream import Upstream
 
-Tiers = tuple[tuple[tuple["Stop", ...], tuple[float, ...]], ...]
+Tiers = tuple[tuple[tuple["Stop | Joint", ...], tuple[float, ...]], ...]
 """For each tier its targets and their weights."""
-
+PIN = "target:"
+"""What a model's name begins with where Freehold's own rooms name a target instead of a route."""
 
 IMAGE_TOKENS = 4000
 """Above what OpenAI (high detail, 2048 px) and Anthropic (1.15 megapixels) count for one image."""
@@ -56,6 +59,7 @@ class Stop:
         self.driver = driver
         self.health = health
         self.origin = target.origin
+        self.owned = target.owned
         self.rate = rate(target.price)
         self.bound_input: Decimal = max(self.rate.input, self.rate.cache_write, self.rate.cache_write_1h)
         self.bound_output: Decimal = self.rate.output
@@ -69,6 +73,10 @@ class Stop:
         """The pool's list for this origin, filled in by the first call."""
         self._secret = secret
         self.heads: dict[str, bytes] = {}
+
+    def decision(self, label: Label, mint: Mint) -> Decision:
+        """May content with this label go there?"""
+        return mint.decision(label, self.target)
 
     def head(self, dialect: str, upstream_path: str) -> bytes:
         """The request head up to and including `content-length: `."""
@@ -105,14 +113,14 @@ class Stop:
 class Path:
     """A compiled route."""
 
-    def __init__(self, route: Route, tiers: tuple[tuple[Stop, ...], ...], now: float) -> None:
+    def __init__(self, route: Route, tiers: tuple[tuple[Stop | Joint, ...], ...], now: float) -> None:
         self.route = route
         self.name = route.name
         self.tiers = tiers
         self.weights = tuple(tuple(arm.weight for arm in tier) for tier in route.tiers)
         self.label: Label | None = parse_label(route.label) if route.label else None
         self.retries = RetryBudget(route.retry_ratio, now)
-        self.only = tiers[0][0] if len(tiers) == 1 and len(tiers[0]) == 1 else None
+        self.joint = any(isinstance(way, Joint) for tier in tiers for way in tier)
         self._mint: Mint | None = None
         self._permitted: dict[Label, Tiers] = {}
 
@@ -125,13 +133,15 @@ class Path:
         if found is None:
             tiers = []
             for stops, weights in zip(self.tiers, self.weights, strict=True):
-                kept = [(s, w) for s, w in zip(stops, weights, strict=True) if mint.decision(label, s.target).allowed]
+                kept = [(s, w) for s, w in zip(stops, weights, strict=True) if s.decision(label, mint).allowed]
                 if kept:
                     tiers.append((tuple(s for s, _ in kept), tuple(w for _, w in kept)))
             found = self._permitted[label] = tuple(tiers)
         return found
 
-    def plan(self, label: Label, mint: Mint, conversation: str, now: float, roll: Callable[[], float]) -> list[Stop]:
+    def plan(
+        self, label: Label, mint: Mint, conversation: str, now: float, roll: Callable[[], float]
+    ) -> list[Stop | Joint]:
         """Targets in the order to try. Those at rest come last rather than never: something may still answer.
 
         Empty where policy lets the label go nowhere.
@@ -141,8 +151,8 @@ class Path:
             return [tiers[0][0][0]]
         route = self.route
         at = place(conversation) if conversation and route.sticky else roll()
-        ready: list[Stop] = []
-        resting: list[Stop] = []
+        ready: list[Stop | Joint] = []
+        resting: list[Stop | Joint] = []
         for stops, weights in tiers:
             if len(stops) == 1:
                 order = [0]
@@ -162,20 +172,45 @@ class RouteTable:
         self.version = version
         self.paths = paths
         self.stops = stops
+        self.joints: Mapping[str, Joint] = {}
+        self.moves: Mapping[str, Move] = {}
+        """By workflow; empty where nothing moves, so that a call pays nothing."""
+        self.faults: tuple[str, ...] = ()
+        """What of the snapshot is left out, and why."""
         self.origins: frozenset[Origin] = frozenset(stop.origin for stop in stops.values())
+        self._pins: dict[str, Path] = {}
 
     def path(self, name: str) -> Path:
         """The route by that name. Raises UnknownModel with the nearest names."""
         found = self.paths.get(name)
         if found is None:
-            if name in self.stops:
-                stop = self.stops[name]
-                leading = [one for one, path in self.paths.items() if any(stop in tier for tier in path.tiers)]
-                way = f"that is a target; name a route that leads to it: {', '.join(leading) or 'none does'}"
-                raise UnknownModel(f"the model {name[:200]!r} is no route", hint=way, param="model")
+            way = self.way(name)
+            if way is not None:
+                leading = [one for one, path in self.paths.items() if any(way in tier for tier in path.tiers)]
+                hint = f"that is a target; name a route that leads to it: {', '.join(leading) or 'none does'}"
+                raise UnknownModel(f"the model {name[:200]!r} is no route", hint=hint, param="model")
             near = difflib.get_close_matches(name[:200], list(self.paths), n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(repr(one) for one in near)}?" if near else None
-            raise UnknownModel(f"the model {name[:200]!r} does not exist here", hint=hint, param="model")
+            known = f"did you mean {', '.join(repr(one) for one in near)}?" if near else None
+            raise UnknownModel(f"the model {name[:200]!r} does not exist here", hint=known, param="model")
+        return found
+
+    def way(self, name: str) -> Stop | Joint | None:
+        """The target or composite by that name."""
+        return self.stops.get(name) or self.joints.get(name)
+
+    def pin(self, name: str, now: float) -> Path:
+        """The target or composite behind `target:` as a route of its own: nothing beside it, nothing after it.
+
+        Raises UnknownModel.
+        """
+        found = self._pins.get(name)
+        if found is None:
+            wanted = name.removeprefix(PIN)
+            way = self.way(wanted)
+            if way is None:
+                raise UnknownModel(f"there is no target {wanted[:200]!r}", param="model")
+            route = Route(name=name, tiers=((Arm(wanted),),), attempts=1)
+            found = self._pins[name] = Path(route, ((way,),), now)
         return found
 
 
@@ -188,26 +223,36 @@ def compile_routes(
     now: float,
 ) -> RouteTable:
     """A table from a snapshot. `resolve` turns a credential reference into its secret. Raises BadConfig."""
-    stops: dict[str, Stop] = {}
-    for target in routes.targets:
-        driver = drivers.get(target.driver)
-        if driver is None:
-            raise BadConfig(f"target {target.name!r} needs the driver {target.driver!r}, which does not exist")
-        secret = fault = ""
-        try:
-            secret = resolve(target.credential) if target.credential else ""
-        except FreeholdError as error:  # one provider's missing key takes no other target along
-            fault = f"{target.name} has no key of its provider: {error.message}"
-        stops[target.name] = Stop(target, driver, secret, health.setdefault(target.name, Health()), fault)
+    stops = {target.name: _stop(target, drivers, resolve, health) for target in routes.targets}
+    joints, faults = compile_joints(routes.composites, stops)
+    ways: dict[str, Stop | Joint] = {**stops, **joints}
     paths: dict[str, Path] = {}
     for route in routes.routes:
-        missing = [arm.target for tier in route.tiers for arm in tier if arm.target not in stops]
+        missing = [arm.target for tier in route.tiers for arm in tier if arm.target not in ways]
         if missing or not route.tiers or not all(route.tiers):
             raise BadConfig(f"route {route.name!r} names no target, or one that does not exist: {missing}")
-        tiers = tuple(tuple(stops[arm.target] for arm in tier) for tier in route.tiers)
+        tiers = tuple(tuple(ways[arm.target] for arm in tier) for tier in route.tiers)
         paths[route.name] = Path(route, tiers, now)
     for alias, name in routes.aliases:
         if name not in paths:
             raise BadConfig(f"alias {alias!r} leads to the route {name!r}, which does not exist")
         paths.setdefault(alias, paths[name])
-    return RouteTable(version, paths, stops)
+    table = RouteTable(version, paths, stops)
+    table.joints = joints
+    table.moves, left_out = compile_moves(routes.overlays, routes.watches, ways)
+    table.faults = (*faults, *left_out)
+    return table
+
+
+def _stop(
+    target: Target, drivers: Mapping[str, Driver], resolve: Callable[[str], str], health: dict[str, Health]
+) -> Stop:
+    driver = drivers.get(target.driver)
+    if driver is None:
+        raise BadConfig(f"target {target.name!r} needs the driver {target.driver!r}, which does not exist")
+    secret = fault = ""
+    try:
+        secret = resolve(target.credential) if target.credential else ""
+    except FreeholdError as error:  # one provider's missing key takes no other target along
+        fault = f"{target.name} has no key of its provider: {error.message}"
+    return Stop(target, driver, secret, health.setdefault(target.name, Health()), fault)

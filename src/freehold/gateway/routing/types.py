@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from freehold.grading.types import Spec
 from freehold.policy.targets import Target
 
 
@@ -40,10 +41,60 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Keep bodies (sealed, with retention)."""
 
 
+class Composite(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy over targets that is used like a target. `members` answer first; `escalate` where they do not suffice.
+
+    - `agreement`: the first member's answer is served where the second's agrees by the grader.
+    - `confidence`: the only member's answer is served where its stated confidence is at least `threshold`.
+    - `difficulty`: the only member is asked where the prompt's difficulty is below `threshold`.
+    """
+
+    name: str
+    kind: str
+    members: tuple[str, ...]
+    escalate: str
+    """Target asked otherwise."""
+    grader: Spec | None = None
+    threshold: float = 1.0
+    weights: bytes = b""
+    """Of `difficulty`: the scorer's parameters (msgpack)."""
+    member_seconds: float = 30.0
+    """Longest wait for the whole answer of one member; then `escalate` is asked."""
+
+
+class Overlay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a move does to one workflow's calls, whichever route they name.
+
+    The share goes to `target` first and to the route's own plan where that fails; the rest is the route's own plan.
+    """
+
+    workflow: str
+    """Id of the workflow."""
+    target: str
+    """Name of a target or a composite."""
+    share: float
+    """Of conversations (else of calls), 0 to 1; sticky: who is in at 5 % is in at 25 %."""
+    salt: str = ""
+    """Of the drawing, so that two moves do not pick the same conversations."""
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """Bodies of one workflow's calls are kept (sealed, with retention), whatever their route says of capture."""
+
+    workflow: str
+    """Id of the workflow."""
+    share: float = 1.0
+    """Of conversations (else of calls), 0 to 1; sticky as an overlay's."""
+    salt: str = ""
+
+
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the `routes` snapshot."""
 
     targets: tuple[Target, ...] = ()
     routes: tuple[Route, ...] = ()
+    composites: tuple[Composite, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    watches: tuple[Watch, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     """Other names for a route: `gpt-4o` may lead to `assistant`."""

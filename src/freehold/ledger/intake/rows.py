@@ -44,7 +44,8 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
     facts = facts_at(opened.routes_version)
     tried = close.tried
     attempts = [_attempt_row(one, facts) for one in tried]
-    last = attempts[-1] if attempts else _nowhere(begun[-1].target, facts)
+    at = next((place for place in range(len(tried) - 1, -1, -1) if tried[place].outcome == "ok"), len(tried) - 1)
+    last = attempts[at] if attempts else _nowhere(begun[-1].target, facts)
     latency = max(close.at - opened.at, 0.0)
     baseline = facts.baselines.get(opened.route) if tried else None
     row = {
@@ -80,7 +81,7 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "cost": to_pico(close.cost),
         "price_source": last["price_source"],
         "price_as_of": last["price_as_of"],
-        "what_if": None if baseline is None else to_pico(charge(tried[-1].usage, baseline.rate)),
+        "what_if": None if baseline is None else to_pico(charge(tried[at].usage, baseline.rate)),
         "what_if_target": "" if baseline is None else baseline.target,
         "what_if_source": "" if baseline is None else baseline.source,
         "attempts": len(tried),

@@ -85,7 +85,7 @@ def why(name: str, instance: Served, label: str = "", key: str = "", conversatio
     joined = given if caller is None else caller.label if given is None else caller.label.join(given)
     mint = Mint(instance.versions.get("policy", 0), compiled.policy(instance.settings, ()))
     told = UNKNOWN if joined is None else joined
-    return answer(explain(path, told, mint, table.version, instance.clock(), conversation))
+    return answer(explain(path, told, mint, table, instance.clock(), conversation))
 
 
 @router.get("/routes/{name:path}", responses=described(RouteView))

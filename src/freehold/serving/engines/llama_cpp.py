@@ -1,4 +1,4 @@
-"""One engine process: llama.cpp's own HTTP server on loopback, with one model out of the store.
+"""One engine process: llama.cpp's own HTTP server on loopback, with one model (or adapter and base) of the store.
 
 Started as `python -m freehold.serving.engines.llama_cpp`. It names a model, never a path: what it opens has just
 been checked against the signed manifest. It answers only to its secret and dies with its parent.
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--store", type=Path, required=True, help="folder of the model store")
     made.add_argument("--public", required=True, help="public key the manifests are signed with, in hex")
     made.add_argument("--model", required=True, help="name of the model in the store")
-    made.add_argument("--kind", choices=("chat", "embedding"), required=True)
+    made.add_argument("--kind", choices=("adapter", "chat", "embedding"), required=True)
     made.add_argument("--port", type=int, required=True)
     made.add_argument("--secret-file", type=Path, required=True, help="file with the key callers must show")
     made.add_argument("--threads", type=int, required=True)
@@ -38,8 +38,11 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def params(options: argparse.Namespace, weights: Path, secret: str) -> Any:
-    """The server's settings: loopback only, a key, no pages, no network, bounded memory."""
+def params(options: argparse.Namespace, weights: Path, adapter: Path | None, secret: str) -> Any:
+    """The server's settings: loopback only, a key, no pages, no network, bounded memory.
+
+    The `adapter` is in every answer in full: it is at scale 1 where a request names no scale, as none of ours does.
+    """
     import xllamacpp
 
     made = xllamacpp.CommonParams()
@@ -64,11 +67,19 @@ def params(options: argparse.Namespace, weights: Path, secret: str) -> Any:
     made.endpoint_slots = True
     made.endpoint_metrics = True
     made.verbosity = 1  # errors; more would write prompts into the log
+    if adapter is not None:
+        made.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
+        made.lora_init_without_apply = False
     if options.kind == "embedding":
         made.embedding = True
         made.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         made.n_batch = made.n_ubatch = options.context // options.slots  # a text is encoded in one piece
     return made
+
+
+def opened(store: Store, model: str, *, adapted: bool) -> tuple[Path, Path | None]:
+    """The file of the weights and, where `model` is an adapter, its own. Raises as the store does."""
+    return store.open_with_base(model) if adapted else (store.open_verified(model), None)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,11 +89,12 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     options = parser().parse_args(arguments)
     try:
-        weights = Store(options.store, Verifier(bytes.fromhex(options.public))).open_verified(options.model)
+        store = Store(options.store, Verifier(bytes.fromhex(options.public)))
+        weights, adapter = opened(store, options.model, adapted=options.kind == "adapter")
         secret = options.secret_file.read_text().strip()
     except FreeholdError as error:
         fix = f"remove the folder {options.store} and start anew: it is filled again from the weights"
-        sys.stderr.write(f"{error} (fix: {fix})\n")
+        sys.stderr.write(f"{error} (fix: {error.hint if options.kind == 'adapter' else fix})\n")
         return 1
     except OSError as error:
         sys.stderr.write(f"{error}\n")
@@ -94,7 +106,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     waited = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, waited)
-    server = xllamacpp.Server(params(options, weights, secret))
+    try:
+        server = xllamacpp.Server(params(options, weights, adapter, secret))
+    except (RuntimeError, ValueError) as error:
+        sys.stderr.write(f"{options.model} cannot be loaded: {error}\n")
+        return 1
     sys.stderr.write(f"serving {options.model} at {server.listening_address}\n")
     sys.stderr.flush()
     signal.sigwait(waited)

@@ -1,0 +1,245 @@
+"""The door: how evaluations, judges and shadows ask models, which is over HTTP through the gateway like anyone.
+
+Invariant: what fails on the model's side comes back as a reply with an error; what fails on ours raises.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import Any, Self
+
+import msgspec
+
+from freehold.core.errors import BadRequest
+from freehold.evals.errors import DoorClosed, DoorRefused
+from freehold.evals.wire import Heard, Line, Silent
+from freehold.grading.types import Answer
+from freehold.ledger.meter import Usage
+from freehold.workflows.exchange import answer_of
+
+TIMEOUT_SECONDS = 120.0
+WORKERS = 8
+TRIES = 4
+_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+_OURS = ("FH-KEY", "FH-NOT")
+"""Codes that blame the evaluation's own key or target."""
+_LATER = ("FH-LIM", "FH-AVA")
+"""Codes that say: not now."""
+
+Asked = tuple[str, bytes, str, str]
+"""Target, request, label, workflow."""
+Pause = Callable[[float], None]
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking. `answer` is None where there is none, and `error` then says why."""
+
+    answer: Answer | None = None
+    status: int = 0
+    """Of HTTP; 0 where nothing came back."""
+    error: str = ""
+    """`timeout`, `cut`, or the gateway's code (FH-...) and message."""
+    latency: float = 0.0
+    """Seconds until the last byte."""
+    first_token: float | None = None
+    """Unknown: evaluations do not stream."""
+    cost: Decimal | None = None
+    """US dollars, as the gateway told; None where it did not."""
+    usage: Usage = Usage()
+    target: str = ""
+    """Which target served it, as the gateway told."""
+    composite: str = ""
+    """Of a composite: `served` by a member, or `escalated`."""
+
+
+class Door:
+    """Asks through one gateway with one service key, from several threads."""
+
+    def __init__(
+        self, base_url: str, key: str, *, certificate: str = "", workers: int = WORKERS, pause: Pause = time.sleep
+    ) -> None:
+        self._line = Line(base_url, certificate)
+        self._key = key
+        self._workers = workers
+        self._pause = pause
+
+    def __enter__(self) -> Self:
+        """For whoever needs it for a while."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """As `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections; it can still be asked afterwards."""
+        self._line.close()
+
+    def ask(
+        self,
+        model: str,
+        request: bytes,
+        label: str,
+        workflow: str = "",
+        timeout: float = TIMEOUT_SECONDS,
+        purpose: str = "evaluation",
+    ) -> Reply:
+        """Ask one target (`route:NAME` asks a route). Never streams.
+
+        A model that fails, hangs or lies gives a reply with an error. Raises DoorClosed where the gateway itself does
+        not answer, or has no room now, after several tries; DoorRefused where it does not know our key or the target;
+        BadRequest where the request is no JSON object.
+        """
+        body = _body(model, request)
+        headers = {
+            "authorization": f"Bearer {self._key}",
+            "content-type": "application/json",
+            "x-freehold-label": label,
+            "x-freehold-purpose": purpose,
+        }
+        if workflow:
+            headers["x-freehold-workflow"] = workflow
+        trouble = ""
+        for number in range(TRIES):
+            began = time.monotonic()
+            try:
+                heard = self._line.post("/v1/chat/completions", body, headers, timeout)
+            except Silent as silent:
+                took = time.monotonic() - began
+                if silent.kind != "unreachable":
+                    return Reply(error=silent.kind, latency=took)
+                trouble, wait = "the gateway does not answer", _PAUSE * 2**number
+            else:
+                reply = _reply(heard, time.monotonic() - began)
+                if reply.error.startswith(_OURS):
+                    raise DoorRefused(f"the gateway refuses the evaluation's call: {reply.error}")
+                if not reply.error.startswith(_LATER):
+                    return reply
+                trouble, wait = f"the gateway says {reply.error}", _wait(heard, number)
+            if number + 1 < TRIES:
+                self._pause(min(wait, _LONGEST_PAUSE))
+        raise DoorClosed(trouble)
+
+    def ask_all(
+        self,
+        asked: Iterable[Asked],
+        progress: Callable[[int], None] | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        purpose: str = "evaluation",
+    ) -> Iterator[Reply]:
+        """Replies in the order asked, several under way at a time; `progress` is told how many are done.
+
+        No more is read of `asked` than is under way. Raises as `ask`; what was under way is then awaited and dropped.
+        """
+        source = iter(asked)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="door") as pool:
+
+            def send(one: Asked) -> Future[Reply]:
+                return pool.submit(self.ask, one[0], one[1], one[2], one[3], timeout, purpose)
+
+            waiting = [send(one) for one in islice(source, 2 * self._workers)]
+            done = 0
+            try:
+                while waiting:
+                    reply = waiting.pop(0).result()
+                    waiting += [send(one) for one in islice(source, 1)]
+                    done += 1
+                    if progress is not None:
+                        progress(done)
+                    yield reply
+            finally:
+                for one in waiting:
+                    one.cancel()
+
+    def embed(self, model: str, text: str, label: str) -> Sequence[float]:
+        """The embedding of a text, for the grader `embedding`. Raises DoorClosed where there is none."""
+        body = msgspec.json.encode({"model": _name(model), "input": text})
+        headers = {
+            "authorization": f"Bearer {self._key}",
+            "content-type": "application/json",
+            "x-freehold-label": label,
+        }
+        try:
+            heard = self._line.post("/v1/embeddings", body, headers, TIMEOUT_SECONDS)
+            found = msgspec.json.decode(heard.body)["data"][0]["embedding"]
+        except (Silent, msgspec.DecodeError, LookupError, TypeError):
+            raise DoorClosed(f"{model} gives no embedding") from None
+        if not isinstance(found, list) or not all(isinstance(one, int | float) for one in found):
+            raise DoorClosed(f"{model} gives no embedding")
+        return [float(one) for one in found]
+
+
+def _name(model: str) -> str:
+    if model.startswith("route:"):
+        return model.removeprefix("route:")
+    return model if model.startswith("target:") else f"target:{model}"
+
+
+def _body(model: str, request: bytes) -> bytes:
+    try:
+        found = msgspec.json.decode(request)
+    except msgspec.DecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadRequest("the recorded request is no JSON object")
+    for one in ("stream", "stream_options"):
+        found.pop(one, None)
+    return msgspec.json.encode({**found, "model": _name(model)})
+
+
+def _reply(heard: Heard, took: float) -> Reply:
+    shared: dict[str, Any] = {
+        "status": heard.status,
+        "latency": took,
+        "cost": _cost(heard.headers.get("x-freehold-cost", "")),
+        "target": heard.headers.get("x-freehold-target", ""),
+        "composite": heard.headers.get("x-freehold-composite", ""),
+    }
+    try:
+        found = msgspec.json.decode(heard.body)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    if heard.status != 200:
+        return Reply(error=_error(heard, found), **shared)
+    answer = answer_of(heard.body)
+    if not isinstance(found, dict) or not isinstance(found.get("choices"), list) or not found["choices"]:
+        return Reply(error="lied: no chat completion", **shared)
+    return Reply(answer=answer, usage=_usage(found.get("usage")), **shared)
+
+
+def _error(heard: Heard, found: Any) -> str:
+    error = found.get("error") if isinstance(found, dict) else None
+    code = heard.headers.get("x-freehold-error", "")
+    message = str(error.get("message", "")) if isinstance(error, dict) else ""
+    return f"{code or heard.status} {message[:300]}".strip()
+
+
+def _cost(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _usage(found: Any) -> Usage:
+    if not isinstance(found, dict):
+        return Usage(estimated=True)
+
+    def count(name: str) -> int:
+        value = found.get(name)
+        return value if isinstance(value, int) and value >= 0 else 0
+
+    return Usage(input=count("prompt_tokens"), output=count("completion_tokens"))
+
+
+def _wait(heard: Heard, number: int) -> float:
+    try:
+        return max(0.0, float(heard.headers.get("retry-after", "")))
+    except ValueError:
+        return float(_PAUSE * 2**number)

@@ -1,0 +1,111 @@
+"""What people do to moves: start, approve, promote, hold, roll back. Each is one event, inside a transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from freehold.core.errors import BadRequest, Conflict, NotFound
+from freehold.core.ids import as_text
+from freehold.grading.types import Spec
+from freehold.moves import store
+from freehold.moves.machine import Measured, apply, begin, fact, forward
+from freehold.moves.settings import MoveSettings
+from freehold.moves.types import SERVING, Event, Move, Plan, Rule
+
+BY_HAND = "by hand, without proof"
+
+
+class Act(msgspec.Struct, frozen=True):
+    """Who does something, when, and why."""
+
+    actor: str
+    at: float
+    why: str = ""
+
+
+def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: dict[str, Any]) -> Rule:
+    """The rule of a new move: the settings' values but for `changes`. Raises BadRequest on what makes no sense."""
+    values = settings.model_dump(mode="json")
+    values |= {"grader": msgspec.to_builtins(grader), "window_until": window_until, **changes}
+    try:
+        rule = msgspec.convert(values, Rule)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"the rule makes no sense: {error}") from None
+    shares = (0.0, *rule.steps, 1.0)
+    if list(shares) != sorted(set(shares)):
+        raise BadRequest("the steps must grow, each between 0 and 1", param="steps")
+    if not (0 < rule.margin < 1 and 0 < rule.harm < 1 and 0 < rule.alpha < 1 and 0 < rule.futility < 1):
+        raise BadRequest("margin, harm, alpha and futility lie between 0 and 1", param="rule")
+    return rule
+
+
+def start(connection: Connection, number: bytes, rule: Rule, plan: Plan, act: Act) -> Move:
+    """Begin a move. Raises Conflict where the workflow has one under way."""
+    move = begin(as_text("mv", number), act.at, rule, plan)
+    store.add(connection, move, act.actor)
+    return move
+
+
+def current(connection: Connection, name: str) -> Move:
+    """The newest move of a workflow, or the move of that id. Raises NotFound."""
+    if name.startswith("mv_"):
+        return store.load(connection, name)
+    found = store.latest(connection, name)
+    if found is None:
+        raise NotFound(f"{name} has no move", hint=f"start one: freehold moves start {name}")
+    return found
+
+
+def approve(connection: Connection, move: Move, act: Act) -> Move:
+    """Let the step that waits happen. Raises Conflict where none waits."""
+    if not move.waiting:
+        raise Conflict(f"nothing of {move.id} waits for approval", hint=f"see: freehold moves status {move.id}")
+    return _append(connection, move, act, "approved", {"step": move.waiting, "why": act.why})
+
+
+def promote(connection: Connection, move: Move, act: Act, *, without_proof: bool) -> Move:
+    """Let a held move go on; or, `without_proof`, take the next step whatever the evidence says.
+
+    Raises Conflict where the move ended or is not held, BadRequest where a step without proof names no reason.
+    """
+    if move.ended:
+        raise Conflict(f"{move.id} has ended as {move.stage}", hint="start another move")
+    if without_proof:
+        if not act.why:
+            raise BadRequest("a step without proof needs a reason", param="why", hint="say it: --why TEXT")
+        if move.stage in ("observed", "evaluated"):
+            raise Conflict(f"{move.id} has no candidate that serves yet")
+        nothing = Measured(pairs=len(store.pairs_of(connection, move.id)), difference=0, low=-1, high=1,
+                           evidence=0, futility=0, alarm=0)  # fmt: skip
+        freed = msgspec.structs.replace(move, approved=(*move.approved, "shadow", "canary", "owned"))
+        kind, content = forward(freed, nothing, {**fact("promoted", 1, 1, BY_HAND), "why": act.why})
+        return _append(connection, move, act, kind, content)
+    if not move.held:
+        hint = "its steps are taken when the evidence is there; to force one: --without-proof --why TEXT"
+        raise Conflict(f"{move.id} is not held", hint=hint)
+    return _append(connection, move, act, "resumed", {"why": act.why})
+
+
+def hold(connection: Connection, move: Move, act: Act) -> Move:
+    """Keep the move where it is; what serves goes on serving. Raises Conflict where it ended or is held already."""
+    if move.ended or move.held:
+        raise Conflict(f"{move.id} {'has ended' if move.ended else 'is held already'}")
+    return _append(connection, move, act, "held", {"why": act.why or "a person's wish"})
+
+
+def rollback(connection: Connection, move: Move, act: Act) -> Move:
+    """Give all traffic back to the incumbent and end the move. Raises Conflict where it has ended."""
+    if move.ended:
+        raise Conflict(f"{move.id} has ended as {move.stage} already")
+    to = "rolled_back" if move.stage in SERVING else "refused"
+    facts = fact("rollback", 1, 1, act.why or "a person's wish")
+    return _append(connection, move, act, "stage", {"to": to, **facts})
+
+
+def _append(connection: Connection, move: Move, act: Act, kind: str, content: dict[str, Any]) -> Move:
+    event = Event(move.events, act.at, kind, act.actor, content)
+    apply(move, event)
+    return store.append(connection, move, event)

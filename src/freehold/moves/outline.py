@@ -1,0 +1,121 @@
+"""A move as people and programs see it: where it stands, what was measured against which bound, what comes next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from freehold.moves.machine import Measured
+from freehold.moves.measure import detection, measure
+from freehold.moves.types import ENDED, SERVING, Move, Pair
+
+NEXT = (
+    ("observed", "its data is read and its candidates are evaluated"),
+    ("evaluated", "a candidate is made"),
+    ("tuned", "the candidate is evaluated; then shadow"),
+    ("shadow", "canary, once the evidence reaches its bound"),
+    ("canary", "the next step, once its pairs are there and no harm is found"),
+    ("owned", "it stays, and is measured; a rollback comes by itself"),
+    ("refused", "nothing: start another move"),
+    ("rolled_back", "nothing: the incumbent serves; start another move"),
+)
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """One metric, its value now, and the bound at which something happens."""
+
+    metric: str
+    value: float
+    bound: float
+    then: str
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in Unix seconds, quality differences as fractions (0.03 is three points), money in dollars."""
+
+    id: str
+    workflow: str
+    stage: str
+    share: float
+    incumbent: str
+    candidate: str
+    recipe: str
+    artefact: str
+    held: str
+    waiting: str
+    began: float
+    stage_at: float
+    cut_over: float | None
+    rule_sha256: str
+    rule: dict[str, Any]
+    measured: Measured
+    bounds: tuple[Bound, ...]
+    detection_calls: int | None
+    """Calls of the workflow after which a drop of ten points would be found, in the median; None before canary."""
+    detection_late: int | None
+    """Nine in ten such drops would be found by then."""
+    next: str
+
+
+def outline(move: Move, pairs: Sequence[Pair]) -> Outline:
+    """A move with its pairs, summed up."""
+    measured = measure(move, pairs)
+    rule = move.rule
+    found = detection(rule, pairs, paired_share(move)) if move.stage in SERVING else None
+    return Outline(
+        id=move.id,
+        workflow=move.plan.workflow,
+        stage=move.stage,
+        share=move.share,
+        incumbent=move.plan.incumbent,
+        candidate=move.candidate,
+        recipe=move.plan.recipe,
+        artefact=move.artefact,
+        held=move.held,
+        waiting=move.waiting,
+        began=move.began,
+        stage_at=move.stage_at,
+        cut_over=move.cut_over,
+        rule_sha256=rule.digest(),
+        rule=msgspec.to_builtins(rule),
+        measured=measured,
+        bounds=() if move.stage in ENDED else _bounds(move, measured),
+        detection_calls=None if found is None else found.median,
+        detection_late=None if found is None else found.late,
+        next=_next(move),
+    )
+
+
+def paired_share(move: Move) -> float:
+    """Share of the workflow's calls that are compared in this stage."""
+    rule = move.rule
+    if move.stage != "owned":
+        return max(rule.sample, 1e-9)
+    return max(rule.holdback + (1.0 - rule.holdback) * rule.sample_owned, 1e-9)
+
+
+def _bounds(move: Move, measured: Measured) -> tuple[Bound, ...]:
+    rule = move.rule
+    found = []
+    if move.stage in ("shadow", "canary"):
+        found.append(Bound("evidence", measured.evidence, 1 / rule.alpha, "not worse by the margin: the next step"))
+        found.append(Bound("futility", measured.futility, 1 / rule.futility, "worse: refused"))
+    if move.stage == "canary":
+        pairs = measured.pairs - move.stage_pairs
+        found.append(Bound("pairs of this step", pairs, rule.step_pairs, "the next step"))
+    if move.stage in SERVING:
+        found.append(Bound("harm", measured.alarm, rule.patience, "rolled back"))
+        if math.isfinite(measured.broken_at):
+            found.append(Bound("validity", measured.broken, measured.broken_at, "rolled back"))
+    return tuple(found)
+
+
+def _next(move: Move) -> str:
+    if move.held:
+        return f"nothing while it is held ({move.held}): freehold moves promote {move.plan.workflow}"
+    if move.waiting:
+        return f"a person approves {move.waiting}: freehold moves approve {move.plan.workflow}"
+    return dict(NEXT)[move.stage]

@@ -1,0 +1,145 @@
+"""One move on its way, a round at a time: compare what callers were told, weigh it, take the step that is due.
+
+Everything is written before it is acted on, so a worker that is killed leaves a move that the next one takes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from sqlalchemy import Engine
+
+from freehold.core.clock import Clock
+from freehold.core.db import reading, writing
+from freehold.core.errors import Conflict
+from freehold.evals.door import Door
+from freehold.evals.proof.validity import Fault
+from freehold.ledger import store as ledger
+from freehold.moves import store
+from freehold.moves.machine import Measured, due
+from freehold.moves.measure import Pulse, measure
+from freehold.moves.pairing import Gold, compare, fault_of
+from freehold.moves.types import PAIRING, SERVING, Event, Move, Pair
+from freehold.workflows.exchange import exchange
+from freehold.workflows.records import LIVE, Record
+from freehold.workflows.shelf import Shelf
+from freehold.workflows.store import Which
+
+ROUND = 64
+"""Calls looked at in one round."""
+LAG_SECONDS = 1.0
+"""Calls begun less than this ago may not be on the shelf yet; they wait for the next round, so that none is missed."""
+ACTOR = "rollout"
+_FAILED = frozenset({"failed", "lied", "lost", "overloaded", "refused", "timeout", "unreachable"})
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a rollout works with."""
+
+    engine: Engine
+    shelf: Shelf
+    door: Door
+    publish: Callable[[], None]
+    """Makes the data plane go by what is written down."""
+    members: Callable[[Move], tuple[str, ...]]
+    """Targets that speak for the candidate alone: itself, or the members of a composite."""
+    gold: Callable[[], Gold]
+    clock: Clock
+
+
+class Rollout:
+    """Takes moves onward. Holds nothing that the database does not, but for the pulse of each candidate."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._pulses: dict[str, tuple[int, Pulse]] = {}
+
+    def round(self, move_id: str) -> bool:
+        """One round; True where there may be more to look at right away."""
+        parts = self._parts
+        with reading(parts.engine) as connection:
+            move = store.load(connection, move_id)
+            after = store.cursor(connection, move_id)
+            wanted = store.wanted(connection, move_id)
+        if move.stage not in PAIRING:
+            return False
+        gold = parts.gold()
+        found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
+        made: Sequence[Pair] = ()
+        if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
+            compared = compare(move, found, parts.members(move), parts.door, gold)
+            made = compared.pairs
+            with writing(parts.engine) as connection:
+                store.add_pairs(connection, move.id, made, compared.looked_at)
+                store.keep_wanted(connection, move.id, compared.wanted)
+        pulse = self._pulse(move, found)
+        with reading(parts.engine) as connection:
+            pairs = store.pairs_of(connection, move.id)
+        self._step(move, measure(move, pairs, pulse))
+        return len(found) == ROUND and bool(made)
+
+    def _found(self, move: Move, after: bytes) -> list[Record]:
+        which = Which(
+            workflow=move.plan.workflow,
+            source=LIVE,
+            since=move.rule.window_until,
+            until=self._parts.clock() - LAG_SECONDS,
+            answered=True,
+        )
+        found = []
+        for record in self._parts.shelf.records(which, after):
+            found.append(record)
+            if len(found) == ROUND:
+                break
+        return found
+
+    def _pulse(self, move: Move, found: Sequence[Record]) -> Pulse:
+        """What needs no comparison: did the candidate answer, and in the form that was asked for?"""
+        parts = self._parts
+        if move.stage not in SERVING:
+            return Pulse()
+        members = parts.members(move)
+        leaf, pulse = self._pulses.get(move.id, (-1, Pulse()))
+        with reading(parts.engine) as connection:
+            tried = ledger.tried(connection, members, leaf, move.stage_at)
+        faults: list[Fault | None] = ["timeout"] * sum(outcome in _FAILED for _, outcome in tried)
+        for one in found:
+            if one.target in members:
+                said = exchange(one)
+                faults.append(fault_of(said.answer, said))
+        pulse = pulse.after(faults)
+        self._pulses[move.id] = (tried[-1][0] if tried else leaf, pulse)
+        return pulse
+
+    def _step(self, move: Move, measured: Measured) -> None:
+        wanted = due(move, measured)
+        if wanted is None:
+            return
+        kind, content = wanted
+        event = Event(move.events, self._parts.clock(), kind, ACTOR, content)
+        try:
+            with writing(self._parts.engine) as connection:
+                store.append(connection, move, event)
+        except Conflict:
+            return  # somebody else took it onward: the next round sees where it is
+        if kind == "stage":
+            self._parts.publish()
+
+
+def run(rollout: Rollout, engine: Engine, beat: Callable[[], None], rounds: int = 20) -> int:
+    """Rounds for every move under way, fairly; how many there were."""
+    count = 0
+    with reading(engine) as connection:
+        waiting = [one.id for one in store.active(connection)]
+    for _ in range(rounds):
+        if not waiting:
+            break
+        again = []
+        for one in waiting:
+            beat()
+            count += 1
+            if rollout.round(one):
+                again.append(one)
+        waiting = again
+    return count

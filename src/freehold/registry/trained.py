@@ -1,0 +1,67 @@
+"""Admitting what was trained here: manifests with their lineage, and the licence that comes down from the base.
+
+An adapter is bound to the very bytes of its base, a dataset to its digest: either can be shown years later.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from freehold.core.clock import iso
+from freehold.core.errors import BadArtefact
+from freehold.registry.artefacts import Blob, Kind, Lineage, Making, Manifest, Origin, Store, digest_of
+
+OWN_LICENCE = "LicenseRef-owner"
+"""Of what was made of the owner's data alone: no licence of anybody else's applies."""
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training run left behind; the first of `files` is what the engine opens."""
+
+    name: str
+    """In the store: a-z, 0-9, dot, dash and underscore, at most 64."""
+    kind: Kind
+    format: str
+    """`safetensors` or `gguf`."""
+    files: tuple[Path, ...]
+    recipe: str
+    dataset_sha256: str
+    base: str = ""
+    """Name in the store of the model it was trained on, where there is one."""
+    workflow: str = ""
+    detail: str = ""
+
+
+def admit_trained(store: Store, product: Product, now: float) -> Manifest:
+    """Take a trained artefact into the store and sign it; `now` in Unix seconds.
+
+    Raises NotFound where the base is not in the store, BadArtefact for no files, or two of one name.
+    """
+    names = [one.name for one in product.files]
+    if not names or len(set(names)) != len(names):
+        raise BadArtefact(f"{product.name} needs files, each with a name of its own", param=product.name)
+    base = store.show(product.base) if product.base else None
+    if product.kind == "adapter" and base is None:
+        raise BadArtefact(f"the adapter {product.name} names no base", hint="say what it was trained on")
+    blobs = tuple(Blob(one.name, digest_of(one), one.stat().st_size) for one in product.files)
+    base_sha256 = base.files[0].sha256 if base else ""
+    manifest = Manifest(
+        name=product.name,
+        kind=product.kind,
+        format=product.format,
+        files=blobs,
+        origin=Origin("this installation", product.recipe, blobs[0].sha256),
+        making=Making("train", base_sha256, product.detail),
+        licence=base.licence if base else OWN_LICENCE,
+        made_at=iso(now),
+        lineage=Lineage(
+            recipe=product.recipe,
+            dataset_sha256=product.dataset_sha256,
+            base=product.base,
+            base_sha256=base_sha256,
+            workflow=product.workflow,
+        ),
+    )
+    return store.admit(manifest, {one.name: one for one in product.files})

@@ -1,0 +1,193 @@
+"""SQL of recorded calls and of imports. A record's id begins with its time, so a span of time is a range of ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+
+from freehold.core.db import insert_many, upsert
+from freehold.ledger.meter import Usage
+from freehold.ledger.tables import attempts, bodies, calls
+from freehold.workflows.records import Record
+from freehold.workflows.tables import collected, imports, records
+
+EXCHANGE = "exchange"
+"""The side of the ledger's bodies under which a record's content is kept."""
+
+_TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
+_SAME = (
+    *("id", "at", "source", "import_id", "external_id", "vendor", "model", "target", "route", "owned", "app"),
+    *("conversation", "label", "consent", "status", "latency", "first_token", "assigned"),
+)
+_AT_ONCE = 5000
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records. Empty fields do not filter; `since` and `until` are Unix seconds, the latter excluded."""
+
+    workflow: str = ""
+    """Id of the workflow they are assigned to."""
+    source: str = ""
+    since: float | None = None
+    until: float | None = None
+    answered: bool = False
+    """Only those with an answer."""
+    ids: tuple[bytes, ...] = ()
+    unassigned: bool = False
+    """Only those of no workflow yet."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A record without its content, and the digest under which that is kept."""
+
+    record: Record
+    digest: bytes
+
+
+class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One import as stored. `files` holds name, bytes, sha256, formats and counts of each."""
+
+    id: bytes
+    started: float
+    ended: float | None = None
+    label: str
+    files: list[dict[str, Any]] = []
+    new: int = 0
+    known: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    error: str = ""
+
+
+def known(connection: Connection, ids: Iterable[bytes]) -> set[bytes]:
+    """Those of the ids that are recorded already."""
+    return set(connection.execute(select(records.c.id).where(records.c.id.in_(list(ids)))).scalars())
+
+
+def insert(connection: Connection, rows: Sequence[tuple[Record, bytes]]) -> int:
+    """Records with the SHA-256 of their requests; how many were new. What is recorded already stays as it is."""
+    fresh = {one.id: (one, digest) for one, digest in rows}
+    for one in known(connection, fresh):
+        del fresh[one]
+    insert_many(connection, records, [_row(one, digest) for one, digest in fresh.values()])
+    return len(fresh)
+
+
+def scan(connection: Connection, which: Which, after: bytes = b"", limit: int = 500) -> list[Found]:
+    """Records in order of time whose content is still kept, from the one after `after` on."""
+    query = _matching(select(records, bodies.c.digest).join(bodies, _content()), which)
+    query = query.where(records.c.id > after).order_by(records.c.id).limit(limit)
+    return [Found(_record(one), one["digest"]) for one in connection.execute(query).mappings()]
+
+
+def count(connection: Connection, which: Which) -> int:
+    """How many records match, with and without content."""
+    return int(connection.execute(_matching(select(func.count()).select_from(records), which)).scalar_one())
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Records by workflow assigned; under the empty name those of none."""
+    query = select(records.c.assigned, func.count()).group_by(records.c.assigned)
+    return {name: int(number) for name, number in connection.execute(query)}
+
+
+def assign(connection: Connection, workflows: Sequence[tuple[bytes, str]]) -> None:
+    """Write down the workflows of records, as (record id, workflow id)."""
+    grouped: dict[str, list[bytes]] = {}
+    for record, workflow in workflows:
+        grouped.setdefault(workflow, []).append(record)
+    for workflow, ids in grouped.items():
+        for at in range(0, len(ids), _AT_ONCE):
+            which = records.c.id.in_(ids[at : at + _AT_ONCE])
+            connection.execute(update(records).where(which).values(assigned=workflow))
+
+
+def keep_import(connection: Connection, one: ImportRow) -> None:
+    """Write an import down, over what was said of it before."""
+    row = {**msgspec.structs.asdict(one), "files": json.dumps(one.files)}
+    upsert(connection, imports, [row], tuple(name for name in row if name != "id"))
+
+
+def list_imports(connection: Connection, limit: int = 50) -> list[ImportRow]:
+    """Imports, newest first."""
+    query = select(imports).order_by(imports.c.id.desc()).limit(limit)
+    found = connection.execute(query).mappings()
+    return [ImportRow(**{**one, "files": json.loads(one["files"])}) for one in found]
+
+
+def collected_to(connection: Connection, name: str) -> int:
+    """The leaf up to which ended calls were looked at; -1 before the first."""
+    found = connection.execute(select(collected.c.leaf).where(collected.c.name == name)).scalar()
+    return -1 if found is None else int(found)
+
+
+def keep_collected(connection: Connection, name: str, leaf: int) -> None:
+    """Calls up to this leaf need not be looked at again."""
+    upsert(connection, collected, [{"name": name, "leaf": leaf}], ("leaf",))
+
+
+def captured_calls(connection: Connection, after: int, limit: int) -> list[dict[str, Any]]:
+    """Ended calls after a leaf that were answered well, oldest first, with the digests of their kept bodies.
+
+    `request` and `response` are digests, None where nothing is kept; `tried` is the number of attempts.
+    """
+    sides = [bodies.alias(side) for side in ("request", "response")]
+    query = select(calls, *(each.c.digest.label(each.name) for each in sides)).where(calls.c.leaf > after)
+    joined: Any = calls
+    for each in sides:
+        on = (each.c.call == calls.c.id) & (each.c.side == each.name) & each.c.erased_at.is_(None)
+        joined = joined.outerjoin(each, on)
+    query = query.select_from(joined).order_by(calls.c.leaf).limit(limit)
+    found = [dict(one) for one in connection.execute(query).mappings()]
+    tries = select(attempts.c.leaf).where(attempts.c.leaf.in_([one["leaf"] for one in found]))
+    counted: dict[int, int] = {}
+    for leaf in connection.execute(tries).scalars():
+        counted[leaf] = counted.get(leaf, 0) + 1
+    return [{**one, "tried": counted.get(one["leaf"], 0)} for one in found]
+
+
+def _content() -> ColumnElement[bool]:
+    kept = bodies.c.erased_at.is_(None) & bodies.c.digest.is_not(None)
+    return (bodies.c.call == records.c.id) & (bodies.c.side == EXCHANGE) & kept
+
+
+def _matching(query: Select[Any], which: Which) -> Select[Any]:
+    if which.workflow:
+        query = query.where(records.c.assigned == which.workflow)
+    if which.unassigned:
+        query = query.where(records.c.assigned == "")
+    if which.source:
+        query = query.where(records.c.source == which.source)
+    if which.since is not None:
+        query = query.where(records.c.id >= _id_at(which.since))
+    if which.until is not None:
+        query = query.where(records.c.id < _id_at(which.until))
+    if which.answered:
+        query = query.where(records.c.answered)
+    if which.ids:
+        query = query.where(records.c.id.in_(which.ids))
+    return query
+
+
+def _id_at(seconds: float) -> bytes:
+    return (max(int(seconds * 1000), 0) << 80).to_bytes(16, "big")
+
+
+def _row(one: Record, digest: bytes) -> dict[str, Any]:
+    usage = one.usage
+    row = {name: getattr(one, name) for name in _SAME}
+    row |= {name: getattr(usage, name) for name in _TOKENS}
+    row["usage_estimated"] = usage.estimated
+    row["workflow_named"] = one.workflow
+    row["answered"] = one.answered
+    row["request_sha256"] = digest
+    return row
+
+
+def _record(row: Any) -> Record:
+    usage = Usage(**{name: row[name] for name in _TOKENS}, estimated=row["usage_estimated"])
+    return Record(workflow=row["workflow_named"], usage=usage, request=b"", **{name: row[name] for name in _SAME})

@@ -1,0 +1,205 @@
+"""Mining of templates: which word 5-grams are frequent, and which of them each request holds.
+
+Two passes over the records. Memory: a fixed sketch of counts, the distinct sets of frequent grams (cut at
+`MOST_GRAMS` a role), and some 40 bytes a request; never the texts.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from freehold.gateway.prompt import Prompt, prompt_of
+from freehold.gateway.shingles import Hashes, Shingler
+from freehold.workflows.shapes import SHORT, TOOL, Said, said_of
+
+Beat = Callable[[str, int], None]
+"""Told what is being done and how many records of it are done."""
+
+LEAST_REQUESTS = 15
+LEAST_SHARE = 0.001
+MOST_NEEDED = 300
+"""A gram is a template's where that many requests hold it: a thousandth of them, from 15 to 300."""
+MOST_GRAMS = 96
+"""Frequent grams kept of one role of one request: those of the smallest hashes, a fair sample of a longer template."""
+_SLOTS = 1 << 22
+_MOST_CONVERSATIONS = 500_000
+_MOST_NAMES = 20_000
+_MOST_LOOKS = 20_000
+_EVERY = 4096
+
+
+class Recorded(Protocol):
+    """What mining reads of a record."""
+
+    @property
+    def id(self) -> bytes: ...  # noqa: D102
+    @property
+    def at(self) -> float: ...  # noqa: D102
+    @property
+    def workflow(self) -> str: ...  # noqa: D102
+    @property
+    def request(self) -> bytes: ...  # noqa: D102
+    @property
+    def response(self) -> bytes: ...  # noqa: D102
+
+
+class Source(Protocol):
+    """Where records come from; it can be read more than once and does not change meanwhile."""
+
+    def records(self) -> Iterator[Recorded]:
+        """Every record, in any order, but the same each time."""
+
+    def some(self, ids: Iterable[bytes]) -> Iterator[Recorded]:
+        """The records of these ids that are there, in any order."""
+
+
+class Look(msgspec.Struct, frozen=True, order=True):
+    """The shape of one call, but for its template: what was asked for, and what kind of thing came back."""
+
+    tools: tuple[str, ...]
+    """Names that many requests offer; `*` where there are tools, but none of those."""
+    keys: tuple[str, ...]
+    kind: str
+    names: tuple[str, ...]
+
+
+class Mined(msgspec.Struct, frozen=True, kw_only=True):
+    """What two passes found. The arrays are parallel: one item a record."""
+
+    needed: int
+    signatures: tuple[Hashes, ...]
+    """Distinct sets of frequent grams."""
+    looks: tuple[Look, ...]
+    names: tuple[str, ...]
+    ids: bytes
+    """16 bytes a record."""
+    at: npt.NDArray[np.float64]
+    signature: npt.NDArray[np.int32]
+    look: npt.NDArray[np.int32]
+    named: npt.NDArray[np.int32]
+
+    def id(self, record: int) -> bytes:
+        """Id of the record at a place."""
+        return self.ids[record * 16 : record * 16 + 16]
+
+
+class Sketch:
+    """Counts of grams in fixed memory, never too low (count-min, Cormode and Muthukrishnan 2005), two rows."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros((2, _SLOTS), np.uint32)
+
+    def add(self, grams: Hashes) -> None:
+        """Count one request's distinct grams."""
+        self._rows[0][self._first(grams)] += 1
+        self._rows[1][self._second(grams)] += 1
+
+    def frequent(self, grams: Hashes, needed: int) -> Hashes:
+        """Those counted at least `needed` times."""
+        first = self._rows[0][self._first(grams)] >= needed
+        found: Hashes = grams[first & (self._rows[1][self._second(grams)] >= needed)]
+        return found
+
+    @staticmethod
+    def _first(grams: Hashes) -> Hashes:
+        return (grams >> np.uint64(1)) & np.uint64(_SLOTS - 1)
+
+    @staticmethod
+    def _second(grams: Hashes) -> Hashes:
+        return (grams >> np.uint64(40)) & np.uint64(_SLOTS - 1)
+
+
+def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
+    """Both passes."""
+    shingler = Shingler()
+    sketch, said, count = _count(source, shingler, beat)
+    needed = int(min(max(LEAST_REQUESTS, LEAST_SHARE * count), MOST_NEEDED))
+    common = {name for name, times in said.items() if times >= needed}
+    signatures: dict[bytes, int] = {}
+    looks: dict[Look, int] = {}
+    names: dict[str, int] = {}
+    columns = (array("d"), array("i"), array("i"), array("i"))
+    ids = bytearray()
+    for done, record in enumerate(source.records()):
+        prompt = prompt_of(record.request)
+        signature = signature_of(prompt, shingler, sketch, needed)
+        look = look_of(prompt, said_of(record.response), common)
+        if len(looks) >= _MOST_LOOKS and look not in looks:
+            look = Look(look.tools[:1], look.keys[:1], look.kind, ())
+        ids += record.id
+        columns[0].append(record.at)
+        columns[1].append(signatures.setdefault(signature.tobytes(), len(signatures)))
+        columns[2].append(looks.setdefault(look, len(looks)))
+        columns[3].append(names.setdefault(record.workflow, len(names)))
+        if done % _EVERY == 0:
+            beat("templates", done)
+    return Mined(
+        needed=needed,
+        signatures=tuple(np.frombuffer(one, np.uint64) for one in signatures),
+        looks=tuple(looks),
+        names=tuple(names),
+        ids=bytes(ids),
+        at=np.array(columns[0], np.float64),
+        signature=np.array(columns[1], np.int32),
+        look=np.array(columns[2], np.int32),
+        named=np.array(columns[3], np.int32),
+    )
+
+
+def _count(source: Source, shingler: Shingler, beat: Beat) -> tuple[Sketch, Counter[str], int]:
+    """How many requests hold each gram, offer each tool and get each short answer.
+
+    Of a conversation only the first turn counts.
+    """
+    sketch, said, count = Sketch(), Counter[str](), 0
+    begun: set[int] = set()
+    for count, record in enumerate(source.records(), 1):
+        prompt = prompt_of(record.request)
+        if prompt.turns:
+            begin = hash((prompt.system, prompt.first))
+            if begin in begun:
+                continue
+            if len(begun) < _MOST_CONVERSATIONS:
+                begun.add(begin)
+        found = shingler.of(prompt.system, prompt.first, prompt.last)
+        sketch.add(found.system)
+        sketch.add(found.user)
+        answer = said_of(record.response)
+        for name in (*prompt.tools, label_of(answer)):
+            if name and (name in said or len(said) < _MOST_NAMES):
+                said[name] += 1
+        if count % _EVERY == 0:
+            beat("grams", count)
+    return sketch, said, count
+
+
+def signature_of(prompt: Prompt, shingler: Shingler, sketch: Sketch, needed: int) -> Hashes:
+    """The frequent grams of a prompt, at most `MOST_GRAMS` a role, sorted within the role, the system's first."""
+    found = shingler.of(prompt.system, prompt.first, prompt.last)
+    system = sketch.frequent(found.system, needed)[:MOST_GRAMS]
+    user = sketch.frequent(found.user, needed)[:MOST_GRAMS]
+    return np.concatenate([system, user])
+
+
+def label_of(said: Said) -> str:
+    """A short answer as a name that can be counted; no tool's name looks like it."""
+    return f"= {said.text.lower().rstrip('.')}" if said.kind == SHORT else ""
+
+
+def look_of(prompt: Prompt, said: Said, common: set[str]) -> Look:
+    """The shape of one call."""
+    tools = tuple(one for one in prompt.tools if one in common) or (("*",) if prompt.tools else ())
+    names = said.names
+    if said.kind == TOOL:
+        names = tuple(one for one in said.names if one in common)
+    elif said.kind == SHORT:
+        label = label_of(said)
+        names = (label,) if label in common else ()
+    return Look(tools, prompt.keys, said.kind, names)
