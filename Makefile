@@ -9,7 +9,7 @@ MODELS := .cache/models
 LOCK := $(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --no-annotate \
 	--python-version 3.11 --quiet
 
-.PHONY: help setup demo up test lint soak bench docs lock clean
+.PHONY: help setup demo up test lint soak bench compiled docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -47,6 +47,9 @@ soak: setup ## Long fuzzing and endurance
 bench: setup ## Measure the data plane against its peers
 	$(BIN)/python -m bench.gateway
 
+compiled: $(STAMP) ## Compile the data plane into build/compiled: faster, optional, needs a C compiler
+	@$(BIN)/python -m native
+
 docs: $(STAMP) ## Write the reference pages anew
 	$(BIN)/python -m docs.generate
 
@@ -55,4 +58,4 @@ lock: $(STAMP) ## Lock the requirements anew
 	$(LOCK) --group dev --output-file requirements/dev.txt
 
 clean: ## Remove what set-up made, and no data
-	rm -rf .venv $(MODELS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv build/compiled build/compiling $(MODELS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
