@@ -214,7 +214,7 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Whole; `should_keep_alive` is right only here."""
-        if self.parser.get_status_code() < 200:
+        if self._in_head:  # an interim answer
             self.headers = {}
             return
         self._done = True
