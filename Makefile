@@ -9,7 +9,15 @@ MODELS := .cache/models
 LOCK := $(BIN)/uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --no-annotate \
 	--python-version 3.11 --quiet
 
-.PHONY: help setup demo up test lint soak bench compiled docs lock clean
+# torch comes by pip, which finds the build for this machine; nothing of CUDA is locked for machines without a GPU.
+TORCH := torch==2.13.0
+TRAIN := .venv/.train-$(shell (pwd; cat requirements/train.txt; echo $(TORCH)) | cksum | cut -d' ' -f1)
+UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+LORA ?= 1
+LOG ?=
+
+.PHONY: help setup train demo up test lint soak bench compiled docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -26,13 +34,20 @@ $(STAMP):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Start an instance, send real calls, show what happened
-	@$(BIN)/python -m demo
+train: $(TRAIN) ## Add what training LoRA adapters needs (torch)
+
+$(TRAIN): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/train.txt
+	@touch $@
+
+demo: setup $(if $(filter 0,$(LORA)),,$(TRAIN)) ## Move workflows from rented to owned; LOG=file takes yours, LORA=0 leaves torch out
+	@$(BIN)/python -m demo $(if $(LOG),--log "$(LOG)") $(if $(filter 0,$(LORA)),--no-lora)
 
 up: setup ## Start the service and stay
 	@$(BIN)/freehold up
 
-test: setup lint ## Run everything CI runs
+test: setup $(TRAIN) lint ## Run everything CI runs
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)
@@ -56,6 +71,8 @@ docs: $(STAMP) ## Write the reference pages anew
 lock: $(STAMP) ## Lock the requirements anew
 	$(LOCK) --output-file requirements/run.txt
 	$(LOCK) --group dev --output-file requirements/dev.txt
+	$(LOCK) --extra train --constraint requirements/dev.txt $(addprefix --no-emit-package ,$(UNLOCKED)) \
+		--output-file requirements/train.txt
 
 clean: ## Remove what set-up made, and no data
 	rm -rf .venv build/compiled build/compiling $(MODELS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

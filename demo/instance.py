@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +46,16 @@ baseline = "rented"
 """
 
 START_SECONDS = 120
+RENTED = """
+[targets."rented-{model}"]
+provider = "replay"
+model = "{model}"
+
+[routes."{model}"]
+targets = ["rented-{model}"]
+baseline = "rented-{model}"
+"""
+"""A model that the log names: its callers change nothing."""
 
 
 class Instance(NamedTuple):
@@ -73,11 +83,10 @@ _FREEHOLD = (sys.executable, "-m", "freehold")
 
 
 @contextmanager
-def vendor() -> Iterator[str]:
-    """A replay vendor; its base URL."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "demo.replay_vendor"], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    ) as process:
+def vendor(log: Path) -> Iterator[str]:
+    """A replay vendor that answers out of a log; its base URL."""
+    command = [sys.executable, "-m", "demo.replay_vendor", "--log", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
@@ -86,11 +95,12 @@ def vendor() -> Iterator[str]:
 
 
 @contextmanager
-def instance(folder: Path, vendor_url: str) -> Iterator[Instance]:
-    """A new instance in `folder` that rents from `vendor_url`; where it does not start, SystemExit with its log."""
+def instance(folder: Path, vendor_url: str, models: Iterable[str] = ()) -> Iterator[Instance]:
+    """A new instance in `folder` that rents `models` from `vendor_url`; SystemExit with its log where it fails."""
     config, home, log = folder / "freehold.toml", folder / "home", folder / "up.log"
     weights = Path(__file__).parents[1] / ".cache" / "models"
-    config.write_text(CONFIG.format(vendor=vendor_url) + f'\n[serving]\nweights = "{weights}"\n')
+    rented = "".join(RENTED.format(model=one) for one in models)
+    config.write_text(CONFIG.format(vendor=vendor_url) + rented + f'\n[serving]\nweights = "{weights}"\n')
     environment = {**os.environ, "REPLAY_API_KEY": "replay-needs-no-key"}
     command = [*_FREEHOLD, "--home", str(home), "--config", str(config), "up"]
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process:

@@ -226,13 +226,16 @@ def endpoints() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _permission(dependant: Dependant) -> str:
+    found = list(_permissions(dependant))
+    # An endpoint that demands more than its router does is told by what it demands.
+    return next((one for one in found if not one.endswith(":read")), found[0] if found else "")
+
+
+def _permissions(dependant: Dependant) -> Iterator[str]:
     for one in dependant.dependencies:
         if isinstance(one.call, Allowed):
-            return one.call.permission
-        found = _permission(one)
-        if found:
-            return found
-    return ""
+            yield one.call.permission
+        yield from _permissions(one)
 
 
 PAGES: tuple[tuple[str, Callable[[], str]], ...] = (

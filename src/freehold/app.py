@@ -66,30 +66,19 @@ def writer(config: str | None, home: Path) -> None:
 
 
 def worker(config: str | None, home: Path) -> None:
-    """Background jobs."""
-    from freehold.core.crypto import Sealer
-    from freehold.core.db import check, connect, url_of
-    from freehold.core.ids import from_text
-    from freehold.jobs.types import Beat, Kind, Payload, Schedule
-    from freehold.jobs.worker import run
-    from freehold.ledger.capture import Bodies, erase_call, erase_key, expire
+    """Short background jobs: erasure, retention, collecting calls, watching moves."""
+    from freehold.tasks import Instance, run, short
 
-    engine = connect(url_of(home / "freehold.db"))
-    check(engine)
-    bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
+    instance = Instance(config, home, make_publisher)
+    run(*short(instance), instance)
 
-    def erasure(payload: Payload, _beat: Beat) -> Payload:
-        """`{"call": ID}` or `{"key": ID}`, and `why`."""
-        why, now = str(payload.get("why", "asked for")), time.time()
-        if "key" in payload:
-            return {"erased": erase_key(engine, bodies, payload["key"], why, now)}
-        return {"erased": erase_call(engine, bodies, from_text(payload["call"]), why, now)}
 
-    def retention(_payload: Payload, _beat: Beat) -> Payload:
-        return {"erased": expire(engine, bodies, time.time())}
+def trainer(config: str | None, home: Path) -> None:
+    """Long background jobs: discovery, evaluation, training."""
+    from freehold.tasks import ASSIGNMENT, Instance, long, run
 
-    kinds = (Kind("capture.erase", erasure), Kind("capture.expire", retention))
-    run(engine, kinds, (Schedule("retention", "capture.expire", every_seconds=3600.0),))
+    instance = Instance(config, home, make_publisher)
+    run(long(instance), (ASSIGNMENT,), instance)
 
 
 def admin(config: str | None, home: Path) -> None:
@@ -174,6 +163,7 @@ def append_audit(connection: Connection, at: float, kind: str, actor: str, conte
 ROLES = (
     ("admin", admin),
     ("gateway", gateway),
+    ("trainer", trainer),
     ("up", up),
     ("up-json", up_json),
     ("worker", worker),

@@ -182,6 +182,7 @@ class _Up:
             *(self._role(name, "gateway", 0, _answers(door, "/healthz")) for name in names),
             self._role("admin", "admin", 10, _answers(desk, "/health")),
             self._role("worker", "worker", 10, None),
+            self._role("trainer", "trainer", 10, None),
             self._role("writer", "writer", 50, _serves(path)),
         ]
 

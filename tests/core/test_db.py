@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, Integer, String, Table, insert, select
 
+import freehold.evals.tables
 import freehold.identity.tables
 import freehold.jobs.tables
 import freehold.ledger.tables

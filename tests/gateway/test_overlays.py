@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.core.label import parse_label
+from freehold.gateway.assign import Template, Workflows
 from freehold.gateway.routing.choose import drawn
 from freehold.gateway.routing.types import Overlay, Watch
+from freehold.gateway.shingles import Shingler
 from freehold.identity.types import SERVICE
 from freehold.ledger.frames import Body, Open
 from tests.gateway import pieces as p
@@ -264,3 +266,47 @@ def test_an_ordinary_key_cannot_name_a_target(tmp_path) -> None:
     lines = f"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {SERVICE_KEY}\r\n\r\n"
     machine.ask(connection, lines.encode())
     assert b"target:" not in machine.sent(connection)
+
+
+# Workflows that callers do not name
+
+
+class Templates:
+    """Stands for the compiled `workflows` snapshot: what asks for a stream is one workflow."""
+
+    def of(self, body: bytes, peek, key_id: str) -> str:
+        assert body and key_id == "key_app"
+        return "wf_1" if peek.stream else ""
+
+    def named(self, name: str) -> str:
+        return {"refunds": "wf_1"}.get(name, name)
+
+
+def test_a_call_that_names_no_workflow_is_told_one_and_a_name_wins(tmp_path) -> None:
+    machine = moving(tmp_path, all_of())
+    machine.plane.assigner = Templates()
+    asked(machine, workflow="", stream=True)
+    asked(machine, workflow="")
+    asked(machine, workflow="wf_2", stream=True)
+    asked(machine, workflow="refunds")
+    opened = [one for one in machine.frames() if isinstance(one, Open)]
+    assert [one.workflow for one in opened] == ["wf_1", "", "wf_2", "wf_1"]
+    assert [one.target for one in opened] == ["own", "a", "a", "own"]
+
+
+def test_the_workflows_snapshot_tells_and_names_and_a_bad_one_changes_nothing(tmp_path) -> None:
+    machine = moving(tmp_path, all_of())
+    said = "You triage the letters of an insurance office into one of nine trays."
+    template = Template(workflow="wf_1", system=Shingler().of_system(said).astype("<u8").tobytes(), count=100)
+    machine.publish(workflows=Workflows(templates=(template,), names=(("letters", "wf_1"),)))
+    messages = [{"role": "system", "content": said}, {"role": "user", "content": "A tree fell on my car."}]
+    asked(machine, workflow="", messages=messages)
+    asked(machine, workflow="letters")
+    asked(machine, workflow="")
+    machine.publish(workflows=Workflows(templates=(Template(workflow="wf_1", system=b"odd"),)))
+    assert "snapshot refused" in machine.log.getvalue() and machine.plane.ready
+    asked(machine, workflow="", messages=messages)
+    connection = machine.caller()
+    machine.ask(connection, p.request("/v1/embeddings", b'{"model":"solo","input":"x"}'))
+    opened = [one for one in machine.frames() if isinstance(one, Open)]
+    assert [one.workflow for one in opened] == ["wf_1", "wf_1", "", "wf_1", ""]

@@ -38,6 +38,7 @@ SOCKET_CALLS = {
     "start_unix_server",
 }
 READS_ENVIRONMENT = {
+    "moves/training/lora.py": "tells its threads how to wait, before their library loads",
     "settings/environment.py": "the only reader",
     "serving/engines/llama_cpp.py": "tells the engine's threads how to wait, before its library loads",
     "registry/packages.py": "hands its environment on to the package client, in set-up only",

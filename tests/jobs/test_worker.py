@@ -53,6 +53,15 @@ def find(engine: Engine, job: str) -> Job:
         return store.find(connection, job)
 
 
+def test_work_that_is_due_all_the_time_leaves_nothing_behind(engine: Engine, clock: Clock) -> None:
+    worker = Worker(engine, (Kind("tick", lambda payload, beat: {}, kept=False),), (Schedule("t", "tick", 1.0),), clock)
+    for _ in range(3):
+        assert worker.once()
+        clock.now += 1.0
+    with db.reading(engine) as connection:
+        assert store.list_jobs(connection) == []
+
+
 def test_a_job_is_run_once_with_its_payload(engine: Engine, clock: Clock) -> None:
     seen = []
     kind = Kind("count", lambda payload, beat: (seen.append(payload), {"n": 1})[1])

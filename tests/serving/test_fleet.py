@@ -18,6 +18,7 @@ from freehold.core.process import Supervisor
 from freehold.core.snapshot import write_snapshot
 from freehold.gateway.routing.types import Routes
 from freehold.registry.artefacts import Store
+from freehold.serving.catalogue import admit
 from freehold.serving.deployments import deployed, healthy, secret_of, targets
 from freehold.serving.fleet import Defaults, Fleet
 from freehold.serving.loopback import ask
@@ -258,3 +259,27 @@ def test_wishes_outlive_the_fleet_and_secrets_do_not(house, tmp_path):
         assert await house.answer(made) == "billing"
 
     living(house, again)
+
+
+def test_a_chat_engine_ends_only_when_its_calls_have(house, weights, tmp_path):
+    """A stream under way when nobody wants its engine any more comes to its own end."""
+    admit(weights, house.store, time.time)
+    body = {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 160, "stream": True, "ignore_eos": True}
+
+    async def work():
+        want(house.home, Wanted(name="owned-talk", model="smollm2-135m-instruct", slots=2, max_output=200))
+        made = await house.until(lambda: ready(house.home, "owned-talk"))
+        assert (made.kind, made.context_per_call, made.max_output) == ("chat", 256, 200)
+        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        data = json.dumps(body).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret_of(made)}\r\n"
+        writer.write(f"{head}Connection: close\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+        got = await reader.readuntil(b"data: ")
+        unwant(house.home, "owned-talk")
+        got += await reader.read()
+        writer.close()
+        assert b"data: [DONE]" in got
+        assert got.count(b"data: ") > 100
+        await house.until(lambda: not house.children())
+
+    living(house, work)

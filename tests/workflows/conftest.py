@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +29,15 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     made = Instance(tmp_path / "home")
     yield made
     made.engine.dispose()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a log file."""
+
+    def write(data: bytes, name: str = "log.jsonl") -> Path:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return write

@@ -14,19 +14,27 @@ from freehold.cli.commands import Noun
 from freehold.core.errors import FileRefused, FreeholdError
 
 COMMANDS = (
+    ("annotations", "what people say about recorded answers: import, list, export"),
     ("calls", "what happened: tail, show, export, erase"),
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, check, show, schema"),
     ("doctor", "what is well and what is not, each with its fix"),
+    ("evals", "candidates measured on recorded calls: run, resume, show, list, search, judge"),
+    ("import", "recorded calls of other tools and vendors into this instance"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
+    ("moves", "workflows from rented to owned: start, watch, approve, promote, hold, rollback, dossier, verify"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),
     ("up", "start everything and stay"),
     ("usage", "tokens, money and time, by team, workflow, target and more"),
+    ("workflows", "the tasks calls are made of: discover, list, show, rename, merge, split, samples"),
 )
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""
+
+_SPELLED = {"import": "imports"}
+"""What Python keeps for itself cannot be the name of a file."""
 
 
 class Tree(Noun):
@@ -40,8 +48,8 @@ class Tree(Noun):
         """Load one noun."""
         if not any(name == cmd_name for name, _ in COMMANDS):
             return None
-        module = importlib.import_module(f"freehold.cli.{cmd_name}")
-        found = getattr(module, cmd_name)
+        name = _SPELLED.get(cmd_name, cmd_name)
+        found = getattr(importlib.import_module(f"freehold.cli.{name}"), name)
         assert isinstance(found, click.Command)
         return found
 

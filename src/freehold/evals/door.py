@@ -14,7 +14,6 @@ from typing import Any, Self
 
 import msgspec
 
-from freehold.core.errors import BadRequest
 from freehold.evals.errors import DoorClosed, DoorRefused
 from freehold.evals.wire import Heard, Line, Silent
 from freehold.grading.types import Answer
@@ -22,7 +21,6 @@ from freehold.ledger.meter import Usage
 from freehold.workflows.exchange import answer_of
 
 TIMEOUT_SECONDS = 120.0
-WORKERS = 8
 TRIES = 4
 _PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
@@ -30,6 +28,9 @@ _OURS = ("FH-KEY", "FH-NOT")
 """Codes that blame the evaluation's own key or target."""
 _LATER = ("FH-LIM", "FH-AVA")
 """Codes that say: not now."""
+
+UNASKABLE = "unaskable"
+"""The error of a recorded request that is no request; nobody was asked."""
 
 Asked = tuple[str, bytes, str, str]
 """Target, request, label, workflow."""
@@ -57,15 +58,32 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Of a composite: `served` by a member, or `escalated`."""
 
 
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a door asks."""
+
+    workers: int = 8
+    """Calls under way at a time."""
+    again: int = 0
+    """How often a model that fails in a way that may pass (silence, a cut answer, 5xx) is asked once more."""
+    purpose: str = "evaluation"
+    """`evaluation`, `shadow` or `judge`."""
+
+
 class Door:
     """Asks through one gateway with one service key, from several threads."""
 
     def __init__(
-        self, base_url: str, key: str, *, certificate: str = "", workers: int = WORKERS, pause: Pause = time.sleep
+        self,
+        base_url: str,
+        key: str,
+        *,
+        certificate: str = "",
+        manner: Manner | None = None,
+        pause: Pause = time.sleep,
     ) -> None:
         self._line = Line(base_url, certificate)
         self._key = key
-        self._workers = workers
+        self._manner = manner or Manner()
         self._pause = pause
 
     def __enter__(self) -> Self:
@@ -81,68 +99,44 @@ class Door:
         self._line.close()
 
     def ask(
-        self,
-        model: str,
-        request: bytes,
-        label: str,
-        workflow: str = "",
-        timeout: float = TIMEOUT_SECONDS,
-        purpose: str = "evaluation",
+        self, model: str, request: bytes, label: str, workflow: str = "", timeout: float = TIMEOUT_SECONDS
     ) -> Reply:
         """Ask one target (`route:NAME` asks a route). Never streams.
 
         A model that fails, hangs or lies gives a reply with an error. Raises DoorClosed where the gateway itself does
-        not answer, or has no room now, after several tries; DoorRefused where it does not know our key or the target;
-        BadRequest where the request is no JSON object.
+        not answer, or has no room now, after several tries; DoorRefused where it does not know our key or the target.
         """
         body = _body(model, request)
-        headers = {
-            "authorization": f"Bearer {self._key}",
-            "content-type": "application/json",
-            "x-freehold-label": label,
-            "x-freehold-purpose": purpose,
-        }
+        if body is None:
+            return Reply(error=UNASKABLE)
+        headers = {**self._headers(label), "x-freehold-purpose": self._manner.purpose}
         if workflow:
             headers["x-freehold-workflow"] = workflow
-        trouble = ""
-        for number in range(TRIES):
-            began = time.monotonic()
-            try:
-                heard = self._line.post("/v1/chat/completions", body, headers, timeout)
-            except Silent as silent:
-                took = time.monotonic() - began
-                if silent.kind != "unreachable":
-                    return Reply(error=silent.kind, latency=took)
-                trouble, wait = "the gateway does not answer", _PAUSE * 2**number
-            else:
-                reply = _reply(heard, time.monotonic() - began)
-                if reply.error.startswith(_OURS):
-                    raise DoorRefused(f"the gateway refuses the evaluation's call: {reply.error}")
-                if not reply.error.startswith(_LATER):
-                    return reply
-                trouble, wait = f"the gateway says {reply.error}", _wait(heard, number)
-            if number + 1 < TRIES:
-                self._pause(min(wait, _LONGEST_PAUSE))
-        raise DoorClosed(trouble)
+        for number in range(self._manner.again + 1):
+            reply = self._once(body, headers, timeout)
+            if reply.answer is not None or 0 < reply.status < 500:
+                break
+            if number < self._manner.again:
+                self._pause(_PAUSE * 2**number)
+        return reply
 
     def ask_all(
         self,
         asked: Iterable[Asked],
         progress: Callable[[int], None] | None = None,
         timeout: float = TIMEOUT_SECONDS,
-        purpose: str = "evaluation",
     ) -> Iterator[Reply]:
         """Replies in the order asked, several under way at a time; `progress` is told how many are done.
 
         No more is read of `asked` than is under way. Raises as `ask`; what was under way is then awaited and dropped.
         """
         source = iter(asked)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="door") as pool:
+        with ThreadPoolExecutor(self._manner.workers, thread_name_prefix="door") as pool:
 
             def send(one: Asked) -> Future[Reply]:
-                return pool.submit(self.ask, one[0], one[1], one[2], one[3], timeout, purpose)
+                return pool.submit(self.ask, one[0], one[1], one[2], one[3], timeout)
 
-            waiting = [send(one) for one in islice(source, 2 * self._workers)]
+            waiting = [send(one) for one in islice(source, 2 * self._manner.workers)]
             done = 0
             try:
                 while waiting:
@@ -156,16 +150,40 @@ class Door:
                 for one in waiting:
                     one.cancel()
 
-    def embed(self, model: str, text: str, label: str) -> Sequence[float]:
-        """The embedding of a text, for the grader `embedding`. Raises DoorClosed where there is none."""
-        body = msgspec.json.encode({"model": _name(model), "input": text})
-        headers = {
+    def _headers(self, label: str) -> dict[str, str]:
+        return {
             "authorization": f"Bearer {self._key}",
             "content-type": "application/json",
             "x-freehold-label": label,
         }
+
+    def _once(self, body: bytes, headers: dict[str, str], timeout: float) -> Reply:
+        """One answer or failure of the model's; waits out what is the gateway's own. Raises DoorClosed, DoorRefused."""
+        trouble = ""
+        for number in range(TRIES):
+            began = time.monotonic()
+            try:
+                heard = self._line.post("/v1/chat/completions", body, headers, timeout)
+            except Silent as silent:
+                if silent.kind != "unreachable":
+                    return Reply(error=silent.kind, latency=time.monotonic() - began)
+                trouble, wait = "the gateway does not answer", float(_PAUSE * 2**number)
+            else:
+                reply = _reply(heard, time.monotonic() - began)
+                if reply.error.startswith(_OURS):
+                    raise DoorRefused(f"the gateway refuses the evaluation's call: {reply.error}")
+                if not reply.error.startswith(_LATER):
+                    return reply
+                trouble, wait = f"the gateway says {reply.error}", _wait(heard, number)
+            if number + 1 < TRIES:
+                self._pause(min(wait, _LONGEST_PAUSE))
+        raise DoorClosed(trouble)
+
+    def embed(self, model: str, text: str, label: str) -> Sequence[float]:
+        """The embedding of a text, for the grader `embedding`. Raises DoorClosed where there is none."""
+        body = msgspec.json.encode({"model": _name(model), "input": text})
         try:
-            heard = self._line.post("/v1/embeddings", body, headers, TIMEOUT_SECONDS)
+            heard = self._line.post("/v1/embeddings", body, self._headers(label), TIMEOUT_SECONDS)
             found = msgspec.json.decode(heard.body)["data"][0]["embedding"]
         except (Silent, msgspec.DecodeError, LookupError, TypeError):
             raise DoorClosed(f"{model} gives no embedding") from None
@@ -180,13 +198,13 @@ def _name(model: str) -> str:
     return model if model.startswith("target:") else f"target:{model}"
 
 
-def _body(model: str, request: bytes) -> bytes:
+def _body(model: str, request: bytes) -> bytes | None:
     try:
         found = msgspec.json.decode(request)
-    except msgspec.DecodeError:
-        found = None
+    except (msgspec.DecodeError, RecursionError):
+        return None
     if not isinstance(found, dict):
-        raise BadRequest("the recorded request is no JSON object")
+        return None
     for one in ("stream", "stream_options"):
         found.pop(one, None)
     return msgspec.json.encode({**found, "model": _name(model)})

@@ -17,8 +17,9 @@ BANDS, ROWS = 16, 6
 .22 at .5 (Leskovec, Rajaraman and Ullman, "Mining of massive datasets", 3.4)."""
 SHINGLE = 3
 COMMON = 0.1
-"""A shingle of more than this share of the texts is their template, and says nothing about which are alike."""
-LEAST_COMMON = 20
+"""A shingle of more than this share of the distinct texts is their template, and does not tell which are alike."""
+LEAST_COMMON, FEW = 8, 20
+"""Of fewer than 2 FEW texts, half must have it, and LEAST_COMMON at least."""
 _WORD = re.compile(r"[^\W\d_]+|\d+", re.UNICODE)
 _LONGEST = 4000
 """Words of a text that are looked at, from both ends."""
@@ -75,9 +76,15 @@ class _Rare:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._counts = np.zeros(_COUNTERS, dtype=np.uint32)
+        distinct: set[bytes] = set()  # what is asked word for word again and again is no template
         for text in texts:
-            self._counts[_shingles(_words(text)) % np.uint64(_COUNTERS)] += 1
-        self._most = max(LEAST_COMMON, int(COMMON * len(texts)))
+            words = _words(text)
+            key = _whole(words)
+            if key not in distinct:
+                distinct.add(key)
+                self._counts[_shingles(words) % np.uint64(_COUNTERS)] += 1
+        count = len(distinct)
+        self._most = max(COMMON * count, min(FEW, max(LEAST_COMMON, count / 2)))
 
     def __call__(self, shingles: _Hashes) -> _Hashes:
         """Those that are not of the template."""
@@ -87,12 +94,16 @@ class _Rare:
 
 def _keys(words: list[str], shingles: _Hashes, multipliers: _Hashes, offsets: _Hashes) -> Iterator[bytes]:
     """Texts with a key in common are alike: one key for all its words, and one a band."""
-    yield b"w" + blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=12).digest()
+    yield _whole(words)
     if shingles.size < SHINGLE:
         return
     signature = ((shingles[:, None] * multipliers + offsets) % _PRIME).min(axis=0)
     for band in range(BANDS):
         yield bytes([band]) + blake2b(signature[band * ROWS : (band + 1) * ROWS].tobytes(), digest_size=12).digest()
+
+
+def _whole(words: list[str]) -> bytes:
+    return b"w" + blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=12).digest()
 
 
 def _family() -> tuple[_Hashes, _Hashes]:

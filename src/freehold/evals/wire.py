@@ -133,4 +133,5 @@ def _whole(connection: http.client.HTTPConnection, response: http.client.HTTPRes
         pieces.append(piece)
     if response.length:
         raise http.client.IncompleteRead(b"")
+    response.close()  # read1 leaves it open, and the connection would take no further request
     return b"".join(pieces)

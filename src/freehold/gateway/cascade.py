@@ -32,7 +32,7 @@ from freehold.gateway.upstream import Upstream
 from freehold.gateway.weighing import confidence_of, graded, without_confidence, without_confidence_field
 
 CHATS = frozenset({"anthropic_messages", "openai_chat"})
-"""Dialects whose answers can be weighed."""
+"""Dialects that belong to workflows, and whose answers can be weighed."""
 STREAMING = ("stream", "stream_options")
 """Members of a request that ask for a stream, in either dialect."""
 
@@ -183,10 +183,12 @@ class Cascading(Answering):
     def _decide(self, served: Kept | None, step: Step, otherwise: str, number: int = -1) -> None:
         """Serve a kept answer; else go on to where the composite escalates."""
         self._kept = None
-        self._mark(number, otherwise if served is None else "ok")
         if served is not None:
+            # What the caller waited for is the verdict, not the member's first byte.
+            self._mark(number, "ok", first_token=self.plane.now() - self.at)
             self._serve(served)
             return
+        self._mark(number, otherwise)
         self.position = step.onward
         if self.position >= len(self.plan):
             assert step.joint is not None
@@ -196,10 +198,10 @@ class Cascading(Answering):
             return
         self.go_on()
 
-    def _mark(self, number: int, outcome: str) -> None:
+    def _mark(self, number: int, outcome: str, **more: float) -> None:
         """Say of an attempt that is over how its answer was judged."""
         tried = self.account.tried
-        tried[number] = msgspec.structs.replace(tried[number], outcome=outcome)
+        tried[number] = msgspec.structs.replace(tried[number], outcome=outcome, **more)
 
     def _serve(self, kept: Kept) -> None:
         """Answer with what a member said, in the caller's dialect, as a stream where one was asked for."""

@@ -17,6 +17,7 @@ from freehold.core.errors import (
 from freehold.core.label import parse_label
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
+from freehold.gateway.cascade import CHATS
 from freehold.gateway.failing import Failing
 from freehold.gateway.lanes import Lane, lane_of, path_of
 from freehold.gateway.listener import Connection, Inbound
@@ -88,7 +89,7 @@ class Call(Failing):
             if len(workflow) > MAX_NAME or not workflow.isprintable():
                 raise BadRequest(f"a workflow is named by at most {MAX_NAME} printable characters", param="workflow")
             self.workflow = workflow if assigner is None else assigner.named(workflow)
-        elif assigner is not None and self.caller is not None:
+        elif assigner is not None and self.caller is not None and self.dialect.name in CHATS:
             self.workflow = assigner.of(self.inbound.body, peek, self.caller.principal.key_id)
 
     def authorise(self) -> None:

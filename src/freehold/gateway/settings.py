@@ -108,7 +108,7 @@ class CompositeSettings(Section):
         description="Targets asked first: two for `agreement`, one for `confidence`."
     )
     escalate: str = Field(description="Target asked where the members do not suffice.")
-    grader: str = Field("", description="What tells agreement: `label`, `json`, `number` or another grader.")
+    grader: str = Field("", description="What tells agreement: `label`, `number`, `tool_call` or another grader.")
     options: dict[str, Any] = Field(default_factory=dict, description="The grader's options.")
     threshold: float = Field(0.9, ge=0, le=1, description="Least stated confidence that is served.")
     member_seconds: Seconds = Field(30.0, description="Longest wait for a member's whole answer.")

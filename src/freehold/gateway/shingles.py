@@ -38,6 +38,8 @@ _STEPS = tuple(
 )
 _ROLE_BIT = np.uint64(1)
 _SHIFT = np.uint64(32)
+_PLAIN_STEP = 0xD6E8FEB86659FD93
+_ALL = (1 << 64) - 1
 
 
 class Shingles(msgspec.Struct, frozen=True):
@@ -87,14 +89,10 @@ def masked_words(found: list[str]) -> list[str]:
 
 
 def _masked(found: list[str]) -> list[int]:
-    hashes: list[int] = []
-    before = 0
-    for one in found:
-        value = crc32(one.encode("utf-8", "surrogatepass")) if one.isalpha() else _MASKED
-        if value != _MASKED or before != _MASKED:
-            hashes.append(value)
-        before = value
-    return hashes
+    hashes = [crc32(one.encode("utf-8", "surrogatepass")) if one.isalpha() else _MASKED for one in found]
+    if hashes.count(_MASKED) < 2:
+        return hashes
+    return [one for place, one in enumerate(hashes) if one != _MASKED or place == 0 or hashes[place - 1] != _MASKED]
 
 
 def _grams(hashes: list[int], *, system: bool) -> Hashes:
@@ -106,7 +104,7 @@ def _grams(hashes: list[int], *, system: bool) -> Hashes:
     count = len(hashes) - WORDS_A_GRAM + 1
     found = one[:count] * _STEPS[0]
     for step in range(1, WORDS_A_GRAM):
-        found = (found ^ (found >> _SHIFT)) + one[step : step + count] * _STEPS[step]
+        found += one[step : step + count] * _STEPS[step]
     found ^= found >> _SHIFT
     found *= _STEPS[1]
     found ^= found >> _SHIFT
@@ -150,5 +148,13 @@ class Shingler:
 
 def _edges(head: list[int], tail: list[int]) -> Hashes:
     """Grams of the first two and three words and of the last three, for templates too short to hold a whole gram."""
-    edges = ([*head[:2], _HEAD], [*head, _HEAD], [*tail, _TAIL])
-    return np.concatenate([_grams(one, system=False) for one in edges])
+    edges = [_edge(_HEAD, head[:2]), _edge(_HEAD, head), _edge(_TAIL, tail)]
+    return np.array(edges, np.uint64) & ~_ROLE_BIT
+
+
+def _edge(start: int, hashes: list[int]) -> int:
+    found = start
+    for one in hashes:
+        found = (found ^ one) * _PLAIN_STEP & _ALL
+        found ^= found >> 29
+    return found

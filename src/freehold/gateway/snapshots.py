@@ -85,7 +85,10 @@ class Snapshots:
                 for fault in table.faults:
                     plane.log.error("left out of the routes", reason=fault)
         elif kind == "workflows":
-            from freehold.gateway.assign import Assigner, Workflows
+            from freehold.gateway.assign import (  # with its numpy, where there is something to assign
+                Assigner,
+                Workflows,
+            )
 
             version, workflows = read_snapshot(self._folder, kind, Workflows, self._verifier)
             if self._newer(kind, version):

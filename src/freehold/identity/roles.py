@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from freehold.core.errors import Forbidden
 
-_READS = frozenset(
-    f"{noun}:read" for noun in ("audit", "calls", "config", "keys", "models", "receipts", "routes", "status", "usage")
-)
-_OPERATES = _READS | {"config:reload", "keys:write", "models:write", "providers:check"}
+_NOUNS = ("audit", "calls", "config", "evals", "keys", "models", "moves", "receipts", "routes", "status", "usage")
+_READS = frozenset(f"{noun}:read" for noun in (*_NOUNS, "workflows"))
+_OPERATES = _READS | {
+    "config:reload",
+    "evals:write",
+    "keys:write",
+    "moves:write",
+    "models:write",
+    "providers:check",
+    "workflows:write",
+}
 
 PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("auditor", _READS),

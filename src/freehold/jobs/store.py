@@ -58,6 +58,12 @@ def finish(connection: Connection, job: str, token: bytes, now: float, result: P
     return _guarded(connection, job, token, values)
 
 
+def drop(connection: Connection, job: str, token: bytes) -> bool:
+    """The job is done and nothing of it is kept; False where the lease is lost."""
+    statement = delete(jobs).where(jobs.c.id == from_text(job), jobs.c.lock_token == token)
+    return connection.execute(statement).rowcount == 1
+
+
 def fail(connection: Connection, job: str, token: bytes, now: float, error: str) -> bool:
     """The job has failed for good; False where the lease is lost."""
     return _guarded(connection, job, token, {"state": "failed", "ended_at": now, "error": error, "lock_token": None})

@@ -20,6 +20,8 @@ class Kind(msgspec.Struct, frozen=True):
     lease_seconds: float = 60.0
     """Longest silence before the job counts as abandoned."""
     tries: int = 5
+    kept: bool = True
+    """False for work that is due every second: once it is done, nothing is left of it."""
 
 
 class Schedule(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from freehold.core.clock import Clock
+from freehold.core.clock import Clock, iso
 from freehold.core.db import writing
 from freehold.core.errors import FreeholdError, LeaseLost
 from freehold.core.ids import IdMaker
@@ -70,13 +71,20 @@ class Worker:
             self._fail(job, kind, token, _where(error))
         else:
             with writing(self._engine) as connection:
-                store.finish(connection, job.id, token, self._clock(), result)
+                if kind.kept:
+                    store.finish(connection, job.id, token, self._clock(), result)
+                else:
+                    store.drop(connection, job.id, token)
         return True
 
     def _fail(self, job: Job, kind: Kind, token: bytes, error: str) -> None:
         now = self._clock()
         with writing(self._engine) as connection:
-            if job.tries >= kind.tries:
+            if not kind.kept:  # it is due again soon: its log tells, no row a second
+                sys.stderr.write(f"{iso(now)} {kind.name}: {error}\n")
+                sys.stderr.flush()
+                store.drop(connection, job.id, token)
+            elif job.tries >= kind.tries:
                 store.fail(connection, job.id, token, now, error)
             else:
                 store.retry(connection, job.id, token, now + min(2.0**job.tries, _LONGEST_WAIT), error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from freehold.ledger.frames import Body
 _PURPOSE = b"body"
 _AT_ONCE = 500
 """Rows a transaction erases, so that the writer never waits long."""
+_WRITERS = 4
+"""Threads that write one batch: they wait for the disk, not for each other."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -78,21 +81,26 @@ class Bodies:
         One flush for all of them: when this returns, every file survives a power cut. Raises FileRefused where the
         disk is full or will not be written; files that no row refers to do no harm.
         """
-        pack = zstandard.ZstdCompressor(level=3).compress
         found = [self._sealer.digest(_PURPOSE, one) for one in plain]
-        written = False
+        fresh = {digest: one for digest, one in zip(found, plain, strict=True) if not self._path(digest).exists()}
+        if not fresh:
+            return found
+        shares = [list(fresh.items())[at::_WRITERS] for at in range(_WRITERS)]
         try:
-            for digest, one in zip(found, plain, strict=True):
-                path = self._path(digest)
-                if not path.exists():
-                    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    _write_unflushed(path, self._sealer.seal(pack(one), digest))
-                    written = True
+            with ThreadPoolExecutor(_WRITERS) as writers:
+                for _ in writers.map(self._write_share, shares):
+                    pass
         except OSError as error:
             raise FileRefused.of(error) from error
-        if written:
-            os.sync()
+        os.sync()
         return found
+
+    def _write_share(self, share: Sequence[tuple[bytes, bytes]]) -> None:
+        pack = zstandard.ZstdCompressor(level=3).compress
+        for digest, one in share:
+            path = self._path(digest)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_unflushed(path, self._sealer.seal(pack(one), digest))
 
     def open(self, digest: bytes) -> bytes:
         """The plain body. Raises NotFound where the file is gone, BadSignature where it was changed."""

@@ -54,6 +54,7 @@ class Tried(msgspec.Struct, frozen=True, array_like=True):
     target: str
     started: float
     first_token: float | None
+    """Of a composite's member that was served: when that was decided."""
     ended: float
     outcome: str
     """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`.

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from freehold.gateway.routing.types import Composite, Overlay, Routes, Watch
 from freehold.moves.types import PAIRING, SERVING, Move
+
+
+class HasMembers(Protocol):
+    """A composite as configured."""
+
+    @property
+    def members(self) -> Sequence[str]:
+        """Targets that answer first."""
 
 
 def composite_of(move: Move) -> Composite | None:
@@ -42,3 +51,11 @@ def influenced(routes: Routes, moves: Iterable[Move]) -> Routes:
         overlays=tuple(sorted(overlays, key=lambda one: one.workflow)),
         watches=tuple(sorted(watches, key=lambda one: one.workflow)),
     )
+
+
+def members_of(move: Move, composites: Mapping[str, HasMembers]) -> tuple[str, ...]:
+    """Targets that speak for the candidate alone: the member of its own composite, a named one's, or itself."""
+    if move.member:
+        return (move.member,)
+    named = composites.get(move.candidate)
+    return tuple(named.members) if named is not None else (move.candidate,)

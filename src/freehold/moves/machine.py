@@ -33,7 +33,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """The rollback detector; it sounds at the rule's patience."""
     broken: float = 0.0
     """The validity stream's e-value; it sounds at `broken_at`."""
-    broken_at: float = float("inf")
+    broken_at: float | None = None
     spent: float = 0.0
     """Dollars that pairing has cost."""
 
@@ -135,7 +135,7 @@ def fact(metric: str, value: float, bound: float, verdict: str) -> dict[str, Any
 
 
 def _harm(move: Move, measured: Measured) -> dict[str, Any] | None:
-    if measured.broken >= measured.broken_at:
+    if measured.broken_at is not None and measured.broken >= measured.broken_at:
         return fact("validity", measured.broken, measured.broken_at, "the candidate stopped giving usable answers")
     if measured.alarm >= move.rule.patience:
         points = move.rule.harm * 100

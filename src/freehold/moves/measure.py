@@ -5,6 +5,7 @@ The e-values are those of `evals.proof`; here they are only bound to the fields 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -14,7 +15,7 @@ from freehold.core.money import from_pico
 from freehold.evals.proof import detector, interval, noninferiority, validity
 from freehold.evals.proof.simulate import Trinomial
 from freehold.moves.machine import Measured
-from freehold.moves.types import SERVING, Move, Pair, Rule
+from freehold.moves.types import SERVING, Pair, Rule
 
 BASELINE = validity.Baseline()
 _LARGEST = 1e12
@@ -34,29 +35,69 @@ class Pulse(msgspec.Struct, frozen=True):
         return Pulse(validity.note(BASELINE, self.health, faults))
 
 
-def measure(move: Move, pairs: Sequence[Pair], pulse: Pulse | None = None) -> Measured:
-    """All pairs bear on the proof; those since the candidate serves, on harm."""
-    rule = move.rule
-    test = noninferiority.Rule(margin=rule.margin, alpha=rule.alpha, futility=rule.futility)
+class Fold(msgspec.Struct, frozen=True):
+    """Pairs so far, as the tests remember them: more pairs can be added without looking at the old ones again."""
+
+    proof: noninferiority.State = noninferiority.State()
+    harm: detector.Seen = detector.Seen()
+    """Of the pairs since the candidate serves."""
+    values: tuple[tuple[float, int], ...] = ()
+    """Differences and how often each came."""
+    spent: int = 0
+    """Picodollars."""
+
+
+def fold(rule: Rule, before: Fold, pairs: Sequence[Pair]) -> Fold:
+    """After more pairs, in order; batches of any size give the same."""
     differences = [one.difference for one in pairs]
-    state = noninferiority.advance(test, noninferiority.State(), differences)
-    verdict = noninferiority.decide(test, state)
-    span = interval.interval(differences, 1.0 - 2.0 * rule.alpha)
     serving = [one.difference for one in pairs if one.stage in SERVING]
-    seen = detector.watch(watch_of(rule), detector.Seen(), serving)
+    counts = Counter(dict(before.values))
+    counts.update(differences)
+    return Fold(
+        proof=noninferiority.advance(_test(rule), before.proof, differences),
+        harm=detector.watch(watch_of(rule), before.harm, serving),
+        values=tuple(sorted(counts.items())),
+        spent=before.spent + sum(one.cost for one in pairs),
+    )
+
+
+def weigh(rule: Rule, found: Fold, pulse: Pulse | None = None) -> Measured:
+    """What the pairs so far say: all of them bear on the proof, those since the candidate serves on harm."""
+    verdict = noninferiority.decide(_test(rule), found.proof)
+    span = interval.interval(Counter(dict(found.values)).elements(), 1.0 - 2.0 * rule.alpha)
     return Measured(
-        pairs=len(pairs),
-        difference=state.mean,
-        discordance=state.discordance,
+        pairs=found.proof.pairs,
+        difference=found.proof.mean,
+        discordance=found.proof.discordance,
         low=span.low,
         high=span.high,
         evidence=min(verdict.evidence, _LARGEST),
         futility=min(verdict.against, _LARGEST),
-        alarm=min(seen.level, _LARGEST),
+        alarm=min(found.harm.level, _LARGEST),
         broken=min(pulse.health.level, _LARGEST) if pulse else 0.0,
         broken_at=BASELINE.threshold,
-        spent=float(sum((from_pico(one.cost) for one in pairs), from_pico(0))),
+        spent=float(from_pico(found.spent)),
     )
+
+
+def measure(rule: Rule, pairs: Sequence[Pair], pulse: Pulse | None = None) -> Measured:
+    """What these pairs say, from the first."""
+    return weigh(rule, fold(rule, Fold(), pairs), pulse)
+
+
+def trajectory(rule: Rule, pairs: Sequence[Pair], points: int) -> list[Measured]:
+    """How the evidence grew, in about so many points; the last is after all pairs."""
+    every = max(len(pairs) // points, 1)
+    found: list[Measured] = []
+    now = Fold()
+    for at in range(0, len(pairs), every):
+        now = fold(rule, now, pairs[at : at + every])
+        found.append(weigh(rule, now))
+    return found
+
+
+def _test(rule: Rule) -> noninferiority.Rule:
+    return noninferiority.Rule(margin=rule.margin, alpha=rule.alpha, futility=rule.futility)
 
 
 def watch_of(rule: Rule) -> detector.Watch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,7 +61,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
 def outline(move: Move, pairs: Sequence[Pair]) -> Outline:
     """A move with its pairs, summed up."""
-    measured = measure(move, pairs)
+    measured = measure(move.rule, pairs)
     rule = move.rule
     found = detection(rule, pairs, paired_share(move)) if move.stage in SERVING else None
     return Outline(
@@ -108,7 +107,7 @@ def _bounds(move: Move, measured: Measured) -> tuple[Bound, ...]:
         found.append(Bound("pairs of this step", pairs, rule.step_pairs, "the next step"))
     if move.stage in SERVING:
         found.append(Bound("harm", measured.alarm, rule.patience, "rolled back"))
-        if math.isfinite(measured.broken_at):
+        if measured.broken_at is not None:
             found.append(Bound("validity", measured.broken, measured.broken_at, "rolled back"))
     return tuple(found)
 

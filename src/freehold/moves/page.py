@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from freehold.moves.dossier import pair
-from freehold.moves.machine import begin
-from freehold.moves.measure import measure
+from freehold.moves.measure import measure, trajectory
 from freehold.moves.types import Pair, Plan, Rule
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 220, 60, 30
@@ -48,7 +47,7 @@ def page(content: dict[str, Any], key: str) -> str:
         f'<p class="verdict">{escape(_VERDICTS[content["stage"]])}</p>',
         f"<p>{escape(_sentence(content, rule, plan, pairs))}</p>",
         "<h2>Evidence</h2>",
-        *_evidence(content, rule, plan, pairs),
+        *_evidence(rule, pairs),
         "<h2>The rule, written down before any outcome was read</h2>",
         _table(("what", "value"), _rule_rows(content, rule)),
         "<h2>What happened</h2>",
@@ -76,8 +75,7 @@ def _sentence(content: dict[str, Any], rule: Rule, plan: Plan, pairs: Sequence[P
     candidate = content["candidate"] or "no candidate"
     if not pairs:
         return f"{plan.incumbent} served it; {candidate}. No call after the evaluation window was compared."
-    move = begin(content["move"], 0.0, rule, plan)
-    found = measure(move, pairs)
+    found = measure(rule, pairs)
     return (
         f"On {found.pairs} calls that both answered, {candidate} scored {found.difference * 100:+.1f} points against "
         f"{plan.incumbent} (interval {found.low * 100:+.1f} to {found.high * 100:+.1f}, level {1 - 2 * rule.alpha:.0%},"
@@ -85,13 +83,10 @@ def _sentence(content: dict[str, Any], rule: Rule, plan: Plan, pairs: Sequence[P
     )
 
 
-def _evidence(content: dict[str, Any], rule: Rule, plan: Plan, pairs: Sequence[Pair]) -> list[str]:
+def _evidence(rule: Rule, pairs: Sequence[Pair]) -> list[str]:
     if not pairs:
         return ["<p>There is none: no call was compared.</p>"]
-    move = begin(content["move"], 0.0, rule, plan)
-    every = max(len(pairs) // POINTS, 1)
-    counts = [*range(every, len(pairs), every), len(pairs)]
-    found = [(count, measure(move, pairs[:count])) for count in counts]
+    found = [(one.pairs, one) for one in trajectory(rule, pairs, POINTS)]
     drawing = _drawing([(n, one.evidence) for n, one in found], [(n, one.alarm) for n, one in found], rule)
     shown = found[:: max(len(found) // 10, 1)]
     if shown[-1] != found[-1]:

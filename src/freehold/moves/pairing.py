@@ -77,7 +77,7 @@ def compare(move: Move, found: Iterable[Record], members: Sequence[str], door: D
         if side.paired:
             drawn_ones.append((record, side))
     asked = [(_other(move, side), record) for record, side in drawn_ones]
-    replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked], purpose="shadow")
+    replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked])
     made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, replies, strict=True)]
     wanted = tuple(one for one in made if isinstance(one, bytes))
     counted = made[: made.index(wanted[0])] if wanted else made

@@ -17,16 +17,19 @@ from freehold.core.clock import Clock
 from freehold.core.crypto import Identity
 from freehold.core.db import reading, writing
 from freehold.core.errors import FreeholdError
+from freehold.evals import runs
+from freehold.evals import store as evals
 from freehold.evals.datasets import Example, Split, digest, examples, split
-from freehold.evals.door import Door
+from freehold.evals.errors import NothingToEvaluate
 from freehold.evals.scorecards import Scorecard
+from freehold.evals.types import Plan, Reference, Run
 from freehold.moves import store
 from freehold.moves.machine import fact
 from freehold.moves.pairing import Gold
 from freehold.moves.training.job import USES, Base, Job, Lesson, prepare
 from freehold.moves.tuning import Beat, deploy, train, work_folder
-from freehold.moves.types import Event, Move
-from freehold.policy.rights import Facts, Rules, gate, told
+from freehold.moves.types import Event
+from freehold.policy.rights import Facts, Maker, Rules, gate, told
 from freehold.serving.deployments import CHAT
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Which
@@ -36,9 +39,10 @@ TRAIN_SHARE = 0.7
 """Of the window, by time; the rest evaluates."""
 BASELINE_ITEMS = 40
 """Calls on which what is there already is looked at: enough to see that a model is far off, no more."""
-
-Evaluate = Callable[[Move, str, "tuple[Example, ...]", Beat], Scorecard]
-"""Ask a target about examples through the door and hold it against the incumbent's recorded answers."""
+SYNTHETIC = "synthetic"
+"""The vendor of answers that no model gave: a program made them up, with the requests."""
+MOST_ITEMS = 400
+"""Calls on which a candidate is looked at before later calls decide."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -48,10 +52,10 @@ class Parts(msgspec.Struct, frozen=True):
     home: Path
     identity: Identity
     shelf: Shelf
-    door: Door
-    gold: Callable[[], Gold]
+    gold: Callable[[str], Gold]
+    """What people said is right, of a workflow."""
     rights: Callable[[], Rules]
-    evaluate: Evaluate
+    runs: runs.Parts
     base_of: Callable[[str], Base]
     """The model a recipe starts from, by name (empty: the embedded one)."""
     publish: Callable[[], None]
@@ -83,7 +87,7 @@ class Preparation:
     def _data(self) -> Split:
         move, parts = self.move, self._parts
         which = Which(workflow=move.plan.workflow, until=move.rule.window_until, answered=True)
-        gold = parts.gold() if move.rule.reference == "annotations" else None
+        gold = parts.gold(move.plan.workflow)
         sides = split(list(examples(parts.shelf.records(which), gold)), share=TRAIN_SHARE)
         if not self._has("data"):
             self._tell(
@@ -102,8 +106,8 @@ class Preparation:
     def _look_at_what_is_there(self, sides: Split) -> None:
         recipe = self.move.plan.recipe
         if recipe != "none":
-            card = self._parts.evaluate(self.move, CHAT, sides.test[:BASELINE_ITEMS], self._beat)
-            self._tell("scorecard", {"target": CHAT, "why": "as it is, before any training", **_summary(card)})
+            card = self._evaluate(CHAT, sides, BASELINE_ITEMS)
+            self._tell("scorecard", {"why": "as it is, before any training", **_summary(card)})
         self._tell("stage", {"to": "evaluated"})
 
     def _tune(self, sides: Split) -> None:
@@ -149,13 +153,11 @@ class Preparation:
         """The candidate's scorecard on the window: hopeless ones end here, the rest is compared on later calls."""
         move = self.move
         if not move.evaluated:
-            card = self._parts.evaluate(move, move.candidate, sides.test, self._beat)
-            self._tell("scorecard", {"target": move.candidate, **_summary(card)})
-            self._parts.publish()
-            if card.high < -move.rule.margin:
-                facts = fact(
-                    "evaluation", card.high, -move.rule.margin, "worse than the margin on the window's own calls"
-                )
+            card = self._evaluate(move.candidate, sides, MOST_ITEMS)
+            self._tell("scorecard", _summary(card))
+            high = card.difference.high
+            if card.reference == move.rule.reference and high < -move.rule.margin:
+                facts = fact("evaluation", high, -move.rule.margin, "worse than the margin on the window's calls")
                 self._tell("stage", {"to": "refused", **facts})
                 return
         if "shadow" in move.rule.approvals and "shadow" not in move.approved:
@@ -164,6 +166,33 @@ class Preparation:
             return
         self._tell("stage", {"to": "shadow", "pairs": 0})
         self._parts.publish()
+
+    def _evaluate(self, target: str, sides: Split, limit: int) -> Scorecard:
+        """The target on calls of the window that trained nothing, graded by the rule."""
+        move = self.move
+        try:
+            return self._run(target, sides, limit, move.rule.reference)
+        except NothingToEvaluate:
+            return self._run(target, sides, limit, "incumbent")
+
+    def _run(self, target: str, sides: Split, limit: int, reference: Reference) -> Scorecard:
+        move, parts = self.move, self._parts
+        plan = Plan(
+            workflow=move.plan.workflow,
+            target=target,
+            grader=move.rule.grader,
+            reference=reference,
+            since=sides.at,
+            until=move.rule.window_until,
+            limit=limit,
+            budget=move.rule.budget,
+        )
+        run = Run(id=f"{move.id}.{target}.{reference}", at=parts.clock(), plan=plan, actor=ACTOR)
+        with writing(parts.engine) as connection:
+            if run.id not in {one.id for one in evals.list_runs(connection, plan.workflow, 10_000)}:
+                evals.add_run(connection, run)
+        told = f"evaluating {target}"
+        return runs.evaluate(parts.runs, run.id, lambda done, of: self._beat({"phase": told, "done": done, "of": of}))
 
     def _name(self, recipe: str) -> str:
         return f"{recipe}-{self.move.plan.workflow.removeprefix('wf_')}-{self.move.id[-6:]}".lower()
@@ -179,8 +208,8 @@ class Preparation:
 
 
 def _summary(card: Scorecard) -> dict[str, Any]:
-    found = msgspec.to_builtins(card)
-    return {name: value for name, value in found.items() if name != "pairs"}
+    found: dict[str, Any] = msgspec.to_builtins(card)
+    return found
 
 
 def _lesson(example: Example) -> Lesson:
@@ -189,16 +218,24 @@ def _lesson(example: Example) -> Lesson:
         at=example.at,
         request=example.request.decode("utf-8", "replace"),
         answer=example.reference,
-        maker="person" if example.gold is not None else "owned" if example.owned else "vendor",
+        maker=_maker(example),
     )
 
 
 def _facts(example: Example) -> Facts:
-    maker = "person" if example.gold is not None else "owned" if example.owned else "vendor"
     return Facts(
         id=example.id.hex(),
         label=example.label,
         consent=example.consent,
-        maker=maker,
+        maker=_maker(example),
         vendor=example.vendor,
     )
+
+
+def _maker(example: Example) -> Maker:
+    """A person's word replaces the model's, and is under no vendor's terms."""
+    if example.gold is not None:
+        return "person"
+    if example.vendor == SYNTHETIC:
+        return "synthetic"
+    return "owned" if example.owned else "vendor"

@@ -18,7 +18,7 @@ from freehold.evals.proof.validity import Fault
 from freehold.ledger import store as ledger
 from freehold.moves import store
 from freehold.moves.machine import Measured, due
-from freehold.moves.measure import Pulse, measure
+from freehold.moves.measure import Fold, Pulse, fold, weigh
 from freehold.moves.pairing import Gold, compare, fault_of
 from freehold.moves.types import PAIRING, SERVING, Event, Move, Pair
 from freehold.workflows.exchange import exchange
@@ -44,16 +44,18 @@ class Parts(msgspec.Struct, frozen=True):
     """Makes the data plane go by what is written down."""
     members: Callable[[Move], tuple[str, ...]]
     """Targets that speak for the candidate alone: itself, or the members of a composite."""
-    gold: Callable[[], Gold]
+    gold: Callable[[str], Gold]
+    """What people said is right, of a workflow."""
     clock: Clock
 
 
 class Rollout:
-    """Takes moves onward. Holds nothing that the database does not, but for the pulse of each candidate."""
+    """Takes moves onward. Remembers what the pairs in the database come to, and the pulse of each candidate."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._pulses: dict[str, tuple[int, Pulse]] = {}
+        self._folds: dict[str, Fold] = {}
 
     def round(self, move_id: str) -> bool:
         """One round; True where there may be more to look at right away."""
@@ -64,7 +66,7 @@ class Rollout:
             wanted = store.wanted(connection, move_id)
         if move.stage not in PAIRING:
             return False
-        gold = parts.gold()
+        gold = parts.gold(move.plan.workflow)
         found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
         made: Sequence[Pair] = ()
         if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
@@ -74,10 +76,15 @@ class Rollout:
                 store.add_pairs(connection, move.id, made, compared.looked_at)
                 store.keep_wanted(connection, move.id, compared.wanted)
         pulse = self._pulse(move, found)
-        with reading(parts.engine) as connection:
-            pairs = store.pairs_of(connection, move.id)
-        self._step(move, measure(move, pairs, pulse))
+        self._step(move, weigh(move.rule, self._fold(move), pulse))
         return len(found) == ROUND and bool(made)
+
+    def _fold(self, move: Move) -> Fold:
+        before = self._folds.get(move.id, Fold())
+        with reading(self._parts.engine) as connection:
+            new = store.pairs_of(connection, move.id, before.proof.pairs)
+        found = self._folds[move.id] = fold(move.rule, before, new)
+        return found
 
     def _found(self, move: Move, after: bytes) -> list[Record]:
         which = Which(

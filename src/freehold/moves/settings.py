@@ -24,7 +24,7 @@ class MoveSettings(Section):
         0.03, description="Once it serves, being worse by more than this is found and rolled back."
     )
     patience: Annotated[float, Field(ge=20)] = Field(
-        20_000.0, description="Compared calls until a false alarm, at least, on average."
+        25_000.0, description="Compared calls until a false alarm, at least, on average."
     )
     steps: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (0.05, 0.25, 0.5), description="Shares of the traffic in canary, in order."

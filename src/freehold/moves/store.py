@@ -127,9 +127,9 @@ def add_pairs(connection: Connection, move: str, made: Sequence[Pair], looked_at
     return len(rows)
 
 
-def pairs_of(connection: Connection, move: str) -> list[Pair]:
-    """Every pair of a move, in the order the evidence counts them."""
-    query = select(pairs).where(pairs.c.move == move).order_by(pairs.c.number)
+def pairs_of(connection: Connection, move: str, after: int = 0) -> list[Pair]:
+    """The pairs of a move but for the first `after`, in the order the evidence counts them."""
+    query = select(pairs).where(pairs.c.move == move, pairs.c.number >= after).order_by(pairs.c.number)
     return [_pair(row) for row in connection.execute(query).mappings()]
 
 

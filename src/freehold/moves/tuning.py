@@ -28,7 +28,7 @@ READY_SECONDS = 180.0
 POLL_SECONDS = 0.5
 NICE = 19
 QUIET = ("OMP_NUM_THREADS=1", "OMP_WAIT_POLICY=passive", "OPENBLAS_NUM_THREADS=1")
-KINDS: tuple[tuple[Recipe, Kind], ...] = (("classifier", "classifier"), ("lora", "adapter"))
+KINDS: tuple[tuple[Recipe, Kind], ...] = (("classifier", "classifier"), ("lora", "adapter"), ("prompt", "prompt"))
 """What each recipe makes, as the registry calls it."""
 
 

@@ -40,7 +40,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Greatest probability of giving up on a candidate that is inside the margin."""
     harm: float = 0.03
     """Once the candidate serves, being worse by more than this is to be found."""
-    patience: float = 20_000.0
+    patience: float = 25_000.0
     """Threshold of the detector: pairs until a false alarm, at least, on average."""
     steps: tuple[float, ...] = (0.05, 0.25, 0.5)
     """Shares of the traffic in canary, in order."""

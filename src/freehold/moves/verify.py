@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from freehold.core.canonical import exact
 from freehold.core.errors import BadArtefact, BadSignature, FreeholdError
 from freehold.moves.dossier import opened, pair, signed
 from freehold.moves.machine import apply, begin
@@ -62,8 +63,8 @@ def _rule(content: dict[str, Any], rule: Rule, plan: Plan, events: list[Event]) 
     first = events[0] if events else None
     same = first is not None and first.kind == "began"
     if first is not None and same:
-        same = first.content.get("rule") == msgspec.to_builtins(rule)
-        same = same and first.content.get("plan") == msgspec.to_builtins(plan)
+        told = {"rule": msgspec.to_builtins(rule), "plan": msgspec.to_builtins(plan)}
+        same = exact(first.content) == exact(told)
     yield Check("the rule is the one the move began with", same)
     numbers = [one.number for one in events] == list(range(len(events)))
     times = all(one.at <= two.at for one, two in pairwise(events))
@@ -106,7 +107,7 @@ def _decision(move: Move, event: Event, pairs: list[Pair]) -> Check:
     count = told.get("pairs", -1)
     if not 0 <= count <= len(pairs):
         return Check(what, ok=False, detail=f"it names {count} pairs, there are {len(pairs)}")
-    measured = measure(move, pairs[:count])
+    measured = measure(move.rule, pairs[:count])
     value = {"evidence": measured.evidence, "futility": measured.futility, "harm": measured.alarm}[told["metric"]]
     bound = {"evidence": 1 / move.rule.alpha, "futility": 1 / move.rule.futility, "harm": move.rule.patience}
     same = math.isclose(value, told["value"], rel_tol=_SAME)

@@ -44,5 +44,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Longest wait for an answer that is not streamed."""
     quirks: tuple[str, ...] = ()
     """Facts about this model's server that its driver acts on, e.g. `no_tools`."""
+    examples: str = ""
+    """Put before what is asked: JSON of `gateway/few_shot.py`. Only for owned chat models."""
     tls_ca: str = ""
     """Path of a CA bundle for a private certificate; empty means the system's."""

@@ -21,7 +21,7 @@ from freehold.core.canonical import canonical
 from freehold.core.crypto import Identity, Verifier
 from freehold.core.errors import BadArtefact, Conflict, NotFound
 
-Kind = Literal["adapter", "chat", "classifier", "embedding"]
+Kind = Literal["adapter", "chat", "classifier", "embedding", "prompt"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")

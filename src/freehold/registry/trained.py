@@ -24,7 +24,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     """In the store: a-z, 0-9, dot, dash and underscore, at most 64."""
     kind: Kind
     format: str
-    """`safetensors` or `gguf`."""
+    """`safetensors`, `gguf` or `json`."""
     files: tuple[Path, ...]
     recipe: str
     dataset_sha256: str
@@ -43,8 +43,8 @@ def admit_trained(store: Store, product: Product, now: float) -> Manifest:
     if not names or len(set(names)) != len(names):
         raise BadArtefact(f"{product.name} needs files, each with a name of its own", param=product.name)
     base = store.show(product.base) if product.base else None
-    if product.kind == "adapter" and base is None:
-        raise BadArtefact(f"the adapter {product.name} names no base", hint="say what it was trained on")
+    if product.kind in ("adapter", "prompt") and base is None:
+        raise BadArtefact(f"the {product.kind} {product.name} names no base", hint="say what it was trained on")
     blobs = tuple(Blob(one.name, digest_of(one), one.stat().st_size) for one in product.files)
     base_sha256 = base.files[0].sha256 if base else ""
     manifest = Manifest(

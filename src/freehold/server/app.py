@@ -10,27 +10,59 @@ import uvicorn
 from fastapi import FastAPI
 
 from freehold import __version__
-from freehold.server.api import audit, calls, config, jobs, keys, models, providers, receipts, routes, status, usage
+from freehold.server.api import annotations as judgements
+from freehold.server.api import (
+    audit,
+    calls,
+    config,
+    evals,
+    jobs,
+    keys,
+    models,
+    moves,
+    providers,
+    receipts,
+    routes,
+    status,
+    usage,
+    workflows,
+)
 from freehold.server.document import complete
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
 from freehold.server.structs import components
 
 ROUTERS = (
+    judgements.router,
     audit.router,
     calls.router,
     config.router,
+    evals.router,
     jobs.router,
     keys.router,
     models.router,
+    moves.router,
     providers.router,
     receipts.router,
     routes.router,
     status.router,
     usage.router,
+    workflows.router,
 )
 
-FORMS = (*calls.FORMS, *jobs.FORMS, *models.FORMS, *providers.FORMS, *receipts.FORMS, *routes.FORMS, *usage.FORMS)
+FORMS = (
+    *judgements.FORMS,
+    *calls.FORMS,
+    *evals.FORMS,
+    *jobs.FORMS,
+    *models.FORMS,
+    *moves.FORMS,
+    *providers.FORMS,
+    *receipts.FORMS,
+    *routes.FORMS,
+    *usage.FORMS,
+    *workflows.FORMS,
+)
 
 
 class Api(FastAPI):

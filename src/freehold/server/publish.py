@@ -25,9 +25,10 @@ from freehold.policy.types import Budget
 from freehold.server import store
 from freehold.settings import compile as compiled
 from freehold.settings.tree import Settings
+from freehold.workflows.store import any_workflow
 
-KINDS = ("policy", "routes", "keys")
-"""In the order they are written: a key never names a budget that the policy does not have yet."""
+KINDS = ("policy", "workflows", "routes", "keys")
+"""In the order they are written: nothing names what another kind does not have yet."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -67,12 +68,23 @@ class Publisher:
         """Write down what changed, as part of a transaction that holds the write lock; `write_out` comes after it."""
         keys = keys_store.everything(connection)
         policy = compiled.policy(settings, [one for key in keys for one in key_budgets(key)])
-        contents = {
+        contents: dict[str, object] = {
             "policy": policy,
             "routes": self.routes(settings, moves_store.active(connection)),
             "keys": _keys(keys, policy.budgets, self._clock()),
         }
-        return {kind: self._record(connection, kind, contents[kind]) for kind in KINDS}
+        known = self._workflows(connection)
+        if known is not None:
+            contents["workflows"] = known
+        return {kind: self._record(connection, kind, contents[kind]) if kind in contents else 0 for kind in KINDS}
+
+    def _workflows(self, connection: Connection) -> object | None:
+        """What calls are assigned by; None where no workflow was ever found, so that nobody loads what it needs."""
+        if not any_workflow(connection):
+            return None
+        from freehold.workflows.publish import content  # brings numpy along
+
+        return content(connection)
 
     def write_out(self) -> None:
         """Make the files say what is written down. Under the write lock, so that no older version wins a race."""

@@ -33,6 +33,7 @@ _DIALECTS: dict[Kind, tuple[str, ...]] = {
     "chat": ("openai_chat", "anthropic_count_tokens"),
     "classifier": ("openai_chat",),
     "embedding": ("openai_embeddings",),
+    "prompt": ("openai_chat", "anthropic_count_tokens"),
 }
 _MODULES: dict[Kind, str] = {"classifier": "freehold.serving.engines.classifier"}
 """Engines other than llama.cpp."""
@@ -57,6 +58,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     max_output: int = 1024
     """Output tokens where the caller names no limit: small models may never stop by themselves."""
+    examples: str = ""
+    """Of a prompt: its artefact, which the gateway puts before what is asked."""
     child: str = ""
     """Its process's name; empty for `engine-<name>`."""
 
@@ -199,7 +202,8 @@ def _target(one: Deployment) -> Target:
         context_tokens=0 if linear else one.context_per_call,
         max_output_tokens=_CLASSIFIER_OUTPUT if linear else min(one.max_output, one.context_per_call),
         first_token_seconds=10.0 if linear else 120.0,
-        quirks=("no_tools",) if one.kind in ("adapter", "chat") else (),
+        quirks=("no_tools",) if one.kind in ("adapter", "chat", "prompt") else (),
+        examples=one.examples,
     )
 
 

@@ -180,6 +180,8 @@ class Fleet:
             context=wanted.context or self._defaults.context,
             slots=wanted.slots or self._defaults.slots,
         )
+        if manifest.kind == "prompt":
+            found = msgspec.structs.replace(found, examples=self._store.open_verified(manifest.name).read_text())
         return msgspec.structs.replace(found, max_output=wanted.max_output) if wanted.max_output else found
 
     def _take_over(self, run: _Run) -> None:

@@ -13,6 +13,7 @@ from freehold.gateway.settings import (
     TargetSettings,
 )
 from freehold.ledger.settings import CaptureSettings
+from freehold.moves.settings import MoveSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
 
@@ -45,6 +46,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
+    moves: MoveSettings = MoveSettings()
     composites: dict[Name, CompositeSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     teams: dict[Name, TeamSettings] = Field(default_factory=dict)

@@ -5,8 +5,8 @@ Pure but for reading the source. The same records give the same groups in whatev
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -27,11 +27,11 @@ from freehold.workflows.clusters import (
 )
 from freehold.workflows.likeness import Core, Example, features
 from freehold.workflows.merging import Bounds, Group
-from freehold.workflows.shapes import said_of
+from freehold.workflows.shapes import JSON, SHORT, TEXT, said_of
 from freehold.workflows.templates import Beat, Mined, Source, mine
 
 MOST_EXAMPLES = 200
-MOST_IN_ALL = 24_000
+MOST_IN_ALL = 12_000
 LEAST_EXAMPLES = 24
 
 
@@ -43,6 +43,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     cell: Ints
     label: Ints
     groups: tuple[Group, ...]
+    parts: tuple[tuple[int, ...], ...]
+    """Cells of the groups that were joined: `groups[g].members` are places in here."""
     loose: tuple[bool, ...]
     """Of each group: chat without a task."""
 
@@ -54,7 +56,8 @@ def group(source: Source, bounds: Bounds | None = None, beat: Beat = lambda _wha
     cells, cell = cells_of(mined)
     raw = _raw(mined, cells)
     beat("groups", len(raw))
-    solid = [one for one in raw if size_of(one, cells) >= LEAST_GROUP] or raw
+    least = max(LEAST_GROUP, mined.needed // 4)
+    solid = [one for one in raw if size_of(one, cells) >= least] or raw
     sampled = _sampled(source, mined, cell, solid)
     held = held_by(mined, cells)
     made = [_group(number, one, Sample(mined, cells, cell, held), sampled[number]) for number, one in enumerate(solid)]
@@ -65,13 +68,15 @@ def group(source: Source, bounds: Bounds | None = None, beat: Beat = lambda _wha
         for member in one.members:
             of_cell[solid[member]] = number
     _adopt(of_cell, mined, cells, joined, solid)
+    cores = _joint_cores(of_cell, mined, cells, held, len(joined))
     return Found(
         mined=mined,
         cells=tuple(cells),
         cell=cell,
         label=of_cell[cell] if len(cells) else np.empty(0, np.int32),
         groups=tuple(joined),
-        loose=tuple(merging.exploratory(one, bounds) for one in joined),
+        parts=tuple(tuple(one) for one in solid),
+        loose=tuple(exploratory(one, core) for one, core in zip(joined, cores, strict=True)),
     )
 
 
@@ -92,7 +97,7 @@ def _sampled(source: Source, mined: Mined, cell: Ints, groups: Sequence[Sequence
         of_cell[members] = number
     label = of_cell[cell]
     ids = np.frombuffer(mined.ids, ">u8").reshape(-1, 2)
-    order = np.lexsort((ids[:, 0], _mixed(ids[:, 1]), label))
+    order = np.lexsort((ids[:, 0], mixed(ids[:, 1]), label))
     most = max(LEAST_EXAMPLES, min(MOST_EXAMPLES, MOST_IN_ALL // max(len(groups), 1)))
     starts = np.searchsorted(label[order], np.arange(len(groups) + 1))
     wanted = {}
@@ -105,7 +110,7 @@ def _sampled(source: Source, mined: Mined, cell: Ints, groups: Sequence[Sequence
     return [[one[key] for key in wanted if key in one] for one in found]
 
 
-def _mixed(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Bits in no order: ids of one process count upwards."""
     mixed = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
@@ -138,8 +143,8 @@ def _group(number: int, members: Sequence[int], of: Sample, examples: list[Examp
         for gram in of.mined.signatures[of.cells[one].signature].tolist():
             counts[gram] += of.cells[one].count
     core = core_of([gram for gram, count in counts.items() if count >= trees.CORE_SHARE * total], of.held)
+    looks = [(of.mined.looks[of.cells[one].look], of.cells[one].count) for one in members]
     main = of.mined.looks[max((of.cells[one] for one in members), key=lambda one: (one.count, -one.look)).look]
-    at = of.mined.at[np.isin(of.cell, np.array(members, np.int32))]
     return Group(
         members=(number,),
         count=total,
@@ -148,15 +153,42 @@ def _group(number: int, members: Sequence[int], of: Sample, examples: list[Examp
         keys=main.keys,
         weak=len(core) <= WEAK_GRAMS,
         features=features(examples, frozenset(gram for gram in counts if not gram & 1)),
-        first=float(at.min()),
-        last=float(at.max()),
+        kinds=_counter((look.kind, count) for look, count in looks),
+        labels=_counter((name, count) for look, count in looks if look.kind == SHORT for name in look.names),
+        members_of_json=_counter((name, count) for look, count in looks if look.kind == JSON for name in look.names),
+        prompts=tuple(one.prompt for one in examples[: merging.MOST_PROMPTS]),
     )
+
+
+def _counter(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for name, count in pairs:
+        found[name] += count
+    return found
 
 
 def core_of(grams: Sequence[int], held: dict[int, int]) -> Core:
     """A template from its grams."""
     system, user = split_roles(np.array(sorted(grams), np.uint64))
     return Core(system, user, np.array([held[one] for one in user.tolist()], np.float64))
+
+
+def _joint_cores(
+    of_cell: Ints, mined: Mined, cells: Sequence[Cell], held: dict[int, int], count: int
+) -> tuple[Core, ...]:
+    index = trees.Index.of(mined, cells)
+    found = []
+    for number in range(count):
+        members = np.flatnonzero(of_cell == number)
+        most = index.counts(members) >= trees.CORE_SHARE * index.weight[members].sum()
+        found.append(core_of(index.grams[most].tolist(), held))
+    return tuple(found)
+
+
+def exploratory(one: Group, core: Core) -> bool:
+    """True of chat without a task: text answers, no tools, no system prompt that says more, no template of users'."""
+    bare = 2 * one.features.bare >= one.features.count
+    return one.mostly(TEXT) and not one.tools and not len(core.user) and bare
 
 
 def _adopt(

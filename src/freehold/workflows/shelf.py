@@ -5,7 +5,7 @@ Reading holds one page in memory; what was erased is not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Engine
@@ -67,9 +67,16 @@ class Shelf:
         with reading(self._engine) as connection:
             return store.count(connection, which)
 
-    def put(self, found: Sequence[Record], kept_at: float, retention_seconds: float) -> int:
+    def put(
+        self,
+        found: Sequence[Record],
+        kept_at: float,
+        retention_seconds: float,
+        until: Mapping[bytes, float] | None = None,
+    ) -> int:
         """Keep a batch, all of it or nothing; how many were new. What is there already stays as it is.
 
+        `until` names other ends of retention, by id. What was erased meanwhile of a live call is not kept.
         Raises FileRefused where the disk is full: then no row was written, and the batch can be put again.
         """
         with reading(self._engine) as connection:
@@ -77,17 +84,19 @@ class Shelf:
         fresh = {one.id: one for one in found if one.id not in known}
         if not fresh:
             return 0
-        until = kept_at + retention_seconds
+        usual, ends = kept_at + retention_seconds, until or {}
         with self._bodies.exclusive():
             plain = [_encode(_Content(one.request, one.response)) for one in fresh.values()]
             digests = self._bodies.put_all(plain)
-            kept = [
-                Kept(one.id, EXCHANGE, digest, one.label, len(data), kept_at, until)
+            kept = {
+                one.id: Kept(one.id, EXCHANGE, digest, one.label, len(data), kept_at, ends.get(one.id, usual))
                 for one, digest, data in zip(fresh.values(), digests, plain, strict=True)
-            ]
+            }
             with writing(self._engine) as connection:
+                for one in store.erased(connection, list(fresh)):
+                    del fresh[one], kept[one]
                 new = store.insert(connection, [(one, sha256(one.request)) for one in fresh.values()])
-                insert_bodies(connection, kept)
+                insert_bodies(connection, list(kept.values()))
         return new
 
     def _whole(self, found: Found) -> Record | None:

@@ -10,8 +10,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 
 from freehold.core.db import insert_many, upsert
+from freehold.identity.tables import keys
+from freehold.identity.types import SERVICE
 from freehold.ledger.meter import Usage
-from freehold.ledger.tables import attempts, bodies, calls
+from freehold.ledger.tables import bodies, calls
+from freehold.workflows.known.tables import workflows
 from freehold.workflows.records import Record
 from freehold.workflows.tables import collected, imports, records
 
@@ -48,6 +51,15 @@ class Found(msgspec.Struct, frozen=True):
     digest: bytes
 
 
+class Captured(msgspec.Struct, frozen=True):
+    """An ended call as a row, with the digests of its kept bodies (None where none is) and until when they are."""
+
+    row: dict[str, Any]
+    asked: bytes | None
+    answered: bytes | None
+    until: float | None
+
+
 class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
     """One import as stored. `files` holds name, bytes, sha256, formats and counts of each."""
 
@@ -82,6 +94,17 @@ def scan(connection: Connection, which: Which, after: bytes = b"", limit: int = 
     query = _matching(select(records, bodies.c.digest).join(bodies, _content()), which)
     query = query.where(records.c.id > after).order_by(records.c.id).limit(limit)
     return [Found(_record(one), one["digest"]) for one in connection.execute(query).mappings()]
+
+
+def any_workflow(connection: Connection) -> bool:
+    """True once a workflow was found."""
+    return connection.execute(select(workflows.c.id).limit(1)).first() is not None
+
+
+def latest(connection: Connection, which: Which, limit: int) -> tuple[bytes, ...]:
+    """Ids of the last records that match, oldest first."""
+    query = _matching(select(records.c.id), which).order_by(records.c.id.desc()).limit(limit)
+    return tuple(reversed([bytes(one) for one in connection.execute(query).scalars()]))
 
 
 def count(connection: Connection, which: Which) -> int:
@@ -130,24 +153,39 @@ def keep_collected(connection: Connection, name: str, leaf: int) -> None:
     upsert(connection, collected, [{"name": name, "leaf": leaf}], ("leaf",))
 
 
-def captured_calls(connection: Connection, after: int, limit: int) -> list[dict[str, Any]]:
-    """Ended calls after a leaf that were answered well, oldest first, with the digests of their kept bodies.
+def captured_calls(connection: Connection, after: int, limit: int) -> list[Captured]:
+    """Ended calls after a leaf, oldest first, with what is kept of them. Freehold's own calls are left out."""
+    asked, answered = bodies.alias("asked"), bodies.alias("answered")
+    joined = calls.outerjoin(asked, _side(asked, "request")).outerjoin(answered, _side(answered, "response"))
+    own = select(keys.c.id).where(keys.c.role == SERVICE)
+    query = (
+        select(calls, asked.c.digest.label("asked"), answered.c.digest.label("answered"), asked.c.retention_until)
+        .select_from(joined)
+        .where(calls.c.leaf > after, calls.c.key_id.not_in(own))
+        .order_by(calls.c.leaf)
+        .limit(limit)
+    )
+    return [
+        Captured(dict(one), one["asked"], one["answered"], one["retention_until"])
+        for one in connection.execute(query).mappings()
+    ]
 
-    `request` and `response` are digests, None where nothing is kept; `tried` is the number of attempts.
-    """
-    sides = [bodies.alias(side) for side in ("request", "response")]
-    query = select(calls, *(each.c.digest.label(each.name) for each in sides)).where(calls.c.leaf > after)
-    joined: Any = calls
-    for each in sides:
-        on = (each.c.call == calls.c.id) & (each.c.side == each.name) & each.c.erased_at.is_(None)
-        joined = joined.outerjoin(each, on)
-    query = query.select_from(joined).order_by(calls.c.leaf).limit(limit)
-    found = [dict(one) for one in connection.execute(query).mappings()]
-    tries = select(attempts.c.leaf).where(attempts.c.leaf.in_([one["leaf"] for one in found]))
-    counted: dict[int, int] = {}
-    for leaf in connection.execute(tries).scalars():
-        counted[leaf] = counted.get(leaf, 0) + 1
-    return [{**one, "tried": counted.get(one["leaf"], 0)} for one in found]
+
+def last_leaf(connection: Connection) -> int:
+    """Of the call that ended last; -1 where none did."""
+    found = connection.execute(select(func.max(calls.c.leaf))).scalar()
+    return -1 if found is None else int(found)
+
+
+def erased(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
+    """Those of the calls of which a body was erased."""
+    query = select(bodies.c.call).where(bodies.c.call.in_(ids), bodies.c.erased_at.is_not(None))
+    return set(connection.execute(query).scalars())
+
+
+def _side(table: Any, side: str) -> ColumnElement[bool]:
+    kept: ColumnElement[bool] = (table.c.call == calls.c.id) & (table.c.side == side) & table.c.erased_at.is_(None)
+    return kept
 
 
 def _content() -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Mining of templates: which word 5-grams are frequent, and which of them each request holds.
 
 Two passes over the records. Memory: a fixed sketch of counts, the distinct sets of frequent grams (cut at
-`MOST_GRAMS` a role), and some 40 bytes a request; never the texts.
+`MOST_GRAMS` a role), and some 70 bytes a request; never the texts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
@@ -17,15 +18,15 @@ import numpy.typing as npt
 
 from freehold.gateway.prompt import Prompt, prompt_of
 from freehold.gateway.shingles import Hashes, Shingler
-from freehold.workflows.shapes import SHORT, TOOL, Said, said_of
+from freehold.workflows.shapes import NONE, SHORT, TOOL, Said, said_of
 
 Beat = Callable[[str, int], None]
 """Told what is being done and how many records of it are done."""
 
 LEAST_REQUESTS = 15
-LEAST_SHARE = 0.001
+LEAST_SHARE = 0.002
 MOST_NEEDED = 300
-"""A gram is a template's where that many requests hold it: a thousandth of them, from 15 to 300."""
+"""A gram is a template's where that many requests hold it: one in 500 of them, from 15 to 300."""
 MOST_GRAMS = 96
 """Frequent grams kept of one role of one request: those of the smallest hashes, a fair sample of a longer template."""
 _SLOTS = 1 << 22
@@ -44,6 +45,10 @@ class Recorded(Protocol):
     def at(self) -> float: ...  # noqa: D102
     @property
     def workflow(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> int: ...  # noqa: D102
+    @property
+    def assigned(self) -> str: ...  # noqa: D102
     @property
     def request(self) -> bytes: ...  # noqa: D102
     @property
@@ -84,6 +89,14 @@ class Mined(msgspec.Struct, frozen=True, kw_only=True):
     signature: npt.NDArray[np.int32]
     look: npt.NDArray[np.int32]
     named: npt.NDArray[np.int32]
+    """Place in `names` of the workflow that the caller named."""
+    before: npt.NDArray[np.int32]
+    """Place in `names` of the workflow it was assigned to before."""
+    asked: npt.NDArray[np.uint64]
+    """Hash of the prompt: equal ones were asked the same."""
+    answered: npt.NDArray[np.uint64]
+    """Hash of the answer, 0 where there is none."""
+    failed: npt.NDArray[np.bool_]
 
     def id(self, record: int) -> bytes:
         """Id of the record at a place."""
@@ -119,18 +132,19 @@ class Sketch:
 def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
     """Both passes."""
     shingler = Shingler()
-    sketch, said, count = _count(source, shingler, beat)
+    sketch, counted, count = _count(source, shingler, beat)
     needed = int(min(max(LEAST_REQUESTS, LEAST_SHARE * count), MOST_NEEDED))
-    common = {name for name, times in said.items() if times >= needed}
+    common = {name for name, times in counted.items() if times >= needed}
     signatures: dict[bytes, int] = {}
     looks: dict[Look, int] = {}
     names: dict[str, int] = {}
-    columns = (array("d"), array("i"), array("i"), array("i"))
+    columns = (array("d"), array("i"), array("i"), array("i"), array("i"), array("Q"), array("Q"), array("b"))
     ids = bytearray()
     for done, record in enumerate(source.records()):
         prompt = prompt_of(record.request)
         signature = signature_of(prompt, shingler, sketch, needed)
-        look = look_of(prompt, said_of(record.response), common)
+        said = said_of(record.response)
+        look = look_of(prompt, said, common)
         if len(looks) >= _MOST_LOOKS and look not in looks:
             look = Look(look.tools[:1], look.keys[:1], look.kind, ())
         ids += record.id
@@ -138,6 +152,10 @@ def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
         columns[1].append(signatures.setdefault(signature.tobytes(), len(signatures)))
         columns[2].append(looks.setdefault(look, len(looks)))
         columns[3].append(names.setdefault(record.workflow, len(names)))
+        columns[4].append(names.setdefault(record.assigned, len(names)))
+        columns[5].append(_mark(prompt.system, prompt.first, prompt.last))
+        columns[6].append(_mark(*said.names, " ".join(said.text.lower().split())) if said.kind != NONE else 0)
+        columns[7].append(record.status >= 400)
         if done % _EVERY == 0:
             beat("templates", done)
     return Mined(
@@ -150,6 +168,10 @@ def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
         signature=np.array(columns[1], np.int32),
         look=np.array(columns[2], np.int32),
         named=np.array(columns[3], np.int32),
+        before=np.array(columns[4], np.int32),
+        asked=np.array(columns[5], np.uint64),
+        answered=np.array(columns[6], np.uint64),
+        failed=np.array(columns[7], bool),
     )
 
 
@@ -186,6 +208,11 @@ def signature_of(prompt: Prompt, shingler: Shingler, sketch: Sketch, needed: int
     system = sketch.frequent(found.system, needed)[:MOST_GRAMS]
     user = sketch.frequent(found.user, needed)[:MOST_GRAMS]
     return np.concatenate([system, user])
+
+
+def _mark(*texts: str) -> int:
+    content = "\0".join(texts).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
 
 
 def label_of(said: Said) -> str:

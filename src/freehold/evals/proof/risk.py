@@ -17,9 +17,10 @@ from freehold.evals.proof.errors import BadProofRule, BadProofValue
 
 GRID: tuple[float, ...] = tuple(round(0.99 - 0.01 * step, 2) for step in range(99))
 """Thresholds tried, strictest first; fixed beforehand, so that the choice owes nothing to the losses."""
-STARTS = 3
-"""Places in the grid from which a sequence begins, each with its share of the error: the strictest thresholds route so
-few calls that one start there would often end the search at once."""
+STARTS: tuple[float, ...] = (0.0, 0.2, 0.5)
+"""A sequence begins at the strictest threshold that at least this share of calls reaches, each with an equal part of
+the error: the very strictest are reached by so few calls that a start there alone would often end the search at once.
+"""
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +65,12 @@ def learn(scores: Sequence[float], losses: Sequence[float], promise: Promise) ->
         raise BadProofValue(f"{score.size} scores and {loss.size} losses", param="losses")
     if not ((loss >= 0.0) & (loss <= 1.0)).all() or not np.isfinite(score).all():
         raise BadProofValue("a loss is outside [0, 1], or a score is no number", param="losses")
-    error = (1.0 - promise.confidence) / STARTS
+    error = (1.0 - promise.confidence) / len(STARTS)
     least = math.log(error) / math.log1p(-promise.bound)
     tried = [at for at in GRID if (score >= at).sum() >= least]
     best: float | None = None
-    for start in range(STARTS):
-        for at in tried[len(tried) * start // STARTS :]:
+    for share in STARTS:
+        for at in [one for one in tried if (score >= one).mean() >= share]:
             routed = loss[score >= at]
             if hoeffding_bentkus(float(routed.mean()), routed.size, promise.bound) > error:
                 break

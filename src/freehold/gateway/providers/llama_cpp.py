@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from freehold.core.errors import NotTranslatable, UpstreamFailed, UpstreamRefused
+from freehold.gateway import few_shot
 from freehold.gateway.messages import Image, Request, ToolCall, ToolResult
 from freehold.gateway.ports import Peek, Restore
 from freehold.gateway.providers.failures import failure_of
@@ -37,13 +38,18 @@ class LlamaCppDriver:
         return frozenset()
 
     def must_adapt(self, target: Target, peek: Peek) -> bool:
-        """Where tools are offered to a model that knows none."""
-        return peek.tools and NO_TOOLS in target.quirks
+        """Where tools are offered to a model that knows none, or examples go before what is asked."""
+        return bool(target.examples) or (peek.tools and NO_TOOLS in target.quirks)
 
     def adapt(self, target: Target, request: Request) -> tuple[Request, Restore | None]:
-        """Tools as instruction and schema. Raises NotTranslatable for images, hosted tools, and logprobs of calls."""
+        """Examples first, tools as instruction and schema.
+
+        Raises NotTranslatable for images, hosted tools, and logprobs of calls.
+        """
         if _has_images(request):
             raise NotTranslatable(f"{target.name} reads text only", param="messages")
+        if target.examples:
+            request = few_shot.with_examples(request, few_shot.parse(target.examples.encode()).shots)
         if NO_TOOLS not in target.quirks:
             return request, None
         choice = request.tool_choice

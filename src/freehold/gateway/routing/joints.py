@@ -13,6 +13,8 @@ import msgspec
 
 from freehold.core.errors import BadConfig
 from freehold.core.label import Label
+from freehold.gateway.prompt import prompt_of
+from freehold.gateway.routing.difficulty import Scorer
 from freehold.gateway.routing.types import Composite, Overlay, Watch
 from freehold.policy.permits import Mint
 from freehold.policy.types import Decision
@@ -107,38 +109,40 @@ class Move(msgspec.Struct, frozen=True):
 
 
 def compile_joints(composites: tuple[Composite, ...], stops: Mapping[str, Stop]) -> tuple[dict[str, Joint], list[str]]:
-    """Joints by name, and what is wrong with some: without a member one always escalates, without that it is left out.
+    """Joints by name, and what is wrong with some: without a member one always escalates, else it is left out.
 
-    Raises BadConfig for what no change of targets would mend.
+    Moves make composites while targets come and go: one that does not hold must not keep all routes from changing.
     """
     found: dict[str, Joint] = {}
     faults: list[str] = []
     for one in composites:
-        if one.name in stops or one.name in found:
-            raise BadConfig(f"composite {one.name!r} has the name of another target")
-        if len(one.members) != dict(KINDS).get(one.kind):
-            raise BadConfig(f"composite {one.name!r} of the kind {one.kind!r} cannot have {len(one.members)} members")
         gone = [name for name in (*one.members, one.escalate) if name not in stops]
         if gone:
             faults.append(f"composite {one.name!r} needs a target that does not exist: {', '.join(gone)}")
-        if one.escalate not in stops:
+        if one.escalate in gone:
             continue
         members = () if gone else tuple(stops[name] for name in one.members)
-        found[one.name] = Joint(one, members, stops[one.escalate], _agree(one), _score(one))
+        try:
+            _check(one, {**stops, **found})
+            found[one.name] = Joint(one, members, stops[one.escalate], _agree(one), _score(one))
+        except BadConfig as error:
+            faults.append(error.message)
     return found, faults
 
 
 def compile_moves(
     overlays: tuple[Overlay, ...], watches: tuple[Watch, ...], ways: Mapping[str, Stop | Joint]
 ) -> tuple[dict[str, Move], list[str]]:
-    """Moves by workflow, and overlays left out because their target is gone: such calls go the route's own way."""
+    """Moves by workflow, and overlays left out, whose workflows' calls go their route's own way: with a target that
+    is gone, or a second one for a workflow.
+    """
     found: dict[str, Move] = {}
     faults: list[str] = []
     for overlay in overlays:
-        if overlay.workflow in found:
-            raise BadConfig(f"two overlays for the workflow {overlay.workflow!r}")
         way = ways.get(overlay.target)
-        if way is None:
+        if overlay.workflow in found:
+            faults.append(f"a second overlay for the workflow {overlay.workflow!r}, to {overlay.target!r}")
+        elif way is None:
             faults.append(f"overlay of {overlay.workflow!r} leads to {overlay.target!r}, which does not exist")
         else:
             found[overlay.workflow] = Move(overlay, way)
@@ -146,6 +150,14 @@ def compile_moves(
         before = found.get(watch.workflow, Move())
         found[watch.workflow] = msgspec.structs.replace(before, watch=watch)
     return found, faults
+
+
+def _check(one: Composite, taken: Mapping[str, Stop | Joint]) -> None:
+    """Raises BadConfig for a name that is taken, or a wrong number of members."""
+    if one.name in taken:
+        raise BadConfig(f"composite {one.name!r} has the name of another target")
+    if len(one.members) != dict(KINDS).get(one.kind):
+        raise BadConfig(f"composite {one.name!r} of the kind {one.kind!r} cannot have {len(one.members)} members")
 
 
 def _agree(composite: Composite) -> Agree:
@@ -161,9 +173,11 @@ def _agree(composite: Composite) -> Agree:
 
 
 def _score(composite: Composite) -> Score:
-    """The composite's scorer of prompts: difficulty in [0, 1]."""
+    """The composite's scorer of requests: difficulty, in [0, 1], of what their user said last."""
     if composite.kind != "difficulty":
         return lambda body: 0.0
-    from freehold.gateway.routing.difficulty import scorer
-
-    return scorer(composite.weights)
+    try:
+        scorer = Scorer.loads(composite.weights)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise BadConfig(f"composite {composite.name!r} has weights that are none: {error}") from None
+    return lambda body: scorer.difficulty(prompt_of(body).last)

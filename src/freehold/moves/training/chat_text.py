@@ -22,10 +22,13 @@ from freehold.policy.targets import Target
 END = "<|im_end|>"
 """Ends a turn in ChatML; what the engine stops at."""
 
+_ROLES = {"developer": "system"}
+"""What the engine makes of roles its templates do not know."""
+
 Message = dict[str, str]
 Encode = Callable[[str], list[int]]
 
-_TARGET = Target(
+TARGET = Target(
     name="owned",
     provider="owned",
     driver="llama_cpp",
@@ -65,11 +68,12 @@ def messages_of(request: bytes) -> tuple[list[Message], bool]:
     Raises BadRequest where a request is none, NotTranslatable where the engine could not be asked it.
     """
     neutral = request_of(request)
-    adapted, restore = LlamaCppDriver().adapt(_TARGET, neutral)
+    adapted, restore = LlamaCppDriver().adapt(TARGET, neutral)
     if adapted is not neutral:
         request, _ = body_of(adapted, "owned")
     body = msgspec.json.decode(request, type=_Body)
-    return [{"role": one.role, "content": _text(one)} for one in body.messages], restore is not None
+    messages = [{"role": _ROLES.get(one.role, one.role), "content": _text(one)} for one in body.messages]
+    return messages, restore is not None
 
 
 def answer_of(answer: Answer, *, as_tools: bool) -> str:

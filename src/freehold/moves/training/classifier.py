@@ -20,7 +20,7 @@ from freehold.moves.training.errors import BadOption, TooFewLessons
 from freehold.moves.training.job import Lesson, Progress, Trained, Workshop
 from freehold.moves.training.rows import Rows
 from freehold.moves.training.softmax import DUAL_MOST, Problem, calibration_error, fit, temperature
-from freehold.serving.linear import FORMAT, Description, Head, Indices, View, Vocabulary, save, softmax, text_of
+from freehold.serving.linear import Description, Head, Indices, View, Vocabulary, save, softmax, text_of
 from freehold.serving.ngrams import Floats, Hashes, Reading, ngrams
 
 FILE = "classifier.safetensors"
@@ -113,7 +113,7 @@ def run(shop: Workshop) -> Trained:
         tensors[f"weights.{index}"] = one.weights.astype(np.float16)
         tensors[f"bias.{index}"] = one.bias
     shop.write(FILE, lambda path: save(path, description, tensors))
-    return shop.finish(FORMAT, [FILE], _metrics(data, fitted, missing))
+    return shop.finish("safetensors", [FILE], _metrics(data, fitted, missing))
 
 
 def _read(lessons: Sequence[Lesson], options: Options) -> _Data:

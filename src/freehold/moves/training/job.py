@@ -75,6 +75,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """What came out; the first file is what an engine opens."""
 
     format: str
+    """Of the first file: `safetensors`, `gguf` or `json`."""
     files: tuple[File, ...]
     metrics: dict[str, Any]
     seconds: float

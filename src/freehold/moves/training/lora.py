@@ -25,9 +25,8 @@ from freehold.moves.training.lora_options import Options, options_of
 from freehold.registry.artefacts import digest_of
 from freehold.serving.adapter_gguf import CONFIG, WEIGHTS, convert
 
-FORMAT = "lora-1"
 ADAPTER = "adapter.gguf"
-_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 def run(shop: Workshop) -> Trained:
@@ -54,7 +53,7 @@ def run(shop: Workshop) -> Trained:
         r=options.rank,
         lora_alpha=options.alpha,
         lora_dropout=0.0,
-        target_modules=_LINEAR,
+        target_modules=list(_LINEAR),
         task_type="CAUSAL_LM",
     )
     tuned = peft.get_peft_model(model, config)
@@ -66,7 +65,7 @@ def run(shop: Workshop) -> Trained:
     facts = _train(shop, trainer, latest, options)
     _export(shop, tuned, base)
     metrics = {**facts, "examples": len(examples) - held, "skipped": skipped, "device": device}
-    return shop.finish(FORMAT, [ADAPTER, CONFIG, WEIGHTS], metrics)
+    return shop.finish("gguf", [ADAPTER, CONFIG, WEIGHTS], metrics)
 
 
 def _base(base: Base | None) -> Base:

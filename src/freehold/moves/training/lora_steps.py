@@ -48,8 +48,8 @@ class Trainer:
         self._options = options
         shared = common_prefix(examples)
         self.shared = shared if shared >= _WORTH else 0
-        self._prefix = torch.tensor([examples[0].ids[: self.shared]], device=self._device)
-        self._examples = [Example(one.ids[self.shared :], one.start - self.shared) for one in examples]
+        self._prefix = examples[0].ids[: self.shared]
+        self._examples = list(examples)
         self._lengths = [len(one.ids) for one in self._examples]
         self._an_epoch = -(-len(examples) // options.batch)
         self.total = options.steps or max(1, round(options.epochs * self._an_epoch))
@@ -69,24 +69,28 @@ class Trainer:
         self._tuned.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._options.rate * self._share()
-        loss = self._loss(chosen, self._prefix if self.shared else None)
-        loss.backward()
+        parts = self._parts(chosen)
+        weights = [sum(len(one.ids) - one.start for one in some) for some in parts]
+        loss = 0.0
+        for some, weight in zip(parts, weights, strict=True):
+            part = self._loss(some) * (weight / sum(weights))
+            part.backward()
+            loss += float(part.detach())
         torch.nn.utils.clip_grad_norm_(self._params, _CLIP)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        self.tokens += sum(len(one.ids) for one in chosen) + self.shared
-        return float(loss.detach())
+        self.tokens += sum(len(one.ids) - self.shared for one in chosen) + self.shared
+        return loss
 
     def judge(self, examples: Sequence[Example]) -> float:
         """Mean loss a token of the answers of `examples`, 0 without any."""
         self._tuned.eval()
         total = tokens = 0.0
         with torch.no_grad():
-            for start in range(0, len(examples), self._options.batch):
-                some = examples[start : start + self._options.batch]
+            for some in self._parts(sorted(examples, key=lambda one: len(one.ids))):
                 weight = sum(len(one.ids) - one.start for one in some)
-                total += float(self._loss(some, None)) * weight
+                total += float(self._loss(some)) * weight
                 tokens += weight
         return total / tokens if tokens else 0.0
 
@@ -114,19 +118,38 @@ class Trainer:
                 "exp_avg_sq": kept[f"v.{name}"].to(self._device),
             }
 
+    def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """The examples in runs of so many padded tokens at most: activations, not weights, fill the memory."""
+        parts: list[list[Example]] = []
+        longest = 0
+        for one in examples:
+            longest = max(longest, len(one.ids) - self.shared)
+            if not parts or (len(parts[-1]) + 1) * longest > self._options.tokens_at_once:
+                parts.append([])
+                longest = len(one.ids) - self.shared
+            parts[-1].append(one)
+        return parts
+
     def _share(self) -> float:
         warm = max(1.0, _WARM * self.total)
         return min(1.0, (self.step + 1) / warm) * max(0.02, 1 - self.step / self.total)
 
-    def _loss(self, examples: Sequence[Example], prefix: Any) -> Any:
-        """Mean cross-entropy over answer tokens: only the rows that predict one reach the output layer."""
-        ids, mask, wanted = self._padded(examples)
-        if prefix is None:
+    def _loss(self, examples: Sequence[Example]) -> Any:
+        """Mean cross-entropy over answer tokens: only the rows that predict one reach the output layer.
+
+        What all prompts begin with is run once, and its keys and values are shared.
+        """
+        shared = self.shared
+        if not all(one.start > shared and one.ids[:shared] == self._prefix for one in examples):
+            shared = 0
+        ids, mask, wanted = self._padded([Example(one.ids[shared:], one.start - shared) for one in examples])
+        if not shared:
             hidden = self._inner.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         else:
-            past = self._inner.model(input_ids=prefix, use_cache=True).past_key_values
+            first = torch.tensor([self._prefix], device=self._device)
+            past = self._inner.model(input_ids=first, use_cache=True).past_key_values
             past.batch_repeat_interleave(len(examples))
-            before = torch.ones(len(examples), self.shared, dtype=torch.long, device=self._device)
+            before = torch.ones(len(examples), shared, dtype=torch.long, device=self._device)
             hidden = self._inner.model(
                 input_ids=ids, attention_mask=torch.cat([before, mask], 1), past_key_values=past, use_cache=True
             ).last_hidden_state

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+import msgspec
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
+from freehold.core.ids import as_text
+from freehold.identity.service import KEY_ID
+from freehold.jobs import store as jobs
+from freehold.ledger import store as ledger
+from freehold.ledger.records import CallRecord, Filter
 from freehold.moves import desk, store
-from freehold.moves.measure import measure
+from freehold.moves.dossier import Evidence, make, opened
+from freehold.moves.measure import trajectory as grown
 from freehold.moves.outline import Outline, outline
-from freehold.moves.outset import outset
-from freehold.moves.types import Event, Move, Pair
+from freehold.moves.outset import SAMPLE, Given, outset
+from freehold.moves.page import page
+from freehold.moves.savings import savings
+from freehold.moves.types import Event, Move, Plan, Rule
+from freehold.registry.artefacts import Store
 from freehold.server.actors import Actor, Allowed, Served
+from freehold.server.instance import Instance
+from freehold.server.structs import answer, described
+from freehold.workflows import store as records
+from freehold.workflows.known import store as workflows
+from freehold.workflows.shelf import Shelf
+from freehold.workflows.store import Which
 
 router = APIRouter(prefix="/api/moves", tags=["moves"])
 
 READ = [Depends(Allowed("moves:read"))]
 Mover = Annotated[Actor, Depends(Allowed("moves:write"))]
-FORMS = (Outline, Event, Pair)
+FORMS = (Outline, Event)
 TRAJECTORY_POINTS = 400
 
 
@@ -48,62 +65,127 @@ class Reason(BaseModel):
     without_proof: bool = Field(default=False, description="Promote only: take the step whatever the evidence says.")
 
 
-@router.get("", dependencies=READ, response_model=None)
-def index(instance: Served) -> list[Outline]:
+@router.get("", dependencies=READ, responses=described(list[Outline]))
+def index(instance: Served) -> Response:
     """Every move, newest first."""
     with instance.reading() as connection:
-        return [outline(one, store.pairs_of(connection, one.id)) for one in store.everything(connection)]
+        return answer([outline(one, store.pairs_of(connection, one.id)) for one in store.everything(connection)])
 
 
-@router.post("", status_code=201, response_model=None)
-def start(new: NewMove, instance: Served, actor: Mover) -> Outline:
+@router.post("", status_code=201, responses=described(Outline))
+def start(new: NewMove, instance: Served, actor: Mover) -> Response:
     """Start a move: its rule is written down now, before any outcome is read."""
     content: dict[str, object] = {"workflow": new.workflow}
     with instance.changing(actor.name, "move.start", content) as connection:
-        plan, rule = outset(connection, instance, new.model_dump())
+        plan, rule = _outset(connection, instance, new)
         move = desk.start(connection, instance.new_id(), rule, plan, desk.Act(actor.name, instance.clock()))
+        _prepare(connection, instance, move)
         content |= {"move": move.id, "rule": rule.digest()}
-    return outline(move, [])
+    return answer(outline(move, []))
 
 
-@router.get("/{name}", dependencies=READ, response_model=None)
-def show(name: str, instance: Served) -> Outline:
+@router.get("/{name}", dependencies=READ, responses=described(Outline))
+def show(name: str, instance: Served) -> Response:
     """The newest move of a workflow, or the move of that id."""
     with instance.reading() as connection:
-        move = desk.current(connection, name)
-        return outline(move, store.pairs_of(connection, move.id))
+        move = _current(connection, name)
+        return answer(outline(move, store.pairs_of(connection, move.id)))
 
 
-@router.get("/{name}/events", dependencies=READ, response_model=None)
-def events(name: str, instance: Served) -> list[Event]:
+@router.get("/{name}/events", dependencies=READ, responses=described(list[Event]))
+def events(name: str, instance: Served) -> Response:
     """Everything that happened to it, in order."""
     with instance.reading() as connection:
-        return store.events(connection, desk.current(connection, name).id)
+        return answer(store.events(connection, _current(connection, name).id))
 
 
-@router.get("/{name}/trajectory", dependencies=READ, response_model=None)
-def trajectory(name: str, instance: Served) -> list[dict[str, float]]:
+@router.get("/{name}/trajectory", dependencies=READ, responses=described(list[dict[str, float]]))
+def trajectory(name: str, instance: Served) -> Response:
     """How the evidence grew, in at most 400 points."""
     with instance.reading() as connection:
-        move = desk.current(connection, name)
+        move = _current(connection, name)
         pairs = store.pairs_of(connection, move.id)
-    every = max(len(pairs) // TRAJECTORY_POINTS, 1)
-    at = [*range(every, len(pairs), every), len(pairs)] if pairs else []
-    found = [(count, measure(move, pairs[:count])) for count in at]
-    return [
-        {"pairs": n, "evidence": one.evidence, "alarm": one.alarm, "difference": one.difference} for n, one in found
-    ]
+    points = grown(move.rule, pairs, TRAJECTORY_POINTS)
+    names = ("pairs", "evidence", "alarm", "difference")
+    return answer([{name: float(getattr(one, name)) for name in names} for one in points])
 
 
-@router.post("/{name}/{verb}", response_model=None)
+@router.get("/{name}/wanted", dependencies=READ, responses=described(list[str]))
+def wanted(name: str, instance: Served) -> Response:
+    """Records that a person must annotate before comparing goes on: the two sides differ on them."""
+    with instance.reading() as connection:
+        found = store.wanted(connection, _current(connection, name).id)
+    return answer([as_text("rec", one) for one in found])
+
+
+@router.get("/{name}/dossier", dependencies=READ, response_model=None)
+def dossier(name: str, instance: Served) -> Response:
+    """The signed file that says why it was allowed."""
+    return Response(_dossier(name, instance), media_type="application/json")
+
+
+@router.get("/{name}/dossier.html", dependencies=READ, response_model=None)
+def dossier_page(name: str, instance: Served) -> Response:
+    """The same as a page for people."""
+    content, key, _ = opened(_dossier(name, instance))
+    return Response(page(content, key), media_type="text/html; charset=utf-8")
+
+
+@router.post("/{name}/{verb}", responses=described(Outline))
 def act(
     name: str, verb: Literal["approve", "promote", "hold", "rollback"], reason: Reason, instance: Served, actor: Mover
-) -> Outline:
+) -> Response:
     """Approve the step that waits, let a held move go on, hold it, or give the traffic back."""
     with instance.changing(actor.name, f"move.{verb}", {"move": name, "why": reason.why}) as connection:
-        move = desk.current(connection, name)
+        move = _current(connection, name)
         done = _done(connection, move, verb, reason, desk.Act(actor.name, instance.clock(), reason.why))
-        return outline(done, store.pairs_of(connection, done.id))
+        if not done.ended and done.stage in ("observed", "evaluated", "tuned") and verb != "hold":
+            _prepare(connection, instance, done)
+        return answer(outline(done, store.pairs_of(connection, done.id)))
+
+
+def _dossier(name: str, instance: Instance) -> bytes:
+    now = instance.clock()
+    with instance.reading() as connection:
+        move = _current(connection, name)
+        pairs = store.pairs_of(connection, move.id)
+        saved = savings(move, _served(connection, move), pairs, now)
+        found = workflows.resolve(connection, move.plan.workflow)
+        events = store.events(connection, move.id)
+    artefact: dict[str, Any] = {}
+    if move.artefact:
+        artefact = msgspec.to_builtins(Store(instance.home / "store", instance.identity).show(move.artefact))
+    evidence = Evidence(
+        move=move, workflow_name=found.name, events=events, pairs=pairs, artefact=artefact, savings=saved
+    )
+    return make(evidence, instance.identity, now)
+
+
+def _served(connection: Connection, move: Move) -> Iterator[CallRecord]:
+    """Calls of the workflow since its cut-over, Freehold's own left out."""
+    wanted = Filter(workflow=move.plan.workflow, since=move.cut_over)
+    found = ledger.export_calls(connection, wanted) if move.cut_over is not None else ()
+    return (one.call for one in found if one.call.key_id != KEY_ID)
+
+
+def _outset(connection: Connection, instance: Instance, new: NewMove) -> tuple[Plan, Rule]:
+    """Plan and rule, from what the workflow's latest calls show."""
+    found = workflows.resolve(connection, new.workflow)
+    ids = records.latest(connection, Which(workflow=found.id, answered=True), SAMPLE)
+    sample = [one for one in Shelf(instance.engine, instance.bodies).records(Which(ids=ids)) if not one.owned]
+    given = Given(**{**new.model_dump(), "workflow": found.id})
+    routes = instance.publisher.routes(instance.settings)
+    return outset(given, sample, routes, instance.settings.moves, instance.clock())
+
+
+def _prepare(connection: Connection, instance: Instance, move: Move) -> None:
+    """Have the trainer take it from here."""
+    jobs.add(connection, instance.new_id(), "moves.prepare", {"move": move.id}, instance.clock())
+
+
+def _current(connection: Connection, name: str) -> Move:
+    """By the move's own id, or by the workflow's id or name."""
+    return desk.current(connection, name if name.startswith("mv_") else workflows.resolve(connection, name).id)
 
 
 def _done(connection: Connection, move: Move, verb: str, reason: Reason, act: desk.Act) -> Move:

@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--store", type=Path, required=True, help="folder of the model store")
     made.add_argument("--public", required=True, help="public key the manifests are signed with, in hex")
     made.add_argument("--model", required=True, help="name of the model in the store")
-    made.add_argument("--kind", choices=("adapter", "chat", "embedding"), required=True)
+    made.add_argument("--kind", choices=("adapter", "chat", "embedding", "prompt"), required=True)
     made.add_argument("--port", type=int, required=True)
     made.add_argument("--secret-file", type=Path, required=True, help="file with the key callers must show")
     made.add_argument("--threads", type=int, required=True)
@@ -77,9 +77,15 @@ def params(options: argparse.Namespace, weights: Path, adapter: Path | None, sec
     return made
 
 
-def opened(store: Store, model: str, *, adapted: bool) -> tuple[Path, Path | None]:
-    """The file of the weights and, where `model` is an adapter, its own. Raises as the store does."""
-    return store.open_with_base(model) if adapted else (store.open_verified(model), None)
+def opened(store: Store, model: str, kind: str) -> tuple[Path, Path | None]:
+    """The file of the weights and, where `model` is an adapter, its own. Raises as the store does.
+
+    Of a prompt only the base is the engine's: its examples are in the requests the gateway sends.
+    """
+    if kind not in ("adapter", "prompt"):
+        return store.open_verified(model), None
+    weights, own = store.open_with_base(model)
+    return weights, own if kind == "adapter" else None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,11 +96,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         store = Store(options.store, Verifier(bytes.fromhex(options.public)))
-        weights, adapter = opened(store, options.model, adapted=options.kind == "adapter")
+        weights, adapter = opened(store, options.model, options.kind)
         secret = options.secret_file.read_text().strip()
     except FreeholdError as error:
         fix = f"remove the folder {options.store} and start anew: it is filled again from the weights"
-        sys.stderr.write(f"{error} (fix: {error.hint if options.kind == 'adapter' else fix})\n")
+        sys.stderr.write(f"{error} (fix: {error.hint if options.kind in ('adapter', 'prompt') else fix})\n")
         return 1
     except OSError as error:
         sys.stderr.write(f"{error}\n")

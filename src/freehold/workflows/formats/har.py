@@ -70,7 +70,8 @@ def _content(content: Json) -> str:
 def _caller(asked: Json) -> str:
     for one in sequence(asked, "headers"):
         if isinstance(one, dict) and text(one, "name").lower() in _KEYS:
-            return text(one, "value")
+            value = text(one, "value")
+            return "" if "redacted" in value.lower() or "***" in value else value
     return ""
 
 

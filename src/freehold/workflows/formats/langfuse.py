@@ -29,8 +29,10 @@ def _knows(one: Json) -> bool:
         return True
     traced = "traceId" in one or "trace_id" in one
     timed = "startTime" in one or "start_time" in one
-    kind = isinstance(one.get("type"), str) and "run_type" not in one and "attributes" not in one
-    return traced and timed and (kind or "modelParameters" in one or "model_parameters" in one)
+    kind = isinstance(one.get("type"), str) and not {"run_type", "attributes"} & one.keys()
+    return (
+        traced and timed and "call_type" not in one and (kind or "modelParameters" in one or "model_parameters" in one)
+    )
 
 
 def _read(one: Json, context: Json) -> Iterator[Draft]:

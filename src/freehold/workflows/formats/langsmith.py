@@ -88,10 +88,16 @@ def _answer(outputs: Json, named: str) -> Json | None:
     if not isinstance(one.get("message"), dict):
         return answer_of({"role": "assistant", "content": text(one, "text")}, named)
     message = one["message"]
-    inside = message.get("kwargs", message)
+    inside = _inside(message)
     told = {**mapping(one, "generation_info"), **mapping(inside, "response_metadata")}
     model = labelled(told, "model_name", "model") or named
     return response_of({"choices": [{"message": message_of(message), "finish_reason": _finish(told)}]}, model)
+
+
+def _inside(message: Any) -> Json:
+    """The fields of a message of LangChain's, however it was written down."""
+    found = message.get("kwargs", message.get("data", message)) if isinstance(message, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _finish(told: Json) -> str:
@@ -100,9 +106,9 @@ def _finish(told: Json) -> str:
 
 def _counted(outputs: Json) -> Any:
     message = _generation(outputs).get("message")
-    inside = message.get("kwargs", message) if isinstance(message, dict) else {}
-    told = mapping(inside, "response_metadata") if isinstance(inside, dict) else {}
-    own = usage_of(inside.get("usage_metadata")) if isinstance(inside, dict) else None
+    inside = _inside(message)
+    told = mapping(inside, "response_metadata")
+    own = usage_of(inside.get("usage_metadata"))
     return (
         own
         or usage_of(mapping(told, "token_usage", "usage"))

@@ -11,6 +11,7 @@ from typing import Any
 from freehold.workflows.errors import NotACall, Unreadable
 from freehold.workflows.formats.chat import answer_of, counts, request_of, response_of, usage_of
 from freehold.workflows.formats.fields import between, labelled, mapping, parsed, text, when
+from freehold.workflows.formats.messages import joined
 from freehold.workflows.formats.nesting import flat, nested, numbered
 from freehold.workflows.formats.types import Draft, Format, Json
 from freehold.workflows.formats.vendors import vendor_of
@@ -117,7 +118,7 @@ def _messages(attributes: Json, prefix: str) -> list[Json]:
         message = nested(one)
         contents = message.pop("contents", None)
         if isinstance(contents, list) and not message.get("content"):
-            message["content"] = [_part(each) for each in contents]
+            message["content"] = joined([_part(each) for each in contents])
         calls = message.get("tool_calls")
         if isinstance(calls, list):
             message["tool_calls"] = [each.get("tool_call", each) for each in calls if isinstance(each, dict)]

@@ -1,0 +1,242 @@
+"""The second act: from a log of rented calls to an owned model that serves, with proof, and back.
+
+Nothing is told to the product but the log: workflows are found without labels, and each rule is fixed before outcomes.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.breaking import release_a_bad_one
+from demo.drive import Driver
+from demo.instance import Instance
+from demo.logs import Log
+from freehold.cli.client import Client, segment
+from freehold.moves.types import ENDED
+
+RATE = 80.0
+"""Live calls a second."""
+PATIENCE_SECONDS = 400.0
+POLL_SECONDS = 0.5
+MOST_MOVES = 3
+TOLD = frozenset({"rights", "scorecard", "tuned", "stage", "held", "waiting"})
+
+
+class Moved(NamedTuple):
+    """How it went, for the summary."""
+
+    moves: list[dict[str, Any]]
+    rolled_back: bool
+    notes: list[str]
+
+
+class Act:
+    """One run of the second act."""
+
+    def __init__(self, console: Console, running: Instance, log: Log, folder: Path) -> None:
+        self.console = console
+        self.running = running
+        self.log = log
+        self.folder = folder
+        self.client = Client.of(running.home)
+        self.names: dict[str, str] = {}
+        self.seen: dict[str, int] = {}
+        self.annotated = 0
+        self.notes: list[str] = []
+
+    def play(self, *, lora: bool) -> Moved:
+        """Import, discover, move, break, take back."""
+        self._import()
+        chosen = self._discover(lora=lora)
+        for one in chosen:
+            self._start(one)
+        rolled_back = False
+        with Driver(self.running.base, self.running.key, self.log.later, RATE) as driver:
+            first = self._until(driver, lambda: self._reached("owned"), "a workflow is owned")
+            if first is not None:
+                self._tell_owned(first)
+                rolled_back = self._break(driver, first)
+            self._until(driver, self._settled, "every move has come to a stand", seconds=PATIENCE_SECONDS / 2)
+        return Moved(self._moves(), rolled_back, self.notes)
+
+    # What was there
+
+    def _import(self) -> None:
+        began = time.monotonic()
+        options = ["--vendor", "synthetic"] if self.log.synthetic else []
+        told = self.running.freehold("import", str(self.log.history), "--label", "internal", *options)
+        self.console.rule("[bold]From rented to owned")
+        self.console.print(
+            f"Imported {told['new']} calls in {time.monotonic() - began:.1f} s, {told['rejected']} rejected. "
+            f"[dim]{self.log.told}; the newer {len(self.log.later)} calls are kept back and sent live.[/]"
+        )
+
+    def _discover(self, *, lora: bool) -> list[dict[str, Any]]:
+        """Find the workflows and choose which to move: mature ones, the dearest first."""
+        began = time.monotonic()
+        found = self.running.freehold("workflows", "discover")
+        found = found["workflows"] if isinstance(found, dict) else found
+        table = Table(
+            title=f"Workflows, found without labels in {time.monotonic() - began:.1f} s", title_justify="left"
+        )
+        for name in ("workflow", "calls", "a month, rented", "answers", "verdict"):
+            table.add_column(name)
+        for one in found:
+            self.names[one["id"]] = one["name"]
+            month = "-" if one.get("month") is None else f"${float(one['month']):.2f}"
+            table.add_row(one["name"], str(one["calls"]), month, one["shape"], one["verdict"])
+        self.console.print(table)
+        mature = [one for one in found if one["verdict"] == "mature"]
+        return mature[:MOST_MOVES]
+
+    def _start(self, workflow: dict[str, Any]) -> None:
+        options = ["--reference", "annotations"] if self.log.synthetic else []
+        begun = self.running.freehold("moves", "start", workflow["id"], *options)
+        self.seen[workflow["id"]] = 0
+        rule = begun["rule"]
+        self.console.print(
+            f"[bold]{workflow['name']}[/]: {begun['incumbent']} -> {begun['recipe']}; the rule is fixed "
+            f"[dim](sha256 {begun['rule_sha256'][:12]}: margin {rule['margin'] * 100:g} points, alpha "
+            f"{rule['alpha']:g}, graded by {rule['grader']['kind']} against {rule['reference']})[/]"
+        )
+
+    # On the way
+
+    def _until(self, driver: Driver, done: Any, what: str, seconds: float = PATIENCE_SECONDS) -> str | None:
+        """Look on until something holds, telling every event; None where it does not in time or nothing is left."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._tell(driver)
+            found: str | None = done()
+            if found is not None:
+                return found
+            time.sleep(POLL_SECONDS)
+        self.notes.append(f"after {seconds:.0f} s it was not so that {what}")
+        return None
+
+    def _tell(self, driver: Driver) -> None:
+        for workflow in self.seen:
+            events = self.client.get(f"/api/moves/{segment(workflow)}/events")
+            for event in events[self.seen[workflow] :]:
+                if event["kind"] in TOLD:
+                    self.console.print(f"  [bold]{self.names[workflow]}[/] {line(event)}", highlight=False)
+            self.seen[workflow] = len(events)
+            self._annotate(workflow, driver)
+
+    def _annotate(self, workflow: str, driver: Driver) -> None:
+        """Stand in for the person who says what is right where the two differ."""
+        if not self.log.synthetic:
+            return
+        wanted = self.client.get(f"/api/moves/{segment(workflow)}/wanted")
+        gold = {one: driver.gold.get(one.removeprefix("rec_")) for one in wanted}
+        known = {one: answer for one, answer in gold.items() if answer is not None}
+        if not known:
+            return
+        path = self.folder / "annotations.jsonl"
+        path.write_text("".join(json.dumps({"record": one, "answer": said}) + "\n" for one, said in known.items()))
+        self.running.freehold("annotations", "import", str(path))
+        self.annotated += len(known)
+
+    def _moves(self) -> list[dict[str, Any]]:
+        return [self.client.get(f"/api/moves/{segment(one)}") for one in self.seen]
+
+    def _reached(self, stage: str) -> str | None:
+        return next((one["workflow"] for one in self._moves() if one["stage"] == stage), None)
+
+    def _settled(self) -> str | None:
+        """Every move is decided, or waits for calls that the log does not have."""
+        moving = [one for one in self._moves() if one["stage"] not in (*ENDED, "owned")]
+        return None if moving else "all"
+
+    # What serves
+
+    def _tell_owned(self, workflow: str) -> None:
+        told = self.client.get(f"/api/moves/{segment(workflow)}")
+        measured = told["measured"]
+        self.console.print(
+            f"\n[green]{self.names[workflow]} is owned[/]: {told['share']:.0%} of its calls go to {told['candidate']}, "
+            f"{measured['pairs']} calls compared, difference {measured['difference'] * 100:+.2f} points "
+            f"(bound {-told['rule']['margin'] * 100:g}); a drop of ten points would be found within "
+            f"{told['detection_calls']} calls in the median."
+        )
+
+    def _break(self, driver: Driver, workflow: str) -> bool:
+        """Release a bad model on purpose; True where it was taken back by itself."""
+        told = self.client.get(f"/api/moves/{segment(workflow)}")
+        if told["recipe"] != "classifier":
+            self.notes.append("the owned workflow is no classifier: nothing was broken on purpose")
+            return False
+        began, sent = time.monotonic(), driver.sent
+        bad = release_a_bad_one(self.running.home, told["candidate"], told["artefact"])
+        self.console.print(f"[red]A bad release on purpose[/]: {told['candidate']} now serves {bad}.")
+        back = self._until(driver, lambda: self._stage(workflow, "rolled_back"), "the bad release was taken back")
+        if back is None:
+            return False
+        self.console.print(
+            f"[green]Taken back by itself[/] {time.monotonic() - began:.1f} s and {driver.sent - sent} live calls after "
+            "the release; the rented model serves it again."
+        )
+        return True
+
+    def _stage(self, workflow: str, stage: str) -> str | None:
+        return workflow if self.client.get(f"/api/moves/{segment(workflow)}")["stage"] == stage else None
+
+
+def line(event: dict[str, Any]) -> str:
+    """One event in a line: what, and the metric against its bound."""
+    told = event["content"]
+    if event["kind"] == "scorecard":
+        span = told["difference"]
+        return (
+            f"evaluated {told['target']}: quality {told['quality']:.1%} of {told['pairs']} calls, difference "
+            f"{span['mean'] * 100:+.1f} points [{span['low'] * 100:+.1f}, {span['high'] * 100:+.1f}]"
+        )
+    if event["kind"] == "tuned":
+        size = f"{told['bytes'] / 1e6:.1f} MB"
+        return f"trained {told['recipe']} in {told['seconds']:.0f} s, {size}: serves as {told['target']}"
+    words = [str(told[name]) for name in ("to", "step", "why", "verdict") if told.get(name)]
+    if told.get("share"):
+        words.append(f"share {told['share']:.0%}")
+    if "metric" in told:
+        words.append(f"{told['metric']} {told['value']:.4g} against {told['bound']:.4g}")
+    return f"{event['kind']}: {', '.join(words)}"
+
+
+def summary(console: Console, moved: Moved, running: Instance, folder: Path, told: str) -> bool:
+    """The one-screen end: every number with where it comes from; True where every dossier verifies."""
+    table = Table(title="How it ended", title_justify="left")
+    for name in ("workflow", "stage", "calls compared", "difference, points", "interval", "dossier"):
+        table.add_column(name)
+    good = True
+    for one in moved.moves:
+        path = folder / f"{one['workflow']}.dossier.json"
+        running.freehold("moves", "dossier", one["workflow"], "--out", str(path), "--html")
+        checks = running.freehold("moves", "verify", str(path))
+        held = all(check["ok"] for check in checks)
+        good = good and held
+        measured = one["measured"]
+        table.add_row(
+            one["workflow"],
+            one["stage"],
+            str(measured["pairs"]),
+            f"{measured['difference'] * 100:+.2f}" if measured["pairs"] else "-",
+            f"{measured['low'] * 100:+.1f} to {measured['high'] * 100:+.1f}" if measured["pairs"] else "-",
+            f"{sum(check['ok'] for check in checks)} of {len(checks)} checks hold",
+        )
+    console.print(table)
+    for note in _notes(moved, told):
+        console.print(f"[dim]{note}[/]")
+    return good
+
+
+def _notes(moved: Moved, told: str) -> Iterable[str]:
+    yield f"Calls: {told}. Rented answers are replayed from the log; no vendor was asked."
+    yield "Differences are measured on the calls compared, by the rule each move began with; intervals hold always."
+    yield from moved.notes

@@ -1,0 +1,104 @@
+"""What a move begins with, found from the workflow's own calls where nobody said it: incumbent, grader, recipe."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from freehold.core.errors import BadRequest, Conflict
+from freehold.gateway.routing.types import Routes
+from freehold.grading.choose import spec_for
+from freehold.grading.types import Spec
+from freehold.moves.desk import rule_of
+from freehold.moves.settings import MoveSettings
+from freehold.moves.training.answers import learn
+from freehold.moves.training.errors import NothingToLearn
+from freehold.moves.types import Plan, Recipe, Rule
+from freehold.workflows.exchange import exchange
+from freehold.workflows.records import Record
+
+SAMPLE = 600
+"""Recorded calls that are looked at."""
+LEAST = 50
+"""Answered calls a workflow needs before anything can be said of it."""
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. Empty means: find it."""
+
+    workflow: str
+    """Id."""
+    recipe: str = "auto"
+    candidate: str = ""
+    incumbent: str = ""
+    escalate: float | None = None
+    options: dict[str, Any] = {}
+    rule: dict[str, Any] = {}
+
+
+def outset(
+    given: Given, sample: Sequence[Record], routes: Routes, settings: MoveSettings, now: float
+) -> tuple[Plan, Rule]:
+    """Plan and rule of a new move; `sample` are its latest answered calls, newest last.
+
+    Raises Conflict where there is too little to go by, BadRequest where what was asked for does not fit together.
+    """
+    if len(sample) < LEAST:
+        hint = "import or record more of its calls first"
+        raise Conflict(f"{given.workflow} has {len(sample)} answered calls of the {LEAST} that a move needs", hint=hint)
+    recipe = _recipe(given, sample)
+    known = {one.name for one in routes.targets} | {one.name for one in routes.composites}
+    if recipe == "none" and given.candidate not in known:
+        raise BadRequest(f"there is no target or composite {given.candidate!r} to move to", param="candidate")
+    incumbent = given.incumbent or _incumbent(sample, routes)
+    if incumbent not in known:
+        raise BadRequest(f"there is no target {incumbent!r}", param="incumbent", hint="see: freehold routes list")
+    changes = dict(given.rule)
+    named = changes.pop("grader", None)
+    grader = msgspec.convert(named, Spec) if named else spec_for([exchange(one) for one in sample])
+    plan = Plan(
+        workflow=given.workflow,
+        incumbent=incumbent,
+        recipe=recipe,
+        candidate=given.candidate,
+        escalate=given.escalate,
+        options=given.options,
+    )
+    return plan, rule_of(settings, grader, now, changes)
+
+
+def _recipe(given: Given, sample: Sequence[Record]) -> Recipe:
+    if given.recipe != "auto":
+        named: Recipe = msgspec.convert(given.recipe, Recipe)
+        return named
+    if given.candidate:
+        return "none"
+    try:
+        learn([exchange(one).answer for one in sample])
+    except NothingToLearn:
+        pass
+    else:
+        return "classifier"
+    if importlib.util.find_spec("torch") is None:
+        hint = "install what training needs: pip install 'freehold[train]', or name a --candidate"
+        raise Conflict(f"the answers of {given.workflow} are no small set, so they need a model that writes", hint=hint)
+    return "lora"
+
+
+def _incumbent(sample: Sequence[Record], routes: Routes) -> str:
+    """Who serves it now: the rented target of its live calls, else one of the model that answered the recorded ones."""
+    owned = {one.name for one in routes.targets if one.owned}
+    live = Counter(one.target for one in sample if one.target and one.target not in owned)
+    if live:
+        return live.most_common(1)[0][0]
+    models = Counter(one.model for one in sample)
+    for model, _ in models.most_common():
+        found = next((one.name for one in routes.targets if one.model == model and not one.owned), None)
+        if found is not None:
+            return found
+    told = ", ".join(model for model, _ in models.most_common(3))
+    raise BadRequest(f"no target serves {told}", param="incumbent", hint="name the target that serves it: --incumbent")

@@ -1,0 +1,198 @@
+"""The background work of an instance, bound to its parts: the worker's short jobs, and the trainer's long ones.
+
+Two processes, so that a move that serves is watched also while another one trains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freehold.core.errors import NotFound, NotRunning
+from freehold.jobs.types import Beat, Kind, Payload, Schedule
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from freehold.core.crypto import Identity
+    from freehold.evals import runs
+    from freehold.evals.door import Door
+    from freehold.moves.rollout import Rollout
+    from freehold.moves.training.job import Base
+    from freehold.server.publish import Publisher
+    from freehold.workflows.shelf import Shelf
+
+LEASE_SECONDS = 60.0
+RETENTION = Schedule("retention", "capture.expire", every_seconds=3600.0)
+ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
+"""Of what was imported since; live calls are assigned as they come."""
+WATCHES = (
+    Schedule("collect", "workflows.collect", every_seconds=1.0),
+    Schedule("watch", "moves.watch", every_seconds=1.0),
+)
+
+
+class Instance:
+    """What jobs work on. Parts that need a running gateway are made when they are asked for."""
+
+    def __init__(self, config: str | None, home: Path, publisher: Callable[[str, Path, Identity], Publisher]) -> None:
+        from freehold.core.crypto import Identity, Sealer
+        from freehold.core.db import check, connect, url_of
+        from freehold.evals.annotations import Annotations
+        from freehold.evals.contents import Contents
+        from freehold.ledger.capture import Bodies
+        from freehold.workflows.shelf import Shelf
+
+        self.config = config
+        self.home = home
+        self.engine: Engine = connect(url_of(home / "freehold.db"))
+        check(self.engine)
+        self.identity = Identity.load(home / "identity.key")
+        self.bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
+        self.shelf: Shelf = Shelf(self.engine, self.bodies)
+        self.contents = Contents(self.engine, self.bodies)
+        self.annotations = Annotations(self.engine, self.contents)
+        self._publisher = publisher(url_of(home / "freehold.db"), home, self.identity)
+
+    def door(self, purpose: str = "evaluation") -> Door:
+        """The gateway, by the service key. Raises NotRunning."""
+        from freehold.evals.door import Door, Manner
+        from freehold.identity.service import service_key
+        from freehold.settings.location import read_endpoints
+
+        endpoints = read_endpoints(self.home)
+        if endpoints is None:
+            raise NotRunning(f"no instance runs in {self.home}")
+        with contextlib.suppress(NotFound):
+            manner = Manner(purpose=purpose)
+            return Door(endpoints.gateway, service_key(self.home), certificate=endpoints.certificate, manner=manner)
+        raise NotRunning("the gateway's service key is not there yet")
+
+    def publish(self) -> None:
+        """Have the data plane go by what is written down."""
+        from freehold.settings.last_good import in_force
+
+        self._publisher.publish(in_force(self.config, self.home).settings)
+
+    def runs(self) -> runs.Parts:
+        """What evaluations work with."""
+        from freehold.evals import runs
+
+        return runs.Parts(
+            engine=self.engine,
+            shelf=self.shelf,
+            contents=self.contents,
+            door=self.door(),
+            gold=self.annotations.gold,
+            clock=time.time,
+        )
+
+
+def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
+    """The worker's kinds and schedules."""
+    from freehold.core.ids import from_text
+    from freehold.ledger.capture import erase_call, erase_key, expire
+    from freehold.moves.rollout import run
+    from freehold.workflows.collect import collect
+
+    engine, bodies = instance.engine, instance.bodies
+    rollouts: list[Rollout] = []
+
+    def erasure(payload: Payload, _beat: Beat) -> Payload:
+        """`{"call": ID}` or `{"key": ID}`, and `why`."""
+        why, now = str(payload.get("why", "asked for")), time.time()
+        if "key" in payload:
+            return {"erased": erase_key(engine, bodies, payload["key"], why, now)}
+        return {"erased": erase_call(engine, bodies, from_text(payload["call"]), why, now)}
+
+    def retention(_payload: Payload, _beat: Beat) -> Payload:
+        return {"erased": expire(engine, bodies, time.time())}
+
+    def collection(_payload: Payload, _beat: Beat) -> Payload:
+        return {"collected": collect(engine, bodies, time.time())}
+
+    def watch(_payload: Payload, beat: Beat) -> Payload:
+        if not rollouts:
+            rollouts.append(make_rollout(instance))
+        return {"rounds": run(rollouts[0], engine, lambda: beat({}))}
+
+    kinds = (
+        Kind("capture.erase", erasure),
+        Kind("capture.expire", retention),
+        Kind("moves.watch", watch, lease_seconds=LEASE_SECONDS, kept=False),
+        Kind("workflows.collect", collection, lease_seconds=LEASE_SECONDS, kept=False),
+    )
+    return kinds, (RETENTION, *WATCHES)
+
+
+def long(instance: Instance) -> tuple[Kind, ...]:
+    """The trainer's kinds."""
+    from freehold.evals import jobs as evals
+    from freehold.moves.preparing import Parts, Preparation
+    from freehold.settings import compile as compiled
+    from freehold.settings.last_good import in_force
+    from freehold.workflows import discovery
+
+    def preparation(payload: Payload, beat: Beat) -> Payload:
+        """`{"move": ID}`."""
+        parts = Parts(
+            engine=instance.engine,
+            home=instance.home,
+            identity=instance.identity,
+            shelf=instance.shelf,
+            gold=instance.annotations.gold,
+            rights=lambda: compiled.rights(in_force(instance.config, instance.home).settings),
+            runs=instance.runs(),
+            base_of=lambda name: base_of(instance, name),
+            publish=instance.publish,
+            clock=time.time,
+        )
+        return Preparation(parts, payload["move"], beat).run()
+
+    return (
+        *evals.kinds(instance.runs),
+        *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish),
+        Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS),
+    )
+
+
+def make_rollout(instance: Instance) -> Rollout:
+    """The one that takes moves onward in this process."""
+    from freehold.moves.influence import members_of
+    from freehold.moves.rollout import Parts, Rollout
+    from freehold.settings.last_good import in_force
+
+    return Rollout(
+        Parts(
+            engine=instance.engine,
+            shelf=instance.shelf,
+            door=instance.door("shadow"),
+            publish=instance.publish,
+            members=lambda move: members_of(move, in_force(instance.config, instance.home).settings.composites),
+            gold=instance.annotations.gold,
+            clock=time.time,
+        )
+    )
+
+
+def base_of(instance: Instance, name: str) -> Base:
+    """The model a recipe starts from: by its name in the store, or the embedded chat model. Raises NotFound."""
+    from freehold.moves.training.job import Base
+    from freehold.registry.artefacts import Store
+
+    store = Store(instance.home / "store", instance.identity)
+    found = store.show(name) if name else next((one for one in store.list() if one.kind == "chat"), None)
+    if found is None:
+        raise NotFound("there is no chat model to start from", hint="fetch the embedded ones: freehold models fetch")
+    first = found.files[0]
+    return Base(found.name, str(store.blob(first.sha256)), first.sha256)
+
+
+def run(kinds: Sequence[Kind], schedules: Sequence[Schedule], instance: Instance) -> None:
+    """The process: works until SIGTERM or SIGINT."""
+    from freehold.jobs.worker import run as work
+
+    work(instance.engine, kinds, schedules)

@@ -1,0 +1,192 @@
+"""SQL of workflows and their templates. Every function takes an open connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, select, update
+
+from freehold.core.db import upsert
+from freehold.core.errors import NotFound
+from freehold.core.money import from_pico
+from freehold.gateway.assign import Template
+from freehold.ledger.tables import calls
+from freehold.workflows.drift import Week
+from freehold.workflows.known.tables import workflow_templates, workflows
+from freehold.workflows.tables import records
+from freehold.workflows.types import Maturity, Shape, Workflow
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """A stored template, and whether a person said whose it is."""
+
+    digest: bytes
+    template: Template
+    pinned: bool
+
+
+class Sum(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of one workflow on one model, with their tokens."""
+
+    workflow: str
+    vendor: str
+    model: str
+    app: str
+    owned: bool
+    live: bool
+    calls: int
+    errors: int
+    first: float
+    last: float
+    input: int
+    output: int
+    cached: int
+    cache_write: int
+    latency: float | None
+    """Mean, in seconds."""
+
+
+def everything(connection: Connection) -> tuple[Workflow, ...]:
+    """Every workflow, also those merged into others, oldest first."""
+    query = select(workflows).order_by(workflows.c.made_at, workflows.c.id)
+    return tuple(_workflow(one) for one in connection.execute(query).mappings())
+
+
+def resolve(connection: Connection, name: str) -> Workflow:
+    """The workflow of an id or a name; of one that was merged, what it was merged into. Raises NotFound."""
+    known = {one.id: one for one in everything(connection)}
+    found = known.get(name) or next((one for one in known.values() if one.name == name), None)
+    while found is not None and found.into:
+        found = known.get(found.into)
+    if found is None:
+        raise NotFound(f"there is no workflow {name!r}", hint="list them: freehold workflows list")
+    return found
+
+
+def keep(connection: Connection, found: Sequence[Workflow]) -> None:
+    """Write workflows down, over what was known of them."""
+    rows = [_row(one) for one in found]
+    upsert(connection, workflows, rows, tuple(column.name for column in workflows.columns if column.name != "id"))
+
+
+def rename(connection: Connection, id: str, name: str) -> None:  # noqa: A002  the column's word
+    """Give a workflow the name a person chose."""
+    connection.execute(update(workflows).where(workflows.c.id == id).values(name=name, renamed=True))
+
+
+def taken(connection: Connection, name: str) -> str:
+    """Id of the workflow that has a name; empty where it is free."""
+    return connection.scalar(select(workflows.c.id).where(workflows.c.name == name)) or ""
+
+
+def lead_into(connection: Connection, gone: str, into: str) -> None:
+    """Merge: `gone`, what was merged into it, its templates and its records are `into`'s from now on."""
+    mine = (workflows.c.id == gone) | (workflows.c.into == gone)
+    connection.execute(update(workflows).where(mine).values(into=into))
+    held = workflow_templates.c.workflow == gone
+    connection.execute(update(workflow_templates).where(held).values(workflow=into))
+    connection.execute(update(records).where(records.c.assigned == gone).values(assigned=into))
+
+
+def templates(connection: Connection, workflow: str = "") -> tuple[Pinned, ...]:
+    """Stored templates, the most used first; of one workflow or of all."""
+    query = select(workflow_templates).order_by(workflow_templates.c.count.desc(), workflow_templates.c.digest)
+    if workflow:
+        query = query.where(workflow_templates.c.workflow == workflow)
+    return tuple(_template(one) for one in connection.execute(query).mappings())
+
+
+def keep_templates(connection: Connection, found: Mapping[bytes, Template]) -> None:
+    """Put the templates of a run in place of the last run's; what a person pinned stays with its workflow."""
+    kept = {one.digest for one in templates(connection) if one.pinned}
+    connection.execute(delete(workflow_templates).where(~workflow_templates.c.pinned))
+    rows = [
+        {
+            "digest": digest,
+            "workflow": one.workflow,
+            "pinned": False,
+            "system": one.system,
+            "user": one.user,
+            "tools": json.dumps(one.tools),
+            "keys": json.dumps(one.keys),
+            "count": one.count,
+        }
+        for digest, one in found.items()
+        if digest not in kept
+    ]
+    upsert(connection, workflow_templates, rows)
+    for digest in kept & found.keys():
+        which = workflow_templates.c.digest == digest
+        connection.execute(update(workflow_templates).where(which).values(count=found[digest].count))
+
+
+def pin(connection: Connection, digest: bytes, workflow: str) -> None:
+    """A person says whose template it is."""
+    which = workflow_templates.c.digest == digest
+    connection.execute(update(workflow_templates).where(which).values(workflow=workflow, pinned=True))
+
+
+def sums(connection: Connection, workflow: str = "") -> list[Sum]:
+    """Calls and tokens by workflow, model and application."""
+    by = (records.c.assigned, records.c.vendor, records.c.model, records.c.app, records.c.owned)
+    live = (records.c.source == "live").label("live")
+    columns = [func.sum(records.c[name]).label(name) for name in ("input", "output", "cached", "cache_write")]
+    query = select(
+        records.c.assigned.label("workflow"),
+        *by[1:],
+        live,
+        func.count().label("calls"),
+        func.count().filter(records.c.status >= 400).label("errors"),
+        func.min(records.c.at).label("first"),
+        func.max(records.c.at).label("last"),
+        func.avg(records.c.latency).label("latency"),
+        *columns,
+    ).group_by(*by, live)
+    query = query.where(records.c.assigned == workflow) if workflow else query.where(records.c.assigned != "")
+    return [msgspec.convert(dict(one), Sum) for one in connection.execute(query).mappings()]
+
+
+def live_costs(connection: Connection) -> dict[str, Decimal]:
+    """What live calls cost, in US dollars, by workflow."""
+    query = select(records.c.assigned, func.sum(calls.c.cost)).join(calls, calls.c.id == records.c.id)
+    found = connection.execute(query.where(records.c.assigned != "").group_by(records.c.assigned))
+    return {name: from_pico(int(spent or 0)) for name, spent in found}
+
+
+def labels(connection: Connection, workflow: str) -> dict[str, int]:
+    """Calls of a workflow by sensitivity label."""
+    query = select(records.c.label, func.count()).where(records.c.assigned == workflow).group_by(records.c.label)
+    return {label: int(count) for label, count in connection.execute(query)}
+
+
+def _workflow(row: Any) -> Workflow:
+    ids = bytes(row["samples"])
+    return Workflow(
+        **{name: row[name] for name in ("id", "name", "named", "renamed", "into", "made_at", "found_at", "requests")},
+        shape=msgspec.json.decode(row["shape"], type=Shape),
+        maturity=msgspec.json.decode(row["maturity"], type=Maturity | None),
+        weeks=msgspec.json.decode(row["weeks"], type=tuple[Week, ...]),
+        samples=tuple(ids[at : at + 16] for at in range(0, len(ids), 16)),
+    )
+
+
+def _row(one: Workflow) -> dict[str, Any]:
+    plain = {name: getattr(one, name) for name in ("id", "name", "named", "renamed", "into", "made_at", "found_at")}
+    texts = {name: msgspec.json.encode(getattr(one, name)).decode() for name in ("shape", "maturity", "weeks")}
+    return {**plain, **texts, "requests": one.requests, "samples": b"".join(one.samples)}
+
+
+def _template(row: Any) -> Pinned:
+    template = Template(
+        workflow=row["workflow"],
+        system=bytes(row["system"]),
+        user=bytes(row["user"]),
+        tools=tuple(json.loads(row["tools"])),
+        keys=tuple(json.loads(row["keys"])),
+        count=row["count"],
+    )
+    return Pinned(bytes(row["digest"]), template, bool(row["pinned"]))

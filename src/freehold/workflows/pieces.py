@@ -1,0 +1,112 @@
+"""A log file as a sequence of pieces, each with its place: lines of JSON, or elements of JSON documents.
+
+Which of the two a file is, is read from its first million bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import msgspec
+
+from freehold.workflows.documents import Broken, Documents, Element, unwrapped
+from freehold.workflows.errors import NotALog
+from freehold.workflows.formats.openai_stored import MESSAGES_OF
+from freehold.workflows.formats.registry import recognised
+from freehold.workflows.formats.types import Json
+from freehold.workflows.reading import LONGEST, Source, lines
+
+_HEAD = 1 << 20
+_LOOKED_AT = 50
+_SPACE = b" \t\r\n\x1e"
+
+_decode = msgspec.json.Decoder().decode
+_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """What stood at one place: objects with what is said around them, or the reason why there are none."""
+
+    place: int
+    kind: str
+    """`line` or `element`, counted from 1; empty where the file as a whole is meant."""
+    inside: tuple[tuple[Json, Json], ...] = ()
+    reason: str = ""
+
+
+def pieces(source: Source, longest: int = LONGEST) -> Iterator[Piece]:
+    """Everything in a file, in its order. Raises NotALog; what is cut or broken ends with `source.trouble`."""
+    chunks = source.chunks()
+    head = b""
+    while len(head) < _HEAD:
+        chunk = next(chunks, b"")
+        if not chunk:
+            break
+        head += chunk
+    if not head.strip(_SPACE):
+        return
+    whole = itertools.chain([head], chunks)
+    if is_lines(head, source):
+        for number, line in lines(whole, longest):
+            if line is None:
+                yield Piece(number, "line", (), f"the line is longer than {longest >> 20} MiB")
+            elif line := line.strip(_SPACE):
+                yield _piece(number, "line", Element(line))
+        return
+    number = 0
+    try:
+        for element in Documents(whole, longest).elements():
+            number += 1
+            if element.raw is None:
+                yield Piece(number, "element", (), f"the element is longer than {longest >> 20} MiB")
+            else:
+                yield _piece(number, "element", element)
+    except Broken as error:
+        source.trouble = f"{error} after element {number}: what stands before was read"
+        for _ in chunks:
+            pass  # so that the digest is that of the whole file
+
+
+def is_lines(head: bytes, source: Source) -> bool:
+    """True where lines are objects of their own. Raises NotALog where there is no JSON at all."""
+    start = head.lstrip(_SPACE)
+    if start.startswith(b"["):
+        return False
+    first, *others = start.split(b"\n")[:_LOOKED_AT]
+    if any(_is_object(line) for line in (first, *others)):
+        return True
+    if start.startswith(b"{"):
+        return False
+    raise NotALog(f"{source.path}: there is neither a JSON document nor a line of JSON in its first million bytes")
+
+
+def _is_object(line: bytes) -> bool:
+    line = line.strip(b"\r\x1e")
+    if not line.startswith(b"{"):
+        return False
+    try:
+        return isinstance(_decode(line), dict)
+    except _BROKEN:
+        return False
+
+
+def _piece(place: int, kind: str, element: Element) -> Piece:
+    assert element.raw is not None
+    try:
+        value = _decode(element.raw)
+    except msgspec.DecodeError as error:
+        return Piece(place, kind, (), f"not valid JSON: {error}")
+    except UnicodeError:
+        return Piece(place, kind, (), "not UTF-8 (Latin-1?): convert the file first")
+    except RecursionError:
+        return Piece(place, kind, (), "nested too deeply")
+    if not isinstance(value, dict):
+        return Piece(place, kind, (), "not a JSON object")
+    if element.key:
+        value[MESSAGES_OF] = element.key
+    if recognised(value) is None:
+        inside = tuple(unwrapped(value, element.context))
+        if inside:
+            return Piece(place, kind, inside)
+    return Piece(place, kind, ((value, element.context),))
