@@ -1,5 +1,6 @@
-# Everything sets itself up. PYTHON is any Python 3.11 or newer; set-up may download packages, running never does.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Everything sets itself up. PYTHON is any Python 3.11 or newer, by default the fastest 3.11 there is; set-up may
+# download packages, running never does.
+PYTHON ?=
 JOBS ?= 2
 BIN := .venv/bin
 # A virtual environment is good for one set of locked requirements in one folder.
@@ -16,7 +17,7 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 LORA ?= 1
 LOG ?=
 
-.PHONY: help setup train demo up test lint soak bench docs lock clean
+.PHONY: help setup train demo up test lint soak bench compiled docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -26,8 +27,9 @@ setup: $(STAMP) ## Build .venv and fetch the embedded models
 	@$(BIN)/python -m freehold.serving.fetch --into $(MODELS)
 
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
-	$(PYTHON) -m venv --clear .venv
+	@chosen='$(PYTHON)'; chosen=$${chosen:-$$(requirements/fastest_python.sh)} && \
+		$$chosen -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }; \
+		$$chosen -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -60,6 +62,9 @@ soak: setup ## Long fuzzing and endurance
 bench: setup ## Measure the data plane against its peers
 	$(BIN)/python -m bench.gateway
 
+compiled: $(STAMP) ## Compile the data plane into build/compiled: faster, optional, needs a C compiler
+	@$(BIN)/python -m native
+
 docs: $(STAMP) ## Write the reference pages anew
 	$(BIN)/python -m docs.generate
 
@@ -70,4 +75,4 @@ lock: $(STAMP) ## Lock the requirements anew
 		--output-file requirements/train.txt
 
 clean: ## Remove what set-up made, and no data
-	rm -rf .venv $(MODELS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv build/compiled build/compiling $(MODELS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,13 +1,15 @@
 """`python -m bench.gateway [--quick] [--rows FILE] [--peers a,b]`: the data plane against its peers, in one run.
 
 Subject on core 0, mock and load client on core 1; runs interleaved; medians; ratios taken round by round.
-Ends with one JSON line. Full results go to `bench/results/gateway.{json,md}`, quick ones to `bench/out`.
+Ends with one JSON line. Full results go to `bench/results/gateway.{json,md}` (`gateway-compiled` where it ran so, see
+`make compiled`), quick ones to `bench/out`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ import msgspec
 from bench import report, steps
 from bench.field import Field, add_peers, opened
 from bench.instance import Instance, add_instances, memory_run
+from bench.launch import compiled
 from bench.load import NoLoad, Sample, Shot, Subject, build, measure
 from bench.peers import PEERS, Peer
 from bench.pinning import GATEWAY_CORE, LOAD_CORE, machine, pin_self
@@ -96,6 +99,7 @@ def main() -> int:
     result["features_us"] = {name: round(value, 2) for name, value in steps.measure()}
     result["seconds"] = round(time.monotonic() - began)
     result["quick"] = options.quick
+    result["python"], result["compiled"] = platform.python_version(), compiled()
     _publish(result, samples, report.rows(samples, ["direct", *(one.name for one in field.subjects)], memory), options)
     return 0
 
@@ -251,11 +255,12 @@ def _publish(
         )
     folder = OUT if options.quick or options.peers or options.polite or options.shots else ROOT / "results"
     folder.mkdir(parents=True, exist_ok=True)
+    name = "gateway-compiled" if result["compiled"] else "gateway"
     whole = {"date": date, "machine": machine(), "cores": {"subject": GATEWAY_CORE, "load": LOAD_CORE}, **result}
-    (folder / "gateway.json").write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n")
+    (folder / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n")
     page = [f"# Data plane, {date}", f"{machine()}", report.markdown(table), report.markdown(features)]
     last = msgspec.json.encode(result).decode()
-    (folder / "gateway.md").write_text("\n\n".join([*page, f"```json\n{last}\n```"]) + "\n")
+    (folder / f"{name}.md").write_text("\n\n".join([*page, f"```json\n{last}\n```"]) + "\n")
     print(last)
 
 

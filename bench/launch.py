@@ -19,6 +19,13 @@ def writer_command(home: Path) -> list[str]:
     return [sys.executable, "-m", "freehold.app", "writer", "--home", str(home)]
 
 
+def compiled() -> bool:
+    """Is it the compiled copy (`make compiled`) that runs here? Children inherit the path it was found by."""
+    from freehold.gateway import pipeline
+
+    return not str(pipeline.__file__).endswith(".py")
+
+
 def _no_secret(reference: str) -> str:
     return reference
 

@@ -7,14 +7,12 @@ others on the machine matter little.
 from __future__ import annotations
 
 import contextlib
-import copy
 import gc
 import hashlib
 import tempfile
 import timeit
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -107,16 +105,20 @@ def _way_in(rig: Rig) -> list[Step]:
     from freehold.gateway.dialects.openai_chat import OpenAiChat
     from freehold.gateway.listener import Connection, Inbound
 
-    # The plane but for serving: what is left is the listener's own work.
-    nobody: Any = copy.copy(rig.plane)
+    plane = rig.plane
     came: list[Inbound] = []
 
-    def answered(connection: Connection, inbound: Inbound) -> None:
-        came[:] = [inbound]
-        connection.done()
+    class Nobody:
+        """The plane but for serving: what is left is the listener's own work."""
 
-    nobody.serve = answered
-    connection = Connection(nobody)
+        max_body_bytes, coarse, known_hosts = plane.max_body_bytes, plane.coarse, plane.known_hosts
+        connections, hosted, refuse = plane.connections, plane.hosted, plane.refuse
+
+        def serve(self, connection: Connection, inbound: Inbound) -> None:
+            came[:] = [inbound]
+            connection.done()
+
+    connection = Connection(Nobody())
     connection.connection_made(rigs.Wire())  # type: ignore[arg-type]
     asked, dialect = rigs.request(BODY), OpenAiChat()
     connection.data_received(asked)

@@ -26,6 +26,16 @@ CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 
 
+class Defect:
+    """What a defect of ours looks like to whoever uses this value. Methods of compiled classes cannot be replaced."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> object:
+        raise self._error
+
+
 def principal(key: str = KEY, **more) -> Principal:
     more.setdefault("label", parse_label("internal"))
     name = more.pop("name", "app")

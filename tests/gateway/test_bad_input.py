@@ -267,10 +267,8 @@ def test_no_secret_is_in_any_log_line_journal_frame_or_error(served: Instance, f
         answers += [served.ask(p.request(PATH[dialect], body(dialect), key=one)) for one in keys]
         answers.append(served.ask(p.request(PATH[dialect], b'{"model":"' + p.PROMPT.encode() + b'"')))
 
-    def broken(*_: object) -> None:
-        raise KeyError(p.PROMPT, p.KEY)
-
-    served.plane.mint.permit = broken
+    known = served.plane.mint._known
+    known.update(dict.fromkeys(known, p.Defect(KeyError(p.PROMPT, p.KEY))))
     answers.append(served.ask(p.request(p.CHAT, body("openai"))))
     assert answers[-1].status == 500
     log = served.log.getvalue()

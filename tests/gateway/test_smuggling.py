@@ -11,6 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.plane import Plane
 from tests.gateway import pieces as p
 from tests.gateway.machine import Machine
 
@@ -114,17 +116,26 @@ def strictly(data: bytes) -> Seen:
     return found
 
 
+class Listening:
+    """The plane, writing down what it serves."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+        self.found: Seen = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.plane, name)
+
+    def serve(self, connection: Connection, inbound: Inbound) -> object:
+        self.found.append((inbound.method, inbound.url, bytes(inbound.body)))
+        return self.plane.serve(connection, inbound)
+
+
 def ours(machine: Machine, reads: list[bytes]) -> tuple[Seen, object]:
     """The requests the gateway serves (each is answered at once: the key is not one of ours)."""
-    found: Seen = []
-    serve = type(machine.plane).serve
-
-    def listen(connection, inbound):
-        found.append((inbound.method, inbound.url, bytes(inbound.body)))
-        return serve(machine.plane, connection, inbound)
-
-    machine.plane.serve = listen
     connection = machine.caller()
+    connection.house = house = Listening(machine.plane)
+    found = house.found
     for read in reads:
         if not connection.transport.closed:
             machine.ask(connection, read)

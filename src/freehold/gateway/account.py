@@ -15,19 +15,19 @@ class Account:
     """Times are Unix seconds, money is US dollars. `spent` and `tried` are what the closing frame says."""
 
     # Defaults stand on the class: one is made for each call, and most of them stay as they are.
-    reservation: Reservation = NOTHING
     stop: Stop | None = None
     started = 0.0
     first_token: float | None = None
     body_bytes = 0
     expected_tokens = 0
-    spent = ZERO
     tokens = 0
 
     def __init__(self, call: bytes, at: float, purse: Purse) -> None:
         self.call = call
         self.at = at
         self.purse = purse
+        self.reservation: Reservation = NOTHING
+        self.spent = ZERO
         self.tried: list[Tried] = []
 
     def begin(self, stop: Stop, body_bytes: int, now: float) -> None:

@@ -258,8 +258,9 @@ class Answering(Settling):
         if not self.inbound.keep_alive:
             more += b"connection: close\r\n"
         if length is not None:
-            spent = b"x-freehold-cost: %b\r\n" % f"{self.account.spent:f}".encode() if cost else b""
-            more += b"%bcontent-length: %d\r\n\r\n" % (spent, length)
+            if cost:
+                more += b"x-freehold-cost: %b\r\n" % f"{self.account.spent:f}".encode()
+            more += b"content-length: %d\r\n\r\n" % length
             return plane.head(status, b"application/json", self.dialect, self.request_id, more)
         more += b"cache-control: no-cache\r\n"
         more += b"transfer-encoding: chunked\r\n\r\n" if self.inbound.http11 else b"\r\n"

@@ -43,9 +43,9 @@ class Call(Failing):
         self.connection = connection
         self.inbound = inbound
         self.dialect = dialect
-        self.id = plane.new_id()
-        self.request_id = "call_" + self.id.hex()
         self.at = at = plane.now()
+        self.id = plane.new_id(at)
+        self.request_id = "call_" + self.id.hex()
         self.deadline = at + 3600.0
         self.account = Account(self.id, at, plane.purse)
 

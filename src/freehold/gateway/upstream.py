@@ -55,8 +55,14 @@ class Upstream(asyncio.Protocol):
     transport: asyncio.Transport
     # Of the answer under way; `request` begins them anew.
     headers: dict[bytes, bytes]
-    status = _size = _wanted = 0
-    _done = _begun = _framed = _interim = _extra = False
+    status = 0
+    _size = 0
+    _wanted = 0
+    _done = False
+    _begun = False
+    _framed = False
+    _interim = False
+    _extra = False
     _head = b""
     _in_head = True
 
@@ -208,7 +214,7 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Whole; `should_keep_alive` is right only here."""
-        if self.parser.get_status_code() < 200:
+        if self._in_head:  # an interim answer
             self.headers = {}
             return
         self._done = True

@@ -132,7 +132,8 @@ class Journal:
 
     def add(self, frame: Frame, then: Then | None = None, *, exact: bool = False) -> None:
         """Write `frame` at the end of this turn, then call `then`; `exact` ones (a budget's) even where not strict."""
-        self._exact = self._exact or exact
+        if exact:
+            self._exact = True
         if not self._due:
             self._due = True
             self._soon(self._turn)

@@ -23,6 +23,7 @@ from freehold.gateway.stream_edges import Edges
 from freehold.ledger.meter import Usage
 
 _NONE = (b"", b"null", b"[]")
+_ABSENT, _NULL = Raw(b""), Raw(b"null")
 
 
 class _StreamOptions(msgspec.Struct):
@@ -48,14 +49,14 @@ class _Glance(msgspec.Struct):
     metadata: _Metadata | None = None
     user: str | None = None
     prompt_cache_key: str | None = None
-    tools: Raw = Raw(b"")
+    tools: Raw = _ABSENT
     response_format: _Kind | None = None
 
 
 class _Whole(msgspec.Struct):
-    choices: Raw = Raw(b"")
+    choices: Raw = _ABSENT
     usage: wire.Counts | None = None
-    error: Raw = Raw(b"null")
+    error: Raw = _NULL
 
 
 class _Chunk(msgspec.Struct):
@@ -88,7 +89,7 @@ class OpenAiChat:
             wants_usage=not stream or (options is not None and options.include_usage is True),
             workflow="" if metadata is None else metadata.workflow or "",
             conversation=seen.prompt_cache_key or seen.user or "",
-            tools=bytes(seen.tools) not in _NONE,
+            tools=seen.tools is not _ABSENT and bytes(seen.tools) not in _NONE,
             structured=form is not None and form.type.startswith("json"),
         )
 
@@ -100,7 +101,7 @@ class OpenAiChat:
     def usage(self, body: bytes) -> Usage | None:
         """Usage out of a whole answer."""
         seen = from_target(_whole, body)
-        if bytes(seen.error) != b"null":
+        if seen.error is not _NULL and bytes(seen.error) != b"null":
             raise UpstreamLied("the target answered 200 with an error inside")
         if not bytes(seen.choices).startswith(b"["):
             raise UpstreamLied("the target's answer holds no choices")
