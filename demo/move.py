@@ -27,7 +27,7 @@ RATE = 80.0
 """Live calls a second."""
 PATIENCE_SECONDS = 400.0
 POLL_SECONDS = 0.5
-MOST_MOVES = 3
+MOST_QUICK = 4
 TOLD = frozenset({"rights", "scorecard", "tuned", "stage", "held", "waiting"})
 
 
@@ -56,9 +56,8 @@ class Act:
     def play(self, *, lora: bool) -> Moved:
         """Import, discover, move, break, take back."""
         self._import()
-        chosen = self._discover()
-        for one in chosen:
-            self._start(one, lora=lora)
+        for wish in self._chosen(self._discover(), lora=lora):
+            self._start(wish)
         rolled_back = False
         self._until(None, lambda: self._reached("shadow"), "a candidate is ready to be compared")
         with Driver(self.running.base, self.running.key, self.log.later, RATE) as driver:
@@ -98,22 +97,37 @@ class Act:
             table.add_row(*row, judged["verdict"])
         self.console.print(table)
         self.console.print("[dim]Cost: recorded tokens at the list price of their day. Dearest first.[/]")
-        mature = [one["workflow"] for one in found if (one["workflow"]["maturity"] or {}).get("verdict") == "mature"]
-        return mature[:MOST_MOVES]
+        return [one["workflow"] for one in found]
 
-    def _start(self, workflow: dict[str, Any], *, lora: bool) -> None:
-        """Start a move; one that the product refuses is told with its reason."""
+    def _chosen(self, found: list[dict[str, Any]], *, lora: bool) -> list[dict[str, Any]]:
+        """What to ask for: every workflow in turn, the quick recipes first, and one model that writes at most."""
         rule = {"reference": "annotations"} if self.log.synthetic else {}
-        try:
-            wish = {"workflow": workflow["id"], "rule": rule, "recipe": "auto" if lora else "classifier"}
-            begun = self.client.post("/api/moves", wish)
-        except FreeholdError as error:
-            self.console.print(f"[bold]{workflow['name']}[/]: not started. {error.message} [dim]{error.hint}[/]")
-            return
-        self.seen[workflow["id"]] = 0
+        quick: list[dict[str, Any]] = []
+        slow: list[dict[str, Any]] = []
+        for one in found:
+            wish = {"workflow": one["id"], "rule": rule, "recipe": "auto"}
+            try:
+                told = self.client.post("/api/moves", {**wish, "dry_run": True})
+            except FreeholdError as error:
+                self._leave(one, error.message)
+                continue
+            if told["recipe"] == "classifier":
+                quick.append(wish)
+            elif lora and not slow and one["shape"]["kind"] != "tool":
+                slow.append(wish)
+            else:
+                self._leave(one, f"its recipe is {told['recipe']}; " + ("one is enough here" if lora else "LORA=0"))
+        return [*quick[:MOST_QUICK], *slow]
+
+    def _leave(self, workflow: dict[str, Any], why: str) -> None:
+        self.console.print(f"[bold]{workflow['name']}[/] stays rented: {why}", highlight=False)
+
+    def _start(self, wish: dict[str, Any]) -> None:
+        begun = self.client.post("/api/moves", wish)
+        self.seen[begun["workflow"]] = 0
         rule = begun["rule"]
         self.console.print(
-            f"[bold]{workflow['name']}[/]: {begun['incumbent']} -> {begun['recipe']}; the rule is fixed "
+            f"[bold]{begun['name']}[/]: {begun['incumbent']} -> {begun['recipe']}; the rule is fixed "
             f"[dim](sha256 {begun['rule_sha256'][:12]}: margin {rule['margin'] * 100:g} points, alpha "
             f"{rule['alpha']:g}, graded by {rule['grader']['kind']} against {rule['reference']})[/]"
         )
@@ -174,7 +188,7 @@ class Act:
         self.console.print(
             f"\n[green]{self.names[workflow]} is owned[/]: {told['share']:.0%} of its calls go to {told['candidate']}, "
             f"{measured['pairs']} calls compared, difference {measured['difference'] * 100:+.2f} points "
-            f"(bound {-told['rule']['margin'] * 100:g}); a drop of ten points would be found in "
+            f"(bound {-told['rule']['margin'] * 100:g}); ten points less would be found in "
             f"{told['detection_calls']} calls, in the median."
         )
 
@@ -234,7 +248,7 @@ def summary(console: Console, moved: Moved, running: Instance, folder: Path, tol
         good = good and held
         measured = one["measured"]
         table.add_row(
-            one["workflow"],
+            one["name"],
             one["stage"],
             str(measured["pairs"]),
             f"{measured['difference'] * 100:+.2f}" if measured["pairs"] else "-",

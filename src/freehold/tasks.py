@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from freehold.evals.door import Door
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base
+    from freehold.moves.types import Move
     from freehold.server.publish import Publisher
     from freehold.workflows.shelf import Shelf
 
@@ -173,9 +174,19 @@ def make_rollout(instance: Instance) -> Rollout:
             publish=instance.publish,
             members=lambda move: members_of(move, in_force(instance.config, instance.home).settings.composites),
             gold=instance.annotations.gold,
+            release=lambda move: release(instance.home, move),
             clock=time.time,
         )
     )
+
+
+def release(home: Path, move: Move) -> None:
+    """Stop the engine that was started for a move; its artefact stays, and `models deploy` serves it again."""
+    from freehold.serving.wanted import unwant
+
+    target = move.member or move.candidate
+    if move.artefact and target:
+        unwant(home, target)
 
 
 def base_of(instance: Instance, name: str) -> Base:

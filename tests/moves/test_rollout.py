@@ -41,6 +41,7 @@ class Bench:
         self.door = Door(self.says)
         self.published: list[tuple[str, float]] = []
         self.gold: dict[bytes, Answer] = {}
+        self.released: list[str] = []
         self.sent = 0
         self.rollout = self.fresh()
 
@@ -53,6 +54,7 @@ class Bench:
                 publish=self.publish,
                 members=lambda move: (move.candidate,),
                 gold=lambda _workflow: self.gold.get,
+                release=lambda move: self.released.append(move.candidate),
                 clock=lambda: WINDOW + 1e6,
             )
         )
@@ -113,6 +115,7 @@ def test_a_bad_candidate_never_serves(bench: Bench) -> None:
     bench.work()
     assert bench.now().stage == "refused"
     assert [share for _, share in bench.published] == [0.0]
+    assert bench.released == ["owned-a"]
 
 
 def test_one_that_turns_bad_is_taken_back_and_nobody_has_to_ask(bench: Bench) -> None:

@@ -18,7 +18,7 @@ from freehold.cli.place import Place
 GATE_NOT_PASSED = 4
 WATCH_SECONDS = 1.0
 _COLUMNS = (
-    ("workflow", "workflow"),
+    ("name", "workflow"),
     ("stage", "stage"),
     ("share", "share"),
     ("incumbent", "from"),
@@ -53,6 +53,7 @@ def moves() -> None:
 @click.option("--reference", type=click.Choice(("incumbent", "annotations")), help="What answers are graded against.")
 @click.option("--approve", "approvals", multiple=True, help="Step that waits for a person; repeat for more.")
 @click.option("--budget", help="US dollars that comparing may cost.")
+@click.option("--dry-run", is_flag=True, help="Say what would be begun, and begin nothing.")
 @json_option
 @click.pass_obj
 def start(place: Place, /, workflow: str, *, as_json: bool, **given: Any) -> None:
@@ -66,6 +67,9 @@ def start(place: Place, /, workflow: str, *, as_json: bool, **given: Any) -> Non
         emit_json(made)
         return
     _show(made)
+    if given.get("dry_run"):
+        say("nothing was begun")
+        return
     say(f"started; look on with: freehold moves watch {workflow}")
 
 
@@ -225,7 +229,7 @@ def _show(move: dict[str, Any]) -> None:
     fields(
         [
             ("move", move["id"]),
-            ("workflow", move["workflow"]),
+            ("workflow", f"{move['name']} ({move['workflow']})"),
             ("stage", click.style(move["stage"], fg=_COLOURS.get(move["stage"]))),
             ("share", f"{move['share']:.0%}"),
             ("from", move["incumbent"]),

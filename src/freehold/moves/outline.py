@@ -37,6 +37,9 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     workflow: str
+    """Id."""
+    name: str
+    """Of the workflow, for people."""
     stage: str
     share: float
     incumbent: str
@@ -59,7 +62,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     next: str
 
 
-def outline(move: Move, pairs: Sequence[Pair]) -> Outline:
+def outline(move: Move, pairs: Sequence[Pair], name: str) -> Outline:
     """A move with its pairs, summed up."""
     measured = measure(move.rule, pairs)
     rule = move.rule
@@ -67,6 +70,7 @@ def outline(move: Move, pairs: Sequence[Pair]) -> Outline:
     return Outline(
         id=move.id,
         workflow=move.plan.workflow,
+        name=name,
         stage=move.stage,
         share=move.share,
         incumbent=move.plan.incumbent,
@@ -84,7 +88,7 @@ def outline(move: Move, pairs: Sequence[Pair]) -> Outline:
         bounds=() if move.stage in ENDED else _bounds(move, measured),
         detection_calls=None if found is None else found.median,
         detection_late=None if found is None else found.late,
-        next=_next(move),
+        next=_next(move, name),
     )
 
 
@@ -112,9 +116,9 @@ def _bounds(move: Move, measured: Measured) -> tuple[Bound, ...]:
     return tuple(found)
 
 
-def _next(move: Move) -> str:
+def _next(move: Move, name: str) -> str:
     if move.held:
-        return f"nothing while it is held ({move.held}): freehold moves promote {move.plan.workflow}"
+        return f"nothing while it is held ({move.held}): freehold moves promote {name}"
     if move.waiting:
-        return f"a person approves {move.waiting}: freehold moves approve {move.plan.workflow}"
+        return f"a person approves {move.waiting}: freehold moves approve {name}"
     return dict(NEXT)[move.stage]

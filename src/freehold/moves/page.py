@@ -55,7 +55,7 @@ def page(content: dict[str, Any], key: str) -> str:
         "<h2>Money</h2>",
         *_money(content["savings"]),
         "<h2>The model</h2>",
-        *_model(content["artefact"]),
+        *_model(content["artefact"], plan),
         _foot(content, key),
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(name)}</title>'
@@ -173,9 +173,10 @@ def _money(savings: dict[str, Any] | None) -> list[str]:
     return [_table(("what", "measured"), rows), f'<p class="small">{note}</p>']
 
 
-def _model(artefact: dict[str, Any]) -> list[str]:
+def _model(artefact: dict[str, Any], plan: Plan) -> list[str]:
     if not artefact:
-        return ["<p>The candidate was there before; nothing was trained.</p>"]
+        was = "The candidate was there before; nothing was trained." if plan.recipe == "none" else "None was made."
+        return [f"<p>{was}</p>"]
     lineage = artefact.get("lineage") or {}
     rows = [
         ("name", artefact["name"]),

@@ -46,6 +46,8 @@ class Parts(msgspec.Struct, frozen=True):
     """Targets that speak for the candidate alone: itself, or the members of a composite."""
     gold: Callable[[str], Gold]
     """What people said is right, of a workflow."""
+    release: Callable[[Move], None]
+    """Lets go of the engine of a candidate that was made for a move that ended; what was made stays in the store."""
     clock: Clock
 
 
@@ -127,11 +129,13 @@ class Rollout:
         event = Event(move.events, self._parts.clock(), kind, ACTOR, content)
         try:
             with writing(self._parts.engine) as connection:
-                store.append(connection, move, event)
+                after = store.append(connection, move, event)
         except Conflict:
             return  # somebody else took it onward: the next round sees where it is
         if kind == "stage":
             self._parts.publish()
+        if after.ended:
+            self._parts.release(after)
 
 
 def run(rollout: Rollout, engine: Engine, beat: Callable[[], None], rounds: int = 20) -> int:

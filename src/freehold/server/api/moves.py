@@ -17,6 +17,7 @@ from freehold.ledger import store as ledger
 from freehold.ledger.records import CallRecord, Filter
 from freehold.moves import desk, store
 from freehold.moves.dossier import Evidence, make, opened
+from freehold.moves.machine import begin
 from freehold.moves.measure import trajectory as grown
 from freehold.moves.outline import Outline, outline
 from freehold.moves.outset import SAMPLE, Given, outset
@@ -54,6 +55,7 @@ class NewMove(BaseModel):
     escalate: float | None = Field(None, ge=0, le=1, description="Confidence under which the incumbent is asked.")
     options: dict[str, Any] = Field(default_factory=dict, description="Of the recipe.")
     rule: dict[str, Any] = Field(default_factory=dict, description="Values of the rule that differ from [moves].")
+    dry_run: bool = Field(default=False, description="Say what would be begun, and begin nothing.")
 
 
 class Reason(BaseModel):
@@ -69,19 +71,24 @@ class Reason(BaseModel):
 def index(instance: Served) -> Response:
     """Every move, newest first."""
     with instance.reading() as connection:
-        return answer([outline(one, store.pairs_of(connection, one.id)) for one in store.everything(connection)])
+        return answer([_outline(connection, one) for one in store.everything(connection)])
 
 
 @router.post("", status_code=201, responses=described(Outline))
 def start(new: NewMove, instance: Served, actor: Mover) -> Response:
     """Start a move: its rule is written down now, before any outcome is read."""
     content: dict[str, object] = {"workflow": new.workflow}
+    if new.dry_run:
+        with instance.reading() as connection:
+            plan, rule = _outset(connection, instance, new)
+            return answer(_outline(connection, begin("", instance.clock(), rule, plan)))
     with instance.changing(actor.name, "move.start", content) as connection:
         plan, rule = _outset(connection, instance, new)
         move = desk.start(connection, instance.new_id(), rule, plan, desk.Act(actor.name, instance.clock()))
         _prepare(connection, instance, move)
         content |= {"move": move.id, "rule": rule.digest()}
-    return answer(outline(move, []))
+        begun = _outline(connection, move)
+    return answer(begun)
 
 
 @router.get("/{name}", dependencies=READ, responses=described(Outline))
@@ -89,7 +96,7 @@ def show(name: str, instance: Served) -> Response:
     """The newest move of a workflow, or the move of that id."""
     with instance.reading() as connection:
         move = _current(connection, name)
-        return answer(outline(move, store.pairs_of(connection, move.id)))
+        return answer(_outline(connection, move))
 
 
 @router.get("/{name}/events", dependencies=READ, responses=described(list[Event]))
@@ -141,7 +148,7 @@ def act(
         done = _done(connection, move, verb, reason, desk.Act(actor.name, instance.clock(), reason.why))
         if not done.ended and done.stage in ("observed", "evaluated", "tuned") and verb != "hold":
             _prepare(connection, instance, done)
-        return answer(outline(done, store.pairs_of(connection, done.id)))
+        return answer(_outline(connection, done))
 
 
 def _dossier(name: str, instance: Instance) -> bytes:
@@ -173,7 +180,7 @@ def _outset(connection: Connection, instance: Instance, new: NewMove) -> tuple[P
     found = workflows.resolve(connection, new.workflow)
     ids = records.latest(connection, Which(workflow=found.id, answered=True), SAMPLE)
     sample = [one for one in Shelf(instance.engine, instance.bodies).records(Which(ids=ids)) if not one.owned]
-    given = Given(**{**new.model_dump(), "workflow": found.id})
+    given = Given(**{**new.model_dump(exclude={"dry_run"}), "workflow": found.id})
     routes = instance.publisher.routes(instance.settings)
     return outset(given, sample, routes, instance.settings.moves, instance.clock())
 
@@ -181,6 +188,11 @@ def _outset(connection: Connection, instance: Instance, new: NewMove) -> tuple[P
 def _prepare(connection: Connection, instance: Instance, move: Move) -> None:
     """Have the trainer take it from here."""
     jobs.add(connection, instance.new_id(), "moves.prepare", {"move": move.id}, instance.clock())
+
+
+def _outline(connection: Connection, move: Move) -> Outline:
+    known = {one.id: one.name for one in workflows.everything(connection)}
+    return outline(move, store.pairs_of(connection, move.id), known.get(move.plan.workflow, move.plan.workflow))
 
 
 def _current(connection: Connection, name: str) -> Move:
