@@ -27,6 +27,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     template: float = 0.5
     """Groups with templates so alike are one workflow unless their answers differ in form."""
+    whole: float = 0.8
+    backing: float = 0.5
+    """Templates less alike than `whole`, as under one company's preamble, need questions or answers so alike."""
     form: float = 0.8
     """Least likeness of the answers' forms of one workflow where the template is no more than enough alike."""
     trade: float = 1.35
@@ -101,7 +104,8 @@ class Pairs:
         both_weak = weak[of][:, None] & weak[None, :] & ~tools[None, :]
         formed = form >= bounds.form
         enough = surely | (form >= np.minimum(bounds.form, bounds.trade - template))
-        same = (template >= bounds.template) & enough
+        backed = (template >= bounds.whole) | surely | (np.maximum(asked, said) >= bounds.backing)
+        same = (template >= bounds.template) & enough & backed
         free = np.minimum(np.minimum(asked, said), form)
         chat = np.minimum(said, form)
         rules = (
