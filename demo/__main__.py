@@ -6,6 +6,7 @@ Nothing is downloaded; everything runs on this machine and ends with the demo.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.first_calls import first_calls
-from demo.instance import WRITTEN, instance, vendor
+from demo.instance import WRITTEN, Instance, instance, vendor
 from demo.logs import company, own
 from demo.move import Act, summary
 
@@ -36,10 +37,22 @@ def main() -> int:
                 good = first_calls(console, running, folder)
                 moved = Act(console, running, log, folder).play(lora=not options.no_lora)
                 good = summary(console, moved, running, folder, log.told) and good
+                _stay(console, running, time.monotonic() - began)
     if options.no_lora:
         console.print("[dim]LORA=0: torch was left out, so nothing that writes was trained.[/]")
-    console.print(f"\nDone in {time.monotonic() - began:.0f} s. Keep one running: [bold]make up[/]")
     return 0 if good else 1
+
+
+def _stay(console: Console, running: Instance, took: float) -> None:
+    """Leave the gateway serving, for as long as somebody looks; where nobody does, the demo ends."""
+    console.print(f"\nDone in {took:.0f} s.", end=" ")
+    if not sys.stdin.isatty():
+        console.print("Run it in a terminal and it goes on serving. Keep one of your own: [bold]make up[/]")
+        return
+    console.print(f"It goes on serving at {running.base}/v1, key {running.key}. Ctrl-C ends it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
 
 
 def _options() -> argparse.Namespace:

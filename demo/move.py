@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openai
 from rich.console import Console
 from rich.table import Table
 
@@ -28,6 +29,8 @@ RATE = 80.0
 PATIENCE_SECONDS = 400.0
 POLL_SECONDS = 0.5
 MOST_QUICK = 4
+SHORT = {"steps": 24, "batch": 8}
+"""What the demo asks of the recipe that writes: minutes of one core. The rule it must pass is the ordinary one."""
 TOLD = frozenset({"rights", "scorecard", "tuned", "stage", "held", "waiting"})
 
 
@@ -56,16 +59,20 @@ class Act:
     def play(self, *, lora: bool) -> Moved:
         """Import, discover, move, break, take back."""
         self._import()
-        for wish in self._chosen(self._discover(), lora=lora):
+        wishes = self._chosen(self._discover(), lora=lora)
+        for wish in wishes:
             self._start(wish)
+        quick = [one["workflow"] for one in wishes if one["recipe"] != "lora"]
         rolled_back = False
-        self._until(None, lambda: self._reached("shadow"), "a candidate is ready to be compared")
+        self._until(None, lambda: self._reached("shadow") is not None, "a candidate was ready to be compared")
         with Driver(self.running.base, self.running.key, self.log.later, RATE) as driver:
-            first = self._until(driver, lambda: self._reached("owned"), "a workflow is owned")
-            if first is not None:
-                self._tell_owned(first)
-                rolled_back = self._break(driver, first)
-            self._until(driver, self._settled, "every move has come to a stand", seconds=PATIENCE_SECONDS / 2)
+            self._until(driver, lambda: self._settled(quick), "the classifiers came to a stand")
+            owned = [one for one in quick if self._stage(one) == "owned"]
+            for one in owned:
+                self._tell_owned(one)
+            if owned:
+                rolled_back = self._break(driver, owned[-1])
+            self._until(driver, lambda: self._settled(list(self.seen)), "every move came to a stand")
         return Moved(self._moves(), rolled_back, self.notes)
 
     # What was there
@@ -114,7 +121,7 @@ class Act:
             if told["recipe"] == "classifier":
                 quick.append(wish)
             elif lora and not slow and one["shape"]["kind"] != "tool":
-                slow.append(wish)
+                slow.append({**wish, "recipe": "lora", "options": SHORT})
             else:
                 self._leave(one, f"its recipe is {told['recipe']}; " + ("one is enough here" if lora else "LORA=0"))
         return [*quick[:MOST_QUICK], *slow]
@@ -134,17 +141,16 @@ class Act:
 
     # On the way
 
-    def _until(self, driver: Driver | None, done: Any, what: str, seconds: float = PATIENCE_SECONDS) -> str | None:
-        """Look on until something holds, telling every event; None where it does not in time or nothing is left."""
-        end = time.monotonic() + seconds
+    def _until(self, driver: Driver | None, done: Callable[[], bool], what: str) -> bool:
+        """Look on until something holds, telling every event; False where it does not in time."""
+        end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             self._tell(driver)
-            found: str | None = done()
-            if found is not None:
-                return found
+            if done():
+                return True
             time.sleep(POLL_SECONDS)
-        self.notes.append(f"after {seconds:.0f} s it was not so that {what}")
-        return None
+        self.notes.append(f"After {PATIENCE_SECONDS:.0f} s it was not so that {what}.")
+        return False
 
     def _tell(self, driver: Driver | None) -> None:
         for workflow in self.seen:
@@ -175,10 +181,12 @@ class Act:
     def _reached(self, stage: str) -> str | None:
         return next((one["workflow"] for one in self._moves() if one["stage"] == stage), None)
 
-    def _settled(self) -> str | None:
-        """Every move is decided, or waits for calls that the log does not have."""
-        moving = [one for one in self._moves() if one["stage"] not in (*ENDED, "owned")]
-        return None if moving else "all"
+    def _settled(self, workflows: Iterable[str]) -> bool:
+        """Every one of them is decided."""
+        return all(self._stage(one) in (*ENDED, "owned") for one in workflows)
+
+    def _stage(self, workflow: str) -> str:
+        return str(self.client.get(f"/api/moves/{segment(workflow)}")["stage"])
 
     # What serves
 
@@ -191,6 +199,20 @@ class Act:
             f"(bound {-told['rule']['margin'] * 100:g}); ten points less would be found in "
             f"{told['detection_calls']} calls, in the median."
         )
+        self._answer_live(told["candidate"])
+
+    def _answer_live(self, target: str) -> None:
+        """One call as the application makes it, nothing changed but the base URL, answered by the owned model."""
+        one = openai.OpenAI(api_key=self.running.key, base_url=f"{self.running.base}/v1", max_retries=0)
+        for call in self.log.later:
+            raw = one.chat.completions.with_raw_response.create(**call["request"])
+            if raw.headers.get("x-freehold-target") == target:
+                asked = call["request"]["messages"][-1]["content"]
+                said = raw.parse().choices[0].message.content
+                self.console.print(
+                    f"  asked for {call['request']['model']!r}: {asked[:90]!r} -> {said!r}", highlight=False
+                )
+                return
 
     def _break(self, driver: Driver, workflow: str) -> bool:
         """Release a bad model on purpose; True where it was taken back by itself."""
@@ -201,17 +223,15 @@ class Act:
         began, sent = time.monotonic(), driver.sent
         bad = release_a_bad_one(self.running.home, told["candidate"], told["artefact"])
         self.console.print(f"[red]A bad release on purpose[/]: {told['candidate']} now serves {bad}.")
-        back = self._until(driver, lambda: self._stage(workflow, "rolled_back"), "the bad release was taken back")
-        if back is None:
+        what = "the bad release was taken back"
+        if not self._until(driver, lambda: self._stage(workflow) == "rolled_back", what):
             return False
+        took, calls = time.monotonic() - began, driver.sent - sent
         self.console.print(
-            f"[green]Taken back by itself[/] {time.monotonic() - began:.1f} s and {driver.sent - sent} live calls after "
-            "the release; the rented model serves it again."
+            f"[green]Taken back by itself[/] {took:.1f} s and {calls} live calls after the release; the rented model "
+            "serves it again."
         )
         return True
-
-    def _stage(self, workflow: str, stage: str) -> str | None:
-        return workflow if self.client.get(f"/api/moves/{segment(workflow)}")["stage"] == stage else None
 
 
 def line(event: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ calls = Table(
     Column("stream", Boolean, nullable=False),
     Column("label", String, nullable=False),
     Column("workflow", String, nullable=False),
-    Column("target", String, nullable=False, doc="The one that answered, else the last one tried; empty where none was."),
+    Column("target", String, nullable=False, doc="The one that answered, else the last tried; empty for none."),
     Column("owned", Boolean, nullable=False),
     Column("region", String, nullable=False),
     Column("outcome", String, nullable=False, doc="As in `frames.Close`, or `refused`, or `lost`."),
