@@ -18,7 +18,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -99,6 +99,7 @@ def lessons_of(calls: list[dict[str, Any]], recipe: Recipe) -> Cleared[Lesson]:
 
 def train(calls: list[dict[str, Any]], folder: Path, options: dict[str, Any], base: Base) -> tuple[Any, Path]:
     """Run the recipe as the worker does, telling its loss."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     prepare(folder, Job(recipe="lora", workflow="bench", base=base, options=options), lessons_of(calls, "lora"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     argv = [
@@ -240,16 +241,17 @@ def one_task(name: str, calls: list[dict[str, Any]], options: argparse.Namespace
         base=CHAT,
     )
     adapter = admit_trained(store, product, time.time())
-    with serving(store, identity, chat, folder, options.threads) as ask:
-        plain = judged(name, ask, test, {})
-        held = judged(name, ask, test, form_of(name))
-        shown_to = judged(name, ask, with_shots(test, rest, folder / f"{name}-prompt"), form_of(name))
     with serving(store, identity, adapter, folder, options.threads) as ask:
         tuned = judged(name, ask, test, {})
+    with serving(store, identity, chat, folder, options.threads) as ask:
+        plain = judged(name, ask, test[: options.plain], {})
+        held = judged(name, ask, test, form_of(name))
+        asked = with_shots(test[: options.plain], rest, folder / f"{name}-prompt")
+        shown_to = judged(name, ask, asked, form_of(name))
     result: dict[str, Any] = {"seconds": done.seconds, "bytes": done.bytes, "metrics": done.metrics}
-    result["base"] = shown("base", plain)
+    result["base"] = shown(f"base (first {len(plain)})", plain)
     result["base_in_form"] = shown("base held to the form", held)
-    result["base_with_examples"] = shown("the same after 8 examples", shown_to)
+    result["base_with_examples"] = shown(f"  after 8 examples (first {len(shown_to)})", shown_to)
     result["adapter_engine"] = shown("adapter, on the engine", tuned)
     if options.torch:
         first = in_torch(name, out, base, test[: options.torch])
@@ -267,15 +269,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=int, default=480, help="lessons of each task")
     parser.add_argument("--test", type=int, default=150, help="calls each is judged by")
+    parser.add_argument("--plain", type=int, default=50, help="of them also asked of the base free, and with examples")
     parser.add_argument("--torch", type=int, default=40, help="of them also answered in torch; 0 for none")
     parser.add_argument("--epochs", type=float, default=2.0)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1, help="of the engine")
     parser.add_argument("--task", choices=("intents", "invoices"))
+    parser.add_argument("--work", type=Path, help="folder to work in: what was trained there is not trained again")
     parser.add_argument("--models", type=Path, default=DEFAULT_CACHE)
     options = parser.parse_args()
     found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() if options.work is None else nullcontext(options.work) as folder:
         for name, calls in tasks(7, options.train + options.test):
             if options.task in (None, name):
                 found[name] = one_task(name, calls, options, Path(folder))
