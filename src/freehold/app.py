@@ -70,7 +70,7 @@ def worker(config: str | None, home: Path) -> None:
     from freehold.tasks import Instance, run, short
 
     instance = Instance(config, home, make_publisher)
-    run(*short(instance), instance)
+    run("worker", *short(instance), instance)
 
 
 def trainer(config: str | None, home: Path) -> None:
@@ -78,7 +78,7 @@ def trainer(config: str | None, home: Path) -> None:
     from freehold.tasks import ASSIGNMENT, Instance, long, run
 
     instance = Instance(config, home, make_publisher)
-    run(long(instance), (ASSIGNMENT,), instance)
+    run("trainer", long(instance), (ASSIGNMENT,), instance)
 
 
 def admin(config: str | None, home: Path) -> None:

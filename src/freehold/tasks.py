@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from freehold.workflows.shelf import Shelf
 
 LEASE_SECONDS = 60.0
+PREPARE_TRIES = 8
+"""What may pass (a gateway that is away, a full disk) is waited for about four minutes; then the move is held."""
 RETENTION = Schedule("retention", "capture.expire", every_seconds=3600.0)
 ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
 """Of what was imported since; live calls are assigned as they come."""
@@ -132,7 +134,7 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
 def long(instance: Instance) -> tuple[Kind, ...]:
     """The trainer's kinds."""
     from freehold.evals import jobs as evals
-    from freehold.moves.preparing import Parts, Preparation
+    from freehold.moves.preparing import Parts, Preparation, give_up
     from freehold.settings import compile as compiled
     from freehold.settings.last_good import in_force
     from freehold.workflows import discovery
@@ -153,10 +155,13 @@ def long(instance: Instance) -> tuple[Kind, ...]:
         )
         return Preparation(parts, payload["move"], beat).run()
 
+    def unprepared(payload: Payload, error: str) -> None:
+        give_up(instance.engine, payload["move"], error, time.time())
+
     return (
         *evals.kinds(instance.runs),
         *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish),
-        Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS),
+        Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS, tries=PREPARE_TRIES, gave_up=unprepared),
     )
 
 
@@ -202,8 +207,8 @@ def base_of(instance: Instance, name: str) -> Base:
     return Base(found.name, str(store.blob(first.sha256)), first.sha256)
 
 
-def run(kinds: Sequence[Kind], schedules: Sequence[Schedule], instance: Instance) -> None:
+def run(name: str, kinds: Sequence[Kind], schedules: Sequence[Schedule], instance: Instance) -> None:
     """The process: works until SIGTERM or SIGINT."""
     from freehold.jobs.worker import run as work
 
-    work(instance.engine, kinds, schedules)
+    work(instance.engine, kinds, schedules, instance.home / "run" / f"{name}.lock")

@@ -16,7 +16,7 @@ from freehold.core import db
 from freehold.core.errors import Unavailable
 from freehold.core.ids import IdMaker
 from freehold.jobs import store
-from freehold.jobs.types import Job, Kind, Schedule
+from freehold.jobs.types import Beat, Job, Kind, Payload, Schedule
 from freehold.jobs.worker import Worker
 
 DEADLINE = 30.0
@@ -241,7 +241,7 @@ def touch(payload, beat):
         pass
     return {"pid": 1}
 
-run(connect(sys.argv[1]), (Kind("touch", touch, lease_seconds=1.0),), ())
+run(connect(sys.argv[1]), (Kind("touch", touch, lease_seconds=3600.0),), (), Path(sys.argv[2]))
 """
 
 
@@ -252,17 +252,54 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def test_a_worker_that_ends_lets_go_of_its_job_at_the_next_beat(engine: Engine, clock: Clock) -> None:
+    ending: list[bool] = []
+
+    def long(_payload: Payload, beat: Beat) -> Payload:
+        ending.append(True)
+        beat({"done": 1})
+        raise AssertionError("it went on")
+
+    job = add(engine, clock, "long")
+    assert Worker(engine, (Kind("long", long, tries=1),), (), clock, lambda: bool(ending)).once()
+    assert (find(engine, job).state, find(engine, job).tries) == ("ready", 0)
+    assert Worker(engine, (Kind("long", lambda _payload, _beat: {}, tries=1),), (), clock).once()
+    assert find(engine, job).state == "done"
+
+
+def test_who_queued_it_is_told_when_a_job_is_given_up(engine: Engine, clock: Clock) -> None:
+    def full(_payload: Payload, _beat: Beat) -> Payload:
+        raise Unavailable("the disk is full")
+
+    told: list[tuple[Payload, str]] = []
+    worker = Worker(engine, (Kind("write", full, tries=2, gave_up=lambda *what: told.append(what)),), (), clock)
+    add(engine, clock, "write", what=1)
+    worker.once()
+    assert told == []
+    clock.now += 60
+    worker.once()
+    assert told == [({"what": 1}, "FH-AVA-001 the disk is full")]
+
+
 def test_a_killed_workers_job_is_done_by_the_next(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "touched"
     with db.writing(engine) as connection:
         job = store.add(connection, IdMaker()(), "touch", {"file": str(file), "hang": True}, time.time())
-    url = str(engine.url)
-    first = subprocess.Popen([sys.executable, "-c", WORKER, url])
+    command = [sys.executable, "-c", WORKER, str(engine.url), str(tmp_path / "worker.lock")]
+    first = subprocess.Popen(command)
     until(file.exists)
+    other = subprocess.Popen(command)  # it may not take what somebody alive is at
+    with db.writing(engine) as connection:
+        queued = {"file": str(tmp_path / "second"), "hang": False}
+        small = store.add(connection, IdMaker()(), "touch", queued, time.time())
+    until(lambda: find(engine, small).state == "done")
+    assert file.read_text() == "x"
+    other.kill()
+    other.wait()
     first.kill()
     first.wait()
     assert find(engine, job).state == "running"
-    second = subprocess.Popen([sys.executable, "-c", WORKER, url])
+    second = subprocess.Popen(command)
     (tmp_path / "touched.go").touch()
     until(lambda: find(engine, job).state == "done")
     assert file.read_text() == "xx"

@@ -73,6 +73,19 @@ def test_comparing_stops_at_its_budget_and_says_so() -> None:
     assert due(held, replace(QUIET, evidence=1e6)) is None
 
 
+def test_a_move_that_a_person_lets_go_on_is_not_held_again_for_the_same() -> None:
+    held = onward(at("shadow"), replace(QUIET, spent=25.01))
+    resumed = apply(held, Event(held.events, 1.0, "resumed", "ann", {"why": "", "spent": 25.01, "pairs": 300}))
+    assert due(resumed, replace(QUIET, spent=50.0)) is None
+    kind, content = due(resumed, replace(QUIET, spent=50.02)) or ("", {})
+    assert (kind, content["bound"]) == ("held", pytest.approx(50.01))
+    worse = replace(QUIET, pairs=400, evidence=2.0, high=-0.01)
+    held = onward(at("canary", share=0.05, step=0, stage_pairs=300), worse)
+    resumed = apply(held, Event(held.events, 1.0, "resumed", "ann", {"why": "", "spent": 0.0, "pairs": 400}))
+    assert due(resumed, replace(worse, pairs=399 + RULE.step_pairs)) is None
+    assert (due(resumed, replace(worse, pairs=400 + RULE.step_pairs)) or ("", {}))[0] == "held"
+
+
 def test_a_step_that_needs_approval_waits_for_it() -> None:
     rule = replace(RULE, approvals=("canary", "owned"))
     enough = replace(QUIET, pairs=500, evidence=30.0)

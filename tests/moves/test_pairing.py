@@ -54,8 +54,21 @@ def test_a_candidate_that_does_not_answer_scores_nothing_and_a_silent_incumbent_
     down: Callable[[str, str], str | None] = lambda _target, _question: None  # noqa: E731
     found = compare(move(), [record(1)], MEMBERS, Door(down), nobody)
     assert [(one.candidate, one.incumbent, one.valid) for one in found.pairs] == [(0.0, 1.0, False)]
-    found = compare(move("canary"), [record(1, target="owned-a")], MEMBERS, Door(down), nobody)
-    assert (found.pairs, found.missing) == ((), 1)
+    some: Callable[[str, str], str | None] = lambda _target, question: None if question.endswith("1") else "yes"  # noqa: E731
+    served = [record(n, target="owned-a") for n in (1, 2)]
+    found = compare(move("canary"), served, MEMBERS, Door(some), nobody)
+    assert ([one.record for one in found.pairs], found.missing) == ([served[1].id], 1)
+    assert found.looked_at == served[1].id
+
+
+def test_calls_wait_where_the_incumbent_is_nowhere_to_be_reached() -> None:
+    mine, theirs = record(2, target="owned-a"), record(1)
+    door = Door(lambda target, _question: None if target == "rented" else "yes")
+    found = compare(move("canary"), [theirs, mine, record(3)], MEMBERS, door, nobody)
+    assert [one.record for one in found.pairs] == [theirs.id]
+    assert (found.looked_at, found.missing) == (theirs.id, 0), "nothing from the first unanswered call on is dealt with"
+    found = compare(move("canary"), [mine, record(3)], MEMBERS, Door(agreeing), nobody)
+    assert [one.record for one in found.pairs] == [mine.id, record(3).id], "and all of it is once it is back"
 
 
 def test_people_decide_only_where_the_two_differ_and_hold_up_what_comes_after() -> None:

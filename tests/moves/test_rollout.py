@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from sqlalchemy import Engine
 
 from freehold.core import db
+from freehold.evals.errors import DoorClosed
 from freehold.grading.types import Answer
 from freehold.moves import store
 from freehold.moves.rollout import ROUND, Parts, Rollout, run
 from freehold.moves.types import Event, Move
 from freehold.workflows.records import Record
 from freehold.workflows.store import Which
-from tests.moves.sample import RULE, WINDOW, Door, move, record
+from tests.moves.sample import PLAN, RULE, WINDOW, Door, move, record
 
 
 class Shelf:
@@ -197,6 +198,45 @@ def test_pairing_waits_for_a_person_without_asking_again(bench: Bench) -> None:
         pairs = store.pairs_of(connection, "mv_1")
         assert store.wanted(connection, "mv_1") == ()
     assert (len(pairs), pairs[3].difference, pairs[3].gold) == (10, 1.0, True)
+
+
+def test_a_move_that_cannot_be_compared_is_watched_and_keeps_no_other_from_its_turn(bench: Bench) -> None:
+    def closed(_target: str, _question: str) -> str:
+        raise DoorClosed("the gateway is away")
+
+    bench.begin(replace(move("owned", share=0.98), rule=replace(RULE, sample_owned=1.0)))
+    bench.shelf.all = [record(number, "", "owned-a") for number in range(5)]
+    bench.door.says = closed
+    with pytest.raises(DoorClosed):
+        bench.work()
+    assert bench.now().stage == "rolled_back", "what needs no comparison took it back"
+
+    turns: list[str] = []
+
+    class Two:
+        def round(self, one: str) -> bool:
+            turns.append(one)
+            if one == "mv_2":
+                raise DoorClosed("away")
+            return False
+
+    with db.writing(bench.engine) as connection:
+        for number in (2, 3):
+            plan = replace(PLAN, workflow=f"wf_{number}")
+            store.add(connection, replace(move("observed", plan=plan), id=f"mv_{number}", began=float(number)), "ann")
+    with pytest.raises(DoorClosed):
+        run(Two(), bench.engine, lambda: None)  # type: ignore[arg-type]  # what it needs of a rollout
+    assert turns == ["mv_2", "mv_3"]
+
+
+def test_a_call_that_waits_for_its_pair_counts_once_for_validity(bench: Bench) -> None:
+    bench.begin(replace(move("owned", share=0.98), rule=replace(RULE, sample_owned=1.0)))
+    bench.shelf.all = [record(0, "", "owned-a")]
+    bench.door.says = lambda _target, _question: None
+    for _ in range(20):
+        bench.work()
+    assert bench.now().stage == "owned", "one empty answer is no dead model, however often it is looked at"
+    assert len(bench.door.asked) == 20
 
 
 def test_a_held_shadow_asks_nothing(bench: Bench) -> None:

@@ -75,6 +75,18 @@ def retry(connection: Connection, job: str, token: bytes, run_after: float, erro
     return _guarded(connection, job, token, values)
 
 
+def take_back(connection: Connection, kinds: Sequence[str], now: float) -> int:
+    """Make what is leased due at once; how many. For the only worker of these kinds, before it begins."""
+    held = (jobs.c.state == "running") & jobs.c.kind.in_(kinds) & (jobs.c.lock_expires_at > now)
+    return connection.execute(update(jobs).where(held).values(lock_expires_at=now)).rowcount
+
+
+def put_back(connection: Connection, job: Job, token: bytes, now: float) -> bool:
+    """Leave the job to the next worker, as if it had not been tried; False where the lease is lost."""
+    values = {"state": "ready", "run_after": now, "tries": job.tries - 1, "lock_token": None}
+    return _guarded(connection, job.id, token, values)
+
+
 def keep_schedule(connection: Connection, schedule: Schedule, now: float) -> None:
     """Have this schedule, due at once where it is new."""
     row = {

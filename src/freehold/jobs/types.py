@@ -22,6 +22,8 @@ class Kind(msgspec.Struct, frozen=True):
     tries: int = 5
     kept: bool = True
     """False for work that is due every second: once it is done, nothing is left of it."""
+    gave_up: Callable[[Payload, str], None] | None = None
+    """Told the payload and the last error once it is not tried any more. May be told twice."""
 
 
 class Schedule(msgspec.Struct, frozen=True):

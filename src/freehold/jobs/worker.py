@@ -5,13 +5,15 @@ A worker that is killed leaves its job to the next one, once its lease has run o
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -31,8 +33,16 @@ _LONGEST_WAIT = 3600.0
 class Worker:
     """One worker and the kinds of job it knows."""
 
-    def __init__(self, engine: Engine, kinds: Sequence[Kind], schedules: Sequence[Schedule], clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        kinds: Sequence[Kind],
+        schedules: Sequence[Schedule],
+        clock: Clock,
+        ending: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._engine = engine
+        self._ending = ending
         self._kinds = {one.name: one for one in kinds}
         self._clock = clock
         self._ids = IdMaker(clock)
@@ -53,9 +63,14 @@ class Worker:
         kind = self._kinds[job.kind]
 
         def beat(progress: Payload) -> None:
+            ending = self._ending()
             with writing(self._engine) as connection:
-                if not store.extend(connection, job.id, token, self._clock() + kind.lease_seconds, progress):
+                if ending and kind.kept:
+                    store.put_back(connection, job, token, self._clock())
+                elif not store.extend(connection, job.id, token, self._clock() + kind.lease_seconds, progress):
                     raise LeaseLost(f"{job.id} is not ours any more")
+            if ending:
+                raise LeaseLost(f"{job.id} waits for the next worker: this one ends")
 
         try:
             if job.tries > kind.tries:
@@ -79,6 +94,8 @@ class Worker:
 
     def _fail(self, job: Job, kind: Kind, token: bytes, error: str) -> None:
         now = self._clock()
+        if job.tries >= kind.tries and kind.kept and kind.gave_up is not None:
+            kind.gave_up(job.payload, error)  # first: who dies in between does it again
         with writing(self._engine) as connection:
             if not kind.kept:  # it is due again soon: its log tells, no row a second
                 sys.stderr.write(f"{iso(now)} {kind.name}: {error}\n")
@@ -102,15 +119,25 @@ class Worker:
                 store.forget_done(connection, now)
 
 
-def run(engine: Engine, kinds: Sequence[Kind], schedules: Sequence[Schedule]) -> None:
-    """The process: works until SIGTERM or SIGINT, and ends the job it is at first."""
+def run(engine: Engine, kinds: Sequence[Kind], schedules: Sequence[Schedule], lock: Path) -> None:
+    """The process: works until SIGTERM or SIGINT, and lets go of the job it is at where that beats next.
+
+    Who holds the file `lock` is the only one with these kinds, so what is still leased was left by one who died: it is
+    due at once. Who does not hold it waits for leases to run out.
+    """
     stop = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _number, _frame: stop.set())
-    worker = Worker(engine, kinds, schedules, time.time)
+    worker = Worker(engine, kinds, schedules, time.time, stop.is_set)
+    alone = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with writing(engine) as connection:
+            store.take_back(connection, [one.name for one in kinds], time.time())
     while not stop.is_set():
         if not worker.once():
             stop.wait(_IDLE_SECONDS)
+    os.close(alone)
 
 
 def _where(error: Exception) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from freehold.core.errors import BadRequest, Conflict, NotFound
 from freehold.core.ids import as_text
+from freehold.core.money import from_pico
 from freehold.grading.types import Spec
 from freehold.moves import store
 from freehold.moves.machine import Measured, apply, begin, fact, forward
@@ -69,6 +70,8 @@ def approve(connection: Connection, move: Move, act: Act) -> Move:
 def promote(connection: Connection, move: Move, act: Act, *, without_proof: bool) -> Move:
     """Let a held move go on; or, `without_proof`, take the next step whatever the evidence says.
 
+    Who lets one go on whose budget is spent grants the rule's budget once more, and the event says from where it
+    counts.
     Raises Conflict where the move ended or is not held, BadRequest where a step without proof names no reason.
     """
     if move.ended:
@@ -86,7 +89,9 @@ def promote(connection: Connection, move: Move, act: Act, *, without_proof: bool
     if not move.held:
         hint = "its steps are taken when the evidence is there; to force one: --without-proof --why TEXT"
         raise Conflict(f"{move.id} is not held", hint=hint)
-    return _append(connection, move, act, "resumed", {"why": act.why})
+    pairs = store.pairs_of(connection, move.id)
+    spent = float(from_pico(sum(one.cost for one in pairs)))
+    return _append(connection, move, act, "resumed", {"why": act.why, "spent": spent, "pairs": len(pairs)})
 
 
 def hold(connection: Connection, move: Move, act: Act) -> Move:

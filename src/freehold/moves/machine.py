@@ -76,7 +76,13 @@ def apply(move: Move, event: Event) -> Move:
     if event.kind == "held":
         return replace(after, held=content["why"])
     if event.kind == "resumed":
-        return replace(after, held="")
+        return replace(
+            after,
+            held="",
+            spent_before=content.get("spent", after.spent_before),
+            # What held it may still be so: the step is looked at again once it has had its pairs anew.
+            stage_pairs=content.get("pairs", after.stage_pairs) if move.stage == "canary" else after.stage_pairs,
+        )
     if event.kind == "waiting":
         return replace(after, waiting=content["step"])
     if event.kind == "approved":
@@ -155,11 +161,9 @@ def _after_shadow(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] 
     if measured.pairs >= rule.most_pairs:
         facts = fact("pairs", measured.pairs, rule.most_pairs, "still undecided")
         return "stage", {"to": "refused", **facts}
-    if measured.spent > float(rule.budget):
-        return "held", {
-            "why": "the budget of pairing is spent",
-            **fact("spent", measured.spent, float(rule.budget), ""),
-        }
+    bound = float(rule.budget) + move.spent_before
+    if measured.spent > bound:
+        return "held", {"why": "the budget of pairing is spent", **fact("spent", measured.spent, bound, "")}
     return None
 
 

@@ -23,6 +23,8 @@ from freehold.workflows.records import Record
 Gold = Callable[[bytes], Answer | None]
 """What a person said the answer is, by record; None where nobody did."""
 _DRAWN = 1 << 64
+TOO_MANY, BROKEN = 429, 500
+"""Statuses of a model that may answer later: the one, and the other and all above."""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -34,7 +36,10 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """What a round of pairing gave. `missing` calls could not be paired: the incumbent did not answer."""
+    """What a round of pairing gave. `missing` calls could not be paired: the incumbent did not answer them.
+
+    Where it answered none of the round's it is away, and the calls from the first of them on are for a later round.
+    """
 
     pairs: tuple[Pair, ...]
     looked_at: bytes
@@ -78,13 +83,29 @@ def compare(move: Move, found: Iterable[Record], members: Sequence[str], door: D
             drawn_ones.append((record, side))
     asked = [(_other(move, side), record) for record, side in drawn_ones]
     replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked])
-    made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, replies, strict=True)]
+    heard = list(replies)
+    made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, heard, strict=True)]
     wanted = tuple(one for one in made if isinstance(one, bytes))
-    counted = made[: made.index(wanted[0])] if wanted else made
-    if wanted:
-        looked_at = (0).to_bytes(16, "big") if not counted else drawn_ones[len(counted) - 1][0].id
+    end = min(made.index(wanted[0]) if wanted else len(made), _away([side for _, side in drawn_ones], heard))
+    counted = made[:end]
+    if end < len(made):
+        looked_at = (0).to_bytes(16, "big") if not counted else drawn_ones[end - 1][0].id
     pairs = tuple(one for one in counted if isinstance(one, Pair))
     return Compared(pairs, looked_at, len(counted) - len(pairs), wanted)
+
+
+def _away(sides: Sequence[Side], replies: Sequence[Reply]) -> int:
+    """Index of the first call from which on pairing must wait: the incumbent was asked, and is nowhere to be reached.
+
+    One call that it cannot answer holds nothing up: among others that it did answer it is left out.
+    """
+    asked = [at for at, side in enumerate(sides) if side.served == "candidate"]
+    away = asked and all(replies[at].answer is None and _may_pass(replies[at].status) for at in asked)
+    return asked[0] if away else len(sides)
+
+
+def _may_pass(status: int) -> bool:
+    return status in (0, TOO_MANY) or status >= BROKEN
 
 
 def _other(move: Move, side: Side) -> str:

@@ -1,10 +1,12 @@
 """From a rule to a candidate that may be compared: data, what is there already, training, the candidate's scorecard.
 
-Every part ends with an event, so whoever is killed in between goes on with the first part that has none.
+Every part ends with an event, so whoever is killed in between goes on with the first part that has none. A move that
+a person held or ended meanwhile is left alone from the next beat on.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,25 +18,32 @@ from sqlalchemy import Engine
 from freehold.core.clock import Clock
 from freehold.core.crypto import Identity
 from freehold.core.db import reading, writing
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import BadRequest, Conflict, Forbidden, FreeholdError, LeaseLost, NotFound
 from freehold.evals import runs
 from freehold.evals import store as evals
 from freehold.evals.datasets import Example, Split, digest, examples, split
-from freehold.evals.errors import NothingToEvaluate
+from freehold.evals.errors import EvaluationBudget, NothingToEvaluate
 from freehold.evals.scorecards import Scorecard
 from freehold.evals.types import Plan, Reference, Run
 from freehold.moves import store
 from freehold.moves.machine import fact
 from freehold.moves.pairing import Gold
+from freehold.moves.training.errors import NoTrainer
 from freehold.moves.training.job import USES, Base, Job, Lesson, prepare
 from freehold.moves.tuning import Beat, deploy, train, work_folder
-from freehold.moves.types import Event
+from freehold.moves.types import Event, Move, Stage
 from freehold.policy.rights import Facts, Maker, Rules, gate, told
-from freehold.serving.deployments import CHAT
+from freehold.serving.deployments import CHAT, deployed
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Which
 
 ACTOR = "preparation"
+PREPARED: tuple[Stage, ...] = ("observed", "evaluated", "tuned")
+"""Stages that preparing takes a move through."""
+_FINAL = (BadRequest, Conflict, Forbidden)
+"""Of the data or the wish: trying again would end the same."""
+_FOR_A_PERSON = (EvaluationBudget, NoTrainer, NotFound)
+"""Of the installation: it goes on once somebody has seen to it."""
 TRAIN_SHARE = 0.7
 """Of the window, by time; the rest evaluates."""
 BASELINE_ITEMS = 24
@@ -60,27 +69,64 @@ class Parts(msgspec.Struct, frozen=True):
     clock: Clock
 
 
+class Stopped(Exception):
+    """A person held, ended or took the move onward meanwhile: nothing is left to do here."""
+
+
 class Preparation:
     """Prepares one move."""
 
     def __init__(self, parts: Parts, move_id: str, beat: Beat) -> None:
         self._parts = parts
-        self._beat = beat
+        self._told = beat
         with reading(parts.engine) as connection:
             self.move = store.load(connection, move_id)
 
     def run(self) -> dict[str, Any]:
-        """Everything that has not been done yet; where the move stands then. A defect of the data ends the move."""
-        if self.move.stage not in ("observed", "evaluated", "tuned"):
-            return {"stage": self.move.stage}
-        sides = self._data()
-        if self.move.stage == "observed":
-            self._look_at_what_is_there(sides)
-        if self.move.stage == "evaluated":
-            self._tune(sides)
-        if self.move.stage == "tuned":
-            self._judge(sides)
-        return {"stage": self.move.stage}
+        """Everything that has not been done yet; where the move stands then.
+
+        A defect of the data or of what was asked for ends the move as refused; what a person must see to holds it.
+        Raises what may pass, such as DoorClosed or FileRefused: run it again.
+        """
+        try:
+            self._look()
+            sides = self._data()
+            if self.move.stage == "observed":
+                self._look_at_what_is_there(sides)
+            if self.move.stage == "evaluated":
+                self._look()
+                self._tune(sides)
+            if self.move.stage == "tuned":
+                self._look()
+                self._judge(sides)
+        except Stopped:
+            with reading(self._parts.engine) as connection:
+                self.move = store.load(connection, self.move.id)
+        except LeaseLost:
+            raise
+        except _FOR_A_PERSON as error:
+            self._end("held", error)
+        except _FINAL as error:
+            self._end("stage", error)
+        return {"stage": self.move.stage, "held": self.move.held}
+
+    def _end(self, kind: str, error: FreeholdError) -> None:
+        content = {"why": f"{error.code} {error.message}", "hint": error.hint}
+        with contextlib.suppress(Stopped):
+            self._tell(kind, {"to": "refused", **content} if kind == "stage" else content)
+
+    def _beat(self, progress: dict[str, Any]) -> None:
+        self._told(progress)
+        self._look()
+
+    def _look(self) -> None:
+        """Raises Stopped where a person stopped the move, or it is not to be prepared any more."""
+        with reading(self._parts.engine) as connection:
+            self._check(store.load(connection, self.move.id))
+
+    def _check(self, now: Move) -> None:
+        if now.held or now.stage != self.move.stage or now.stage not in PREPARED:
+            raise Stopped
 
     def _data(self) -> Split:
         move, parts = self.move, self._parts
@@ -102,8 +148,8 @@ class Preparation:
         return sides
 
     def _look_at_what_is_there(self, sides: Split) -> None:
-        recipe = self.move.plan.recipe
-        if recipe != "none":
+        there = {one.name for one in deployed(self._parts.home / "run")}
+        if self.move.plan.recipe != "none" and CHAT in there:
             card = self._evaluate(CHAT, sides, BASELINE_ITEMS)
             self._tell("scorecard", {"why": "as it is, before any training", **_summary(card)})
         self._tell("stage", {"to": "evaluated"})
@@ -116,7 +162,7 @@ class Preparation:
             return
         today = datetime.fromtimestamp(self._parts.clock(), UTC).date()
         found = gate(((_lesson(one), _facts(one)) for one in sides.train), USES[recipe], self._parts.rights(), today)
-        if found.refused:
+        if found.refused and not self._has("rights"):
             self._tell("rights", {"recipe": recipe, "refused": found.refused, "why": told(found)})
         if not len(found.cleared):
             self._tell("stage", {"to": "refused", "why": f"training is not allowed: {told(found)}"})
@@ -124,13 +170,9 @@ class Preparation:
         folder = work_folder(self._parts.home, self._name(recipe))
         base = self._parts.base_of(self.move.plan.base) if recipe != "classifier" else None
         job = Job(recipe=recipe, workflow=self.move.plan.workflow, base=base, options=self.move.plan.options)
-        try:
-            if not (folder / "job.json").exists():
-                prepare(folder, job, found.cleared)
-            trained = train(folder, recipe, self._beat)
-        except FreeholdError as error:
-            self._tell("stage", {"to": "refused", "why": f"{error.code} {error.message}"})
-            return
+        if not (folder / "job.json").exists():
+            prepare(folder, job, found.cleared)
+        trained = train(folder, recipe, self._beat)
         made = deploy(self._parts.home, self._parts.identity, self._name(recipe), trained)
         content = {
             "artefact": made.artefact,
@@ -202,9 +244,18 @@ class Preparation:
             return any(one.kind == kind for one in store.events(connection, self.move.id))
 
     def _tell(self, kind: str, content: dict[str, Any]) -> None:
-        event = Event(self.move.events, self._parts.clock(), kind, ACTOR, content)
         with writing(self._parts.engine) as connection:
-            self.move = store.append(connection, self.move, event)
+            now = store.load(connection, self.move.id)  # others may have written: an approval, a hold, an end
+            self._check(now)
+            self.move = store.append(connection, now, Event(now.events, self._parts.clock(), kind, ACTOR, content))
+
+
+def give_up(engine: Engine, move_id: str, why: str, at: float) -> None:
+    """Hold a move whose preparation failed again and again, so that a person sees why and lets it go on."""
+    with writing(engine) as connection:
+        move = store.load(connection, move_id)
+        if move.stage in PREPARED and not move.held:
+            store.append(connection, move, Event(move.events, at, "held", ACTOR, {"why": f"preparing failed: {why}"}))
 
 
 def _most_output(sides: Split) -> int:

@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 
 from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
-from freehold.core.errors import Conflict
+from freehold.core.errors import Conflict, FreeholdError
 from freehold.evals.door import Door
+from freehold.evals.errors import DoorClosed, DoorRefused
 from freehold.evals.proof.validity import Fault
 from freehold.ledger import store as ledger
 from freehold.moves import store
@@ -56,11 +57,14 @@ class Rollout:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._pulses: dict[str, tuple[int, Pulse]] = {}
+        self._pulses: dict[str, tuple[int, bytes, Pulse]] = {}
         self._folds: dict[str, Fold] = {}
 
     def round(self, move_id: str) -> bool:
-        """One round; True where there may be more to look at right away."""
+        """One round; True where there may be more to look at right away.
+
+        Raises what stood in the way of comparing (DoorClosed, DoorRefused), once harm has been looked at all the same.
+        """
         parts = self._parts
         with reading(parts.engine) as connection:
             move = store.load(connection, move_id)
@@ -71,14 +75,21 @@ class Rollout:
         gold = parts.gold(move.plan.workflow)
         found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
         made: Sequence[Pair] = ()
+        trouble: FreeholdError | None = None
         if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
-            compared = compare(move, found, parts.members(move), parts.door, gold)
-            made = compared.pairs
-            with writing(parts.engine) as connection:
-                store.add_pairs(connection, move.id, made, compared.looked_at)
-                store.keep_wanted(connection, move.id, compared.wanted)
-        pulse = self._pulse(move, found)
+            try:
+                compared = compare(move, found, parts.members(move), parts.door, gold)
+            except (DoorClosed, DoorRefused) as error:
+                trouble = error
+            else:
+                made = compared.pairs
+                with writing(parts.engine) as connection:
+                    store.add_pairs(connection, move.id, made, compared.looked_at)
+                    store.keep_wanted(connection, move.id, compared.wanted)
+        pulse = self._pulse(move, after)
         self._step(move, weigh(move.rule, self._fold(move), pulse))
+        if trouble is not None:
+            raise trouble
         return len(found) == ROUND and bool(made)
 
     def _fold(self, move: Move) -> Fold:
@@ -103,22 +114,26 @@ class Rollout:
                 break
         return found
 
-    def _pulse(self, move: Move, found: Sequence[Record]) -> Pulse:
-        """What needs no comparison: did the candidate answer, and in the form that was asked for?"""
+    def _pulse(self, move: Move, after: bytes) -> Pulse:
+        """What needs no comparison: did the candidate answer, and in the form that was asked for?
+
+        Each call is looked at once, also where comparing waits for a person or for the incumbent.
+        """
         parts = self._parts
         if move.stage not in SERVING:
             return Pulse()
         members = parts.members(move)
-        leaf, pulse = self._pulses.get(move.id, (-1, Pulse()))
+        leaf, seen, pulse = self._pulses.get(move.id, (-1, after, Pulse()))
         with reading(parts.engine) as connection:
             tried = ledger.tried(connection, members, leaf, move.stage_at)
         faults: list[Fault | None] = ["timeout"] * sum(outcome in _FAILED for _, outcome in tried)
-        for one in found:
+        for one in self._found(move, seen):
+            seen = one.id
             if one.target in members:
                 said = exchange(one)
                 faults.append(fault_of(said.answer, said))
         pulse = pulse.after(faults)
-        self._pulses[move.id] = (tried[-1][0] if tried else leaf, pulse)
+        self._pulses[move.id] = (tried[-1][0] if tried else leaf, seen, pulse)
         return pulse
 
     def _step(self, move: Move, measured: Measured) -> None:
@@ -139,8 +154,12 @@ class Rollout:
 
 
 def run(rollout: Rollout, engine: Engine, beat: Callable[[], None], rounds: int = 20) -> int:
-    """Rounds for every move under way, fairly; how many there were."""
+    """Rounds for every move under way, fairly; how many there were.
+
+    A move that cannot be compared now keeps no other from its turn; what stood in its way is raised at the end.
+    """
     count = 0
+    trouble: FreeholdError | None = None
     with reading(engine) as connection:
         waiting = [one.id for one in store.active(connection)]
     for _ in range(rounds):
@@ -150,7 +169,12 @@ def run(rollout: Rollout, engine: Engine, beat: Callable[[], None], rounds: int 
         for one in waiting:
             beat()
             count += 1
-            if rollout.round(one):
-                again.append(one)
+            try:
+                if rollout.round(one):
+                    again.append(one)
+            except FreeholdError as error:
+                trouble = error
         waiting = again
+    if trouble is not None:
+        raise trouble
     return count

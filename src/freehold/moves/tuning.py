@@ -18,7 +18,7 @@ import msgspec
 
 from freehold.core.crypto import Identity
 from freehold.core.errors import Unavailable
-from freehold.moves.training.job import Recipe, Trained, read_progress, read_result
+from freehold.moves.training.job import Recipe, Trained, read_error, read_progress, read_result
 from freehold.registry.artefacts import Kind, Manifest, Store
 from freehold.registry.trained import Product, admit_trained
 from freehold.serving.wanted import Wanted, wait_ready, want
@@ -41,18 +41,21 @@ class Made(msgspec.Struct, frozen=True):
 
 
 def train(folder: Path, recipe: Recipe, beat: Beat) -> Trained:
-    """Run the recipe to its result; what a killed run left is taken up. Raises Unavailable with what it said last."""
+    """Run the recipe to its result; what a killed run left is taken up.
+
+    Raises what the recipe says is wrong, as its own error; Unavailable with its last words where it said nothing.
+    """
     done = read_result(folder)
     if done is not None:
         return done
     log = folder / "log"
-    with log.open("ab") as said:
+    with log.open("ab") as out:
         # A bare environment: vendors' secrets are none of its business, and one thread that does not spin leaves
         # the machine to those who serve.
         bare = ["env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", f"HOME={folder}", *QUIET]
         recipe_argv = [sys.executable, "-m", f"freehold.moves.training.{recipe}", "--job", str(folder)]
         argv = ["nice", "-n", str(NICE), *bare, *recipe_argv]
-        child = subprocess.Popen(argv, stdout=said, stderr=said)
+        child = subprocess.Popen(argv, stdout=out, stderr=out)
         try:
             while child.poll() is None:
                 beat({"phase": "training", **_last(folder)})
@@ -60,6 +63,9 @@ def train(folder: Path, recipe: Recipe, beat: Beat) -> Trained:
         finally:
             _end(child)
     made = read_result(folder)
+    said = read_error(folder)
+    if made is None and said is not None:
+        raise said
     if made is None:
         last = log.read_text(errors="replace").strip().splitlines()[-3:]
         raise Unavailable(f"the recipe {recipe} ended without a result: {' '.join(last)[:400]}", hint=f"read {log}")

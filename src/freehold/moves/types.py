@@ -151,6 +151,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """When it became owned."""
     evaluated: bool = False
     """Has the candidate's scorecard on the window been read?"""
+    spent_before: float = 0.0
+    """Dollars that comparing had cost when a person last let a held move go on: the budget counts from there."""
     events: int = 0
 
     @property

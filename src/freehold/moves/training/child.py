@@ -1,7 +1,7 @@
 """A recipe as a child process: `python -m freehold.moves.training.RECIPE --job FOLDER`.
 
 One process at a time works in a folder; whoever was killed is taken up again by the next. Exit 0 when the result is
-written, 1 with the error on stderr.
+written, 1 with the error on stderr and in FOLDER/error.json.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from freehold.core.errors import Conflict, FileRefused, FreeholdError
 from freehold.core.process import die_with_parent
-from freehold.moves.training.job import Trained, Workshop, read_result
+from freehold.moves.training.job import Trained, Workshop, keep_error, read_result
 
 Run = Callable[[Workshop], Trained]
 
@@ -33,9 +33,18 @@ def run_job(folder: Path, run: Run) -> Trained:
         except BlockingIOError:
             raise Conflict(f"another process trains in {folder}", hint="wait for it, or end it first") from None
         done = read_result(folder)
-        return done if done is not None else run(Workshop(folder))
+        return done if done is not None else _told(folder, run)
     finally:
         os.close(descriptor)
+
+
+def _told(folder: Path, run: Run) -> Trained:
+    keep_error(folder, None)
+    try:
+        return run(Workshop(folder))
+    except FreeholdError as error:
+        keep_error(folder, error)
+        raise
 
 
 def main(run: Run, about: str | None, arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from freehold.core.errors import BadArtefact, FileRefused, RightsRefused
+from freehold.core.errors import BadArtefact, FileRefused, FreeholdError, RightsRefused, Unavailable
 from freehold.grading.types import Answer
 from freehold.policy.rights import Cleared, Maker, Use
 from freehold.registry.artefacts import digest_of
@@ -221,6 +221,39 @@ def read_result(folder: Path) -> Trained | None:
         if not path.is_file() or digest_of(path) != one.sha256:
             raise BadArtefact(f"{one.name} is not what training left", param=str(path))
     return made
+
+
+def keep_error(folder: Path, error: FreeholdError | None) -> None:
+    """Leave in `error.json` why the job cannot be done, for whoever started it; None: nothing is known against it."""
+    path = folder / "error.json"
+    with contextlib.suppress(OSError):  # a full disk: whoever started it reads the log
+        if error is None:
+            path.unlink(missing_ok=True)
+        else:
+            _replace(path, msgspec.json.encode(_Said(error.code, error.message, error.hint, error.param)))
+
+
+def read_error(folder: Path) -> FreeholdError | None:
+    """What the recipe said it cannot be done for, as the error it was; None where it said nothing that can be read."""
+    try:
+        said = msgspec.json.decode((folder / "error.json").read_bytes(), type=_Said)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    kind = next((one for one in _kinds(FreeholdError) if one.code == said.code), Unavailable)
+    return kind(said.message, hint=said.hint, param=said.param)
+
+
+def _kinds(of: type[FreeholdError]) -> Iterator[type[FreeholdError]]:
+    yield of
+    for one in of.__subclasses__():
+        yield from _kinds(one)
+
+
+class _Said(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+    hint: str
+    param: str | None = None
 
 
 def read_progress(folder: Path) -> list[Progress]:
