@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from freehold.grading.types import Answer, ToolCall
+from freehold.grading.types import Answer, Spec, ToolCall
 from freehold.moves.pairing import compare, drawn, fault_of, side_of
 from freehold.workflows.exchange import Exchange
 from tests.moves.sample import RULE, WINDOW, Door, move, record
@@ -69,6 +69,14 @@ def test_calls_wait_where_the_incumbent_is_nowhere_to_be_reached() -> None:
     assert (found.looked_at, found.missing) == (theirs.id, 0), "nothing from the first unanswered call on is dealt with"
     found = compare(move("canary"), [mine, record(3)], MEMBERS, Door(agreeing), nobody)
     assert [one.record for one in found.pairs] == [mine.id, record(3).id], "and all of it is once it is back"
+
+
+def test_where_the_grader_breaks_the_answer_is_at_fault_unless_the_right_one_breaks_it_too() -> None:
+    graded = move(rule=replace(RULE, grader=Spec("json_fields")))
+    door = Door(lambda _target, _question: '{"a": 1}')
+    found = compare(graded, [record(1, '{"a": 1}'), record(2, "no JSON at all")], MEMBERS, door, nobody)
+    assert [(one.record, one.difference) for one in found.pairs] == [(record(1).id, 0.0)]
+    assert (found.missing, found.looked_at) == (1, record(2).id)
 
 
 def test_people_decide_only_where_the_two_differ_and_hold_up_what_comes_after() -> None:

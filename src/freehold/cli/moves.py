@@ -53,6 +53,7 @@ def moves() -> None:
 @click.option("--reference", type=click.Choice(("incumbent", "annotations")), help="What answers are graded against.")
 @click.option("--approve", "approvals", multiple=True, help="Step that waits for a person; repeat for more.")
 @click.option("--budget", help="US dollars that comparing may cost.")
+@click.option("--despite-immaturity", is_flag=True, help="Start although the workflow's prompt has not settled yet.")
 @click.option("--dry-run", is_flag=True, help="Say what would be begun, and begin nothing.")
 @json_option
 @click.pass_obj
@@ -259,7 +260,7 @@ def _points(share: float) -> str:
 def _line(event: dict[str, Any]) -> str:
     when = datetime.fromtimestamp(event["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
     content = event["content"]
-    parts = [str(content[name]) for name in ("to", "target", "step", "why", "verdict") if content.get(name)]
+    parts = [str(content[name]) for name in ("to", "target", "step", "why", "verdict", "hint") if content.get(name)]
     if "metric" in content:
         parts.append(f"{content['metric']} {content['value']:.4g} against {content['bound']:.4g}")
     return f"{when}  {event['kind']:<9}  {', '.join(parts)}"

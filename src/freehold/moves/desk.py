@@ -43,11 +43,13 @@ def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: 
     return rule
 
 
-def start(connection: Connection, number: bytes, rule: Rule, plan: Plan, act: Act) -> Move:
-    """Begin a move. Raises Conflict where the workflow has one under way."""
+def start(
+    connection: Connection, number: bytes, rule: Rule, plan: Plan, act: Act, maturity: dict[str, Any] | None = None
+) -> Move:
+    """Begin a move, and keep what its workflow's `maturity` was. Raises Conflict where it has one under way."""
     move = begin(as_text("mv", number), act.at, rule, plan)
     store.add(connection, move, act.actor)
-    return move
+    return move if maturity is None else _append(connection, move, act, "maturity", maturity)
 
 
 def current(connection: Connection, name: str) -> Move:

@@ -12,14 +12,18 @@ import msgspec
 from freehold.core.errors import BadRequest, Conflict
 from freehold.gateway.routing.types import Routes
 from freehold.grading.choose import spec_for
+from freehold.grading.errors import GraderFailed
+from freehold.grading.registry import check
 from freehold.grading.types import Spec
 from freehold.moves.desk import rule_of
+from freehold.moves.errors import NotMature
 from freehold.moves.settings import MoveSettings
 from freehold.moves.training.answers import learn
 from freehold.moves.training.errors import NothingToLearn
 from freehold.moves.types import Plan, Recipe, Rule
 from freehold.workflows.exchange import exchange
 from freehold.workflows.records import Record
+from freehold.workflows.types import Workflow
 
 SAMPLE = 600
 """Recorded calls that are looked at."""
@@ -38,6 +42,26 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     escalate: float | None = None
     options: dict[str, Any] = {}
     rule: dict[str, Any] = {}
+
+
+def judged(workflow: Workflow, *, despite: bool) -> dict[str, Any]:
+    """What the move's events keep of the workflow's maturity: verdict, score and reasons.
+
+    Raises NotMature for an exploratory workflow, and for an immature one but where it is to be moved `despite` that.
+    """
+    found = workflow.maturity
+    if found is None:
+        return {"verdict": "unknown", "why": "nobody has looked: freehold workflows discover"}
+    why = "; ".join(found.reasons)
+    if found.verdict == "exploratory":
+        hint = "name what is one task of it: send x-freehold-workflow with those calls"
+        raise NotMature(f"{workflow.name} is exploratory: {why}", hint=hint)
+    if found.verdict == "immature" and not despite:
+        raise NotMature(
+            f"{workflow.name} is immature: {why}",
+            hint="wait until its prompt has settled, or, knowing better: --despite-immaturity",
+        )
+    return {"verdict": found.verdict, "score": found.score, "why": why, "despite": found.verdict == "immature"}
 
 
 def outset(
@@ -59,7 +83,7 @@ def outset(
         raise BadRequest(f"there is no target {incumbent!r}", param="incumbent", hint="see: freehold routes list")
     changes = dict(given.rule)
     named = changes.pop("grader", None)
-    grader = msgspec.convert(named, Spec) if named else spec_for([exchange(one) for one in sample])
+    grader = _grader(named) if named else spec_for([exchange(one) for one in sample])
     plan = Plan(
         workflow=given.workflow,
         incumbent=incumbent,
@@ -69,6 +93,15 @@ def outset(
         options=given.options,
     )
     return plan, rule_of(settings, grader, now, changes)
+
+
+def _grader(named: Any) -> Spec:
+    try:
+        spec = msgspec.convert(named, Spec)
+        check(spec)
+    except (msgspec.ValidationError, GraderFailed) as error:
+        raise BadRequest(f"the grader makes no sense: {error}", param="rule.grader") from None
+    return spec
 
 
 def _recipe(given: Given, sample: Sequence[Record]) -> Recipe:

@@ -5,6 +5,7 @@ Which calls are compared is drawn from their ids, before any answer is read. Ord
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +15,9 @@ import msgspec
 from freehold.core.money import to_pico
 from freehold.evals.door import Door, Reply
 from freehold.evals.proof.validity import Fault
+from freehold.grading.errors import GraderFailed
 from freehold.grading.registry import agree, grade
-from freehold.grading.types import Answer
+from freehold.grading.types import Answer, Spec
 from freehold.moves.types import Move, Pair, Rule
 from freehold.workflows.exchange import Exchange, exchange
 from freehold.workflows.records import Record
@@ -113,7 +115,10 @@ def _other(move: Move, side: Side) -> str:
 
 
 def _pair(move: Move, record: Record, side: Side, reply: Reply, gold: Gold) -> Pair | bytes | None:
-    """The pair; None where the incumbent gave nothing to compare with; the record's id where a person must judge."""
+    """The pair; None where the incumbent gave nothing to compare with; the record's id where a person must judge.
+
+    None too where the grader breaks on the very answer that is right: then neither side is at fault.
+    """
     said = exchange(record)
     theirs = reply.answer
     if side.served == "candidate":
@@ -125,7 +130,10 @@ def _pair(move: Move, record: Record, side: Side, reply: Reply, gold: Gold) -> P
         if reply.composite == "escalated":  # then the candidate's answer is the incumbent's: it was given already
             candidate = incumbent
     valid = fault_of(candidate, said) is None
-    scores = _scores(move.rule, candidate if valid else None, incumbent, record.id, gold)
+    try:
+        scores = _scores(move.rule, candidate if valid else None, incumbent, record.id, gold)
+    except GraderFailed:
+        return None
     if scores is None:
         return record.id
     return Pair(
@@ -149,14 +157,24 @@ def _scores(
     """Both sides' scores and whether a person decided; None where a person has yet to."""
     if candidate is None:
         return 0.0, 1.0, False
-    if agree(rule.grader, candidate, incumbent):
-        return 1.0, 1.0, False  # equal in what counts: whatever is right, the difference is nothing
+    with contextlib.suppress(GraderFailed):
+        if agree(rule.grader, candidate, incumbent):
+            return 1.0, 1.0, False  # equal in what counts: whatever is right, the difference is nothing
     if rule.reference == "incumbent":
-        return grade(rule.grader, candidate, incumbent).score, 1.0, False
+        return _score(rule.grader, candidate, incumbent), 1.0, False
     right = gold(record)
     if right is None:
         return None
-    return grade(rule.grader, candidate, right).score, grade(rule.grader, incumbent, right).score, True
+    return _score(rule.grader, candidate, right), _score(rule.grader, incumbent, right), True
+
+
+def _score(spec: Spec, answer: Answer, right: Answer) -> float:
+    """An answer on which the grader breaks scores nothing. Raises GraderFailed where it breaks on the right one too."""
+    try:
+        return grade(spec, answer, right).score
+    except GraderFailed:
+        grade(spec, right, right)
+        return 0.0
 
 
 def fault_of(answer: Answer, asked: Exchange) -> Fault | None:

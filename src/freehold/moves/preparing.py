@@ -48,7 +48,7 @@ TRAIN_SHARE = 0.7
 """Of the window, by time; the rest evaluates."""
 BASELINE_ITEMS = 24
 """Calls on which what is there already is looked at: enough to see that a model is far off, no more."""
-MOST_ITEMS = 400
+MOST_ITEMS = 200
 """Calls on which a candidate is looked at before later calls decide."""
 
 

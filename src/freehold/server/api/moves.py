@@ -20,7 +20,7 @@ from freehold.moves.dossier import Evidence, make, opened
 from freehold.moves.machine import begin
 from freehold.moves.measure import trajectory as grown
 from freehold.moves.outline import Outline, outline
-from freehold.moves.outset import SAMPLE, Given, outset
+from freehold.moves.outset import SAMPLE, Given, judged, outset
 from freehold.moves.page import page
 from freehold.moves.savings import savings
 from freehold.moves.types import Event, Move, Plan, Rule
@@ -55,6 +55,9 @@ class NewMove(BaseModel):
     escalate: float | None = Field(None, ge=0, le=1, description="Confidence under which the incumbent is asked.")
     options: dict[str, Any] = Field(default_factory=dict, description="Of the recipe.")
     rule: dict[str, Any] = Field(default_factory=dict, description="Values of the rule that differ from [moves].")
+    despite_immaturity: bool = Field(
+        default=False, description="Start although the workflow's prompt has not settled; an exploratory one never is."
+    )
     dry_run: bool = Field(default=False, description="Say what would be begun, and begin nothing.")
 
 
@@ -80,11 +83,12 @@ def start(new: NewMove, instance: Served, actor: Mover) -> Response:
     content: dict[str, object] = {"workflow": new.workflow}
     if new.dry_run:
         with instance.reading() as connection:
-            plan, rule = _outset(connection, instance, new)
+            plan, rule, _ = _outset(connection, instance, new)
             return answer(_outline(connection, begin("", instance.clock(), rule, plan)))
     with instance.changing(actor.name, "move.start", content) as connection:
-        plan, rule = _outset(connection, instance, new)
-        move = desk.start(connection, instance.new_id(), rule, plan, desk.Act(actor.name, instance.clock()))
+        plan, rule, maturity = _outset(connection, instance, new)
+        act = desk.Act(actor.name, instance.clock())
+        move = desk.start(connection, instance.new_id(), rule, plan, act, maturity)
         _prepare(connection, instance, move)
         content |= {"move": move.id, "rule": rule.digest()}
         begun = _outline(connection, move)
@@ -175,14 +179,15 @@ def _served(connection: Connection, move: Move) -> Iterator[CallRecord]:
     return (one.call for one in found if one.call.key_id != KEY_ID)
 
 
-def _outset(connection: Connection, instance: Instance, new: NewMove) -> tuple[Plan, Rule]:
-    """Plan and rule, from what the workflow's latest calls show."""
+def _outset(connection: Connection, instance: Instance, new: NewMove) -> tuple[Plan, Rule, dict[str, Any]]:
+    """Plan and rule, from what the workflow's latest calls show, and its maturity."""
     found = workflows.resolve(connection, new.workflow)
+    maturity = judged(found, despite=new.despite_immaturity)
     ids = records.latest(connection, Which(workflow=found.id, answered=True), SAMPLE)
     sample = [one for one in Shelf(instance.engine, instance.bodies).records(Which(ids=ids)) if not one.owned]
-    given = Given(**{**new.model_dump(exclude={"dry_run"}), "workflow": found.id})
+    given = Given(**{**new.model_dump(exclude={"despite_immaturity", "dry_run"}), "workflow": found.id})
     routes = instance.publisher.routes(instance.settings)
-    return outset(given, sample, routes, instance.settings.moves, instance.clock())
+    return *outset(given, sample, routes, instance.settings.moves, instance.clock()), maturity
 
 
 def _prepare(connection: Connection, instance: Instance, move: Move) -> None:

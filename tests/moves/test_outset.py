@@ -1,0 +1,109 @@
+"""A move begins with what its calls show; what is no settled task is refused with the reasons."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from freehold.core.errors import BadRequest, Conflict
+from freehold.core.label import Label, Level
+from freehold.core.permit import Origin
+from freehold.gateway.routing.types import Routes
+from freehold.moves.errors import NotMature
+from freehold.moves.outset import LEAST, Given, judged, outset
+from freehold.moves.settings import MoveSettings
+from freehold.policy.targets import Target
+from freehold.workflows.records import Record
+from freehold.workflows.types import Maturity, Workflow
+from tests.moves.sample import record
+
+WORKFLOW = Workflow(id="wf_a", name="triage", made_at=0.0)
+
+
+def of(verdict: str) -> Workflow:
+    return replace(WORKFLOW, maturity=Maturity(verdict=verdict, score=0.5, terms=(), reasons=("so", "and so")))
+
+
+def test_what_explores_is_never_moved_and_what_changes_only_by_a_persons_word() -> None:
+    for despite in (False, True):
+        with pytest.raises(NotMature, match="triage is exploratory: so; and so"):
+            judged(of("exploratory"), despite=despite)
+    with pytest.raises(NotMature, match="immature: so") as told:
+        judged(of("immature"), despite=False)
+    assert "--despite-immaturity" in told.value.hint
+    assert judged(of("immature"), despite=True)["despite"] is True
+
+
+@pytest.mark.parametrize("verdict", ["young", "mature"])
+def test_the_verdict_and_its_reasons_are_kept_with_the_move(verdict: str) -> None:
+    kept = {"verdict": verdict, "score": 0.5, "why": "so; and so", "despite": False}
+    assert judged(of(verdict), despite=False) == kept
+    assert judged(WORKFLOW, despite=False)["verdict"] == "unknown"
+
+
+def target(name: str, model: str, *, owned: bool = False) -> Target:
+    return Target(
+        name=name,
+        provider="p",
+        driver="openai",
+        dialects=("openai_chat",),
+        model=model,
+        origin=Origin("http", "127.0.0.1", 1),
+        owned=owned,
+        clearance=Label(Level.INTERNAL),
+    )
+
+
+ROUTES = Routes(targets=(target("rented", "m"), target("owned-b", "b", owned=True)))
+
+
+def begun(sample: list[Record], **given: Any) -> tuple[Any, Any]:
+    return outset(Given(workflow="wf_a", **given), sample, ROUTES, MoveSettings(), 5000.0)
+
+
+def sample(count: int = LEAST, **more: Any) -> list[Record]:
+    return [record(number, ("yes", "no")[number % 2], **more) for number in range(count)]
+
+
+def test_incumbent_grader_and_recipe_are_found_from_the_calls() -> None:
+    plan, rule = begun(sample())
+    assert (plan.incumbent, plan.recipe, rule.grader.kind, rule.window_until) == (
+        "rented",
+        "classifier",
+        "label",
+        5000.0,
+    )
+    assert begun(sample(target=""))[0].incumbent == "rented", "imported calls name a model, and a target serves it"
+    assert begun(sample(), candidate="owned-b")[0].recipe == "none"
+
+
+def test_what_cannot_be_begun_says_what_is_missing() -> None:
+    with pytest.raises(Conflict, match=f"49 answered calls of the {LEAST}"):
+        begun(sample(LEAST - 1))
+    strangers = [replace(one, model="gpt-unheard", target="") for one in sample()]
+    with pytest.raises(BadRequest, match="no target serves gpt-unheard") as told:
+        begun(strangers)
+    assert "--incumbent" in told.value.hint
+    with pytest.raises(BadRequest, match="no target 'nobody'"):
+        begun(sample(), incumbent="nobody")
+    with pytest.raises(BadRequest, match="no target or composite 'nobody'"):
+        begun(sample(), candidate="nobody")
+    for rule in (
+        {"margin": 2},
+        {"steps": [0.5, 0.2]},
+        {"grader": {"kind": 3}},
+        {"grader": {"kind": "taste"}},
+        {"alpha": "x"},
+    ):
+        with pytest.raises(BadRequest):
+            begun(sample(), rule=rule)
+
+
+def test_answers_are_read_as_json() -> None:
+    said = json.dumps({"team": "it"})
+    plan, rule = begun([record(number, said) for number in range(LEAST)])
+    assert rule.grader.kind == "json_fields"
+    assert plan.recipe == "classifier"
