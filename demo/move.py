@@ -263,7 +263,7 @@ def line(event: dict[str, Any]) -> str:
 def summary(console: Console, moved: Moved, running: Instance, folder: Path, told: str) -> bool:
     """The one-screen end: every number with where it comes from; True where every dossier verifies."""
     table = Table(title="How it ended", title_justify="left")
-    for name in ("workflow", "stage", "calls compared", "difference, points", "interval", "dossier"):
+    for name in ("workflow", "stage", "calls compared", "difference, points", "interval", "saved", "dossier"):
         table.add_column(name)
     good = True
     for one in moved.moves:
@@ -279,6 +279,7 @@ def summary(console: Console, moved: Moved, running: Instance, folder: Path, tol
             str(measured["pairs"]),
             f"{measured['difference'] * 100:+.2f}" if measured["pairs"] else "-",
             f"{measured['low'] * 100:+.1f} to {measured['high'] * 100:+.1f}" if measured["pairs"] else "-",
+            _saved(json.loads(path.read_text())["content"]["savings"]),
             f"{sum(check['ok'] for check in checks)} of {len(checks)} checks hold",
         )
     console.print(table)
@@ -287,7 +288,19 @@ def summary(console: Console, moved: Moved, running: Instance, folder: Path, tol
     return good
 
 
+def _saved(savings: dict[str, Any] | None) -> str:
+    """What serving it saved since the cut-over, with its interval; nothing is said before."""
+    if savings is None:
+        return "-"
+    saved, low, high = (float(savings[name]) for name in ("saving", "low", "high"))
+    return f"${saved:.4f} [{low:.4f}, {high:.4f}] on {savings['priced']} calls"
+
+
 def _notes(moved: Moved, told: str) -> Iterable[str]:
     yield f"Calls: {told}. Rented answers are replayed from the log; no vendor was asked."
     yield "Differences are measured on the calls compared, by the rule each move began with; intervals hold always."
+    yield (
+        "Saved: rented price of the tokens served since the cut-over, minus what serving, comparing and annotating "
+        "cost; owned models cost $0 here, because no price of your hardware is set."
+    )
     yield from moved.notes

@@ -78,6 +78,8 @@ def deploy(home: Path, identity: Identity, name: str, made: Trained) -> Made:
     target = f"owned-{name}"
     want(home, Wanted(name=target, model=manifest.name, sha256=manifest.files[0].sha256))
     wait_ready(home, target, READY_SECONDS)
+    # What it learned from is on the shelf, under its labels and retention; its digest stays in the lineage.
+    (work_folder(home, name) / "train.jsonl").unlink(missing_ok=True)
     return Made(target, manifest.name, made)
 
 
