@@ -1,8 +1,8 @@
 """`python -m bench.gateway [--quick] [--rows FILE] [--peers a,b]`: the data plane against its peers, in one run.
 
-Subject on core 0, mock and load client on core 1; runs interleaved; medians; ratios taken round by round.
-Ends with one JSON line. Full results go to `bench/results/gateway.{json,md}` (`gateway-compiled` where it ran so, see
-`make compiled`), quick ones to `bench/out`.
+Subject on core 0, mock and load client on core 1; runs interleaved; medians; ratios taken round by round. The data
+plane is compiled first, where that can be done (`make compiled`). Ends with one JSON line. Full results go to
+`bench/results/gateway.{json,md}`, quick ones to `bench/out`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 from bench import report, steps
 from bench.field import Field, add_peers, opened
 from bench.instance import Instance, add_instances, memory_run
-from bench.launch import compiled
+from bench.launch import compiled, prepare
 from bench.load import NoLoad, Sample, Shot, Subject, build, measure
 from bench.peers import PEERS, Peer
 from bench.pinning import GATEWAY_CORE, LOAD_CORE, machine, pin_self
@@ -78,6 +78,7 @@ FULL = Plan(
 
 def main() -> int:
     options = _arguments()
+    prepare(interpreted=options.interpreted)
     plan = _shorter(QUICK if options.quick else FULL, options.shots)
     began = time.monotonic()
     if (os.cpu_count() or 1) < 2:
@@ -110,6 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=Path, help="write every single run as JSON lines")
     parser.add_argument("--peers", help=f"comma-separated: {', '.join(one.name for one in PEERS)}; `none` for none")
     parser.add_argument("--polite", action="store_true", help="do not go before other work on this machine")
+    parser.add_argument("--interpreted", action="store_true", help="measure the sources as they stand, not compiled")
     parser.add_argument("--shots", help="comma-separated, for a closer look: calls, one, open, first, paced, blob")
     return parser.parse_args()
 
@@ -253,14 +255,17 @@ def _publish(
         print(
             f"note: {noise['disturbed']} of {noise['runs']} runs were disturbed by others: repeat on an idle machine\n"
         )
-    folder = OUT if options.quick or options.peers or options.polite or options.shots else ROOT / "results"
+    folder = (
+        OUT
+        if options.quick or options.peers or options.polite or options.shots or options.interpreted
+        else ROOT / "results"
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    name = "gateway-compiled" if result["compiled"] else "gateway"
     whole = {"date": date, "machine": machine(), "cores": {"subject": GATEWAY_CORE, "load": LOAD_CORE}, **result}
-    (folder / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n")
+    (folder / "gateway.json").write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n")
     page = [f"# Data plane, {date}", f"{machine()}", report.markdown(table), report.markdown(features)]
     last = msgspec.json.encode(result).decode()
-    (folder / f"{name}.md").write_text("\n\n".join([*page, f"```json\n{last}\n```"]) + "\n")
+    (folder / "gateway.md").write_text("\n\n".join([*page, f"```json\n{last}\n```"]) + "\n")
     print(last)
 
 

@@ -5,8 +5,12 @@ Run as `python -m bench.launch HOME PORT RECEIPTS` it is the gateway, which then
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def gateway_command(home: Path, port: int, *, receipts: bool) -> list[str]:
@@ -21,9 +25,29 @@ def writer_command(home: Path) -> list[str]:
 
 def compiled() -> bool:
     """Is it the compiled copy (`make compiled`) that runs here? Children inherit the path it was found by."""
-    from freehold.gateway import pipeline
+    from freehold.gateway.serve import compiled as runs_compiled
 
-    return not str(pipeline.__file__).endswith(".py")
+    return runs_compiled()
+
+
+def prepare(*, interpreted: bool) -> None:
+    """Have this process, and so its children, run what is to be measured: the compiled copy where it can be built.
+
+    Starts this program anew with its arguments where it runs something else; says so where it cannot be compiled.
+    """
+    from freehold.settings.data_plane import checkout, chosen, interpreter
+    from freehold.settings.environment import with_path
+
+    if not interpreted and subprocess.run([sys.executable, "-m", "native"], cwd=ROOT, check=False).returncode:
+        print("measured interpreted: the data plane could not be compiled", flush=True)
+    plane = chosen(checkout(), interpreter())
+    wanted = plane.compiled and not interpreted
+    if plane.copy is None or wanted == compiled():
+        return
+    env = with_path(os.environ, plane.copy, first=wanted)
+    if env != dict(os.environ):
+        sys.stdout.flush()
+        os.execve(sys.executable, sys.orig_argv, env)
 
 
 def _no_secret(reference: str) -> str:

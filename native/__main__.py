@@ -1,6 +1,7 @@
 """`python -m native`: a copy of the package in `build/compiled`, its hot modules compiled by mypyc.
 
-The sources stay as they are and are what runs, until somebody asks for the copy: `PYTHONPATH=build/compiled`.
+The sources stay as they are. `freehold up` runs its gateway from the copy for as long as its stamp says that it is of
+these sources, this recipe and this Python (`freehold.settings.data_plane`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from freehold.settings.data_plane import BUILD, PACKAGE, RECIPE, STAMP, chosen, interpreter, stamp
+
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src"
-TARGET = ROOT / "build" / "compiled"
+TARGET = ROOT / BUILD
 
 MODULES: tuple[str, ...] = (
     "core/egress",
@@ -25,18 +27,23 @@ MODULES: tuple[str, ...] = (
     "gateway/answer",
     "gateway/callers",
     "gateway/cascade",
+    "gateway/course",
     "gateway/failing",
     "gateway/json_read",
     "gateway/json_splice",
     "gateway/lanes",
     "gateway/listener",
+    "gateway/outgoing",
     "gateway/pipeline",
     "gateway/plane",
     "gateway/reply",
+    "gateway/routing/breaker",
+    "gateway/routing/choose",
     "gateway/routing/table",
     "gateway/settlement",
     "gateway/stream_edges",
     "gateway/upstream",
+    "policy/budgets",
     "policy/limits",
     "policy/permits",
 )
@@ -59,7 +66,10 @@ _LOST = "Unsupported default attribute value"
 
 
 def main() -> int:
-    """Build the copy anew. Says what is missing where it cannot."""
+    """Build the copy, unless it is there and current. Says what is missing where it cannot."""
+    if chosen(ROOT, interpreter()).compiled:
+        print(f"{BUILD} is current: {len(MODULES)} modules compiled")
+        return 0
     missing = [one for one in ("mypyc", "setuptools") if importlib.util.find_spec(one) is None]
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
         missing.append("a C compiler")
@@ -72,7 +82,8 @@ def main() -> int:
         return 1
     work = TARGET.with_name("compiling")
     shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(SOURCE / "freehold", work / "freehold", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / PACKAGE, work / "freehold", ignore=shutil.ignore_patterns("__pycache__"))
+    made_of = stamp(work / "freehold", ROOT / RECIPE, interpreter())
     (work / "setup.py").write_text(_SETUP.format(paths=[f"freehold/{one}.py" for one in MODULES]))
     (work / "mypy.ini").write_text(_MYPY)
     done = subprocess.run(
@@ -88,16 +99,17 @@ def main() -> int:
         print(done.stdout[-4000:] + "\nnot compiled", file=sys.stderr)
         return 1
     shutil.rmtree(work / "build")
+    (TARGET / STAMP).unlink(missing_ok=True)  # first, so that nobody takes a half for the whole
     shutil.rmtree(TARGET, ignore_errors=True)
+    (work / STAMP).write_text(made_of)
     work.rename(TARGET)
-    place = TARGET.relative_to(ROOT)
-    print(f"{len(MODULES)} modules compiled in {place}; to run them: PYTHONPATH={place} .venv/bin/freehold up")
+    print(f"{len(MODULES)} modules compiled in {BUILD}: `freehold up` runs its gateway from there")
     return 0
 
 
 def undefined_defaults() -> Iterator[str]:
     """Class attributes mypyc leaves undefined: None where the type is a protocol that is compiled too."""
-    trees = {one: ast.parse((SOURCE / "freehold" / f"{one}.py").read_text()) for one in MODULES}
+    trees = {one: ast.parse((ROOT / PACKAGE / f"{one}.py").read_text()) for one in MODULES}
     classes = {name: [one for one in ast.walk(tree) if isinstance(one, ast.ClassDef)] for name, tree in trees.items()}
     protocols = {
         one.name

@@ -38,7 +38,9 @@ from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.serving.fleet import Defaults, Fleet
 from freehold.settings import last_good
 from freehold.settings.banner import Started
-from freehold.settings.environment import override_name, resolve_secret, with_overrides
+from freehold.settings.data_plane import checkout, interpreter
+from freehold.settings.data_plane import chosen as chosen_plane
+from freehold.settings.environment import override_name, resolve_secret, with_overrides, with_path
 from freehold.settings.errors import MissingSecret
 from freehold.settings.load import Loaded, load
 from freehold.settings.location import Endpoints, write_endpoints
@@ -93,6 +95,7 @@ class _Up:
         self.options = ("--home", str(self.home), *(("--config", str(file)) if file else ()))
         self.identity = Identity.load(self.home / "identity.key")
         self.log = Log("up", (self.home / "logs" / "up.log").open("a"))
+        self.plane = chosen_plane(checkout(), interpreter())
         self.supervisor = Supervisor(self.home / "run" / "processes.json", self._told)
 
     async def serve(self) -> None:
@@ -102,6 +105,7 @@ class _Up:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         try:
             self._warn()
+            self.log.info("data plane", runs=self.plane.told)
             engines = self._start_engines()
             secret = await asyncio.to_thread(self._prepare)
             for one in self._processes(self.loaded.settings):
@@ -188,10 +192,13 @@ class _Up:
 
     def _role(self, name: str, role: str, drain: int, probe: Probe | None) -> Command:
         settings = self.loaded.settings
+        env = with_overrides({("gateway", "port"): settings.gateway.port, ("admin", "port"): settings.admin.port})
+        if role == "gateway" and self.plane.copy is not None:
+            env = tuple(with_path(dict(env), self.plane.copy, first=self.plane.compiled).items())
         return Command(
             name=name,
             argv=(sys.executable, "-m", "freehold.app", role, *self.options),
-            env=with_overrides({("gateway", "port"): settings.gateway.port, ("admin", "port"): settings.admin.port}),
+            env=env,
             log=self.home / "logs" / f"{name}.log",
             probe=probe,
             drain=drain,
@@ -208,6 +215,7 @@ class _Up:
             engines=engines,
             seconds=time.monotonic() - self.began,
             route=CHAT if settings.serving.enabled else next(iter(sorted(settings.routes)), ""),
+            plane=self.plane.told,
         )
         sys.stdout.write(self.parts.tell(found))
         sys.stdout.flush()

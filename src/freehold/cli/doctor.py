@@ -60,6 +60,13 @@ def _python(_place: Place) -> Iterator[Finding]:
     yield Finding("ok" if good else "fail", "python", version, "" if good else "use Python 3.11 or newer")
 
 
+def _data_plane(_place: Place) -> Iterator[Finding]:
+    """What the next start runs; both do the same, one of them faster."""
+    from freehold.settings.data_plane import checkout, chosen, interpreter
+
+    yield Finding("ok", "data plane", chosen(checkout(), interpreter()).told)
+
+
 def _config(place: Place) -> Iterator[Finding]:
     from freehold.serving.fetch import ready
     from freehold.settings.load import load
@@ -253,6 +260,7 @@ def _jobs(place: Place) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     _python,
+    _data_plane,
     _config,
     _home,
     _snapshots,

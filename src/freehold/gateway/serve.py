@@ -19,6 +19,7 @@ from freehold.core.crypto import Identity, Sealer
 from freehold.core.errors import BadConfig, FreeholdError
 from freehold.core.ids import IdMaker
 from freehold.core.log import Log
+from freehold.gateway import pipeline
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.listener import Connection
@@ -128,6 +129,11 @@ def _report(plane: Plane, context: dict[str, Any]) -> None:
         plane.log.error("event loop", kind=str(context.get("message", ""))[:80])
 
 
+def compiled() -> bool:
+    """Is it the compiled copy of the call machine that runs here?"""
+    return not str(pipeline.__file__).endswith(".py")
+
+
 def sweep(plane: Plane, now: float) -> None:
     """End what takes too long; close what idles."""
     for call in [one for one in plane.calls if one.deadline < now]:
@@ -181,7 +187,8 @@ async def _serve(config: GatewayConfig) -> None:
         reuse_port=config.share > 1 or None,
     )  # fmt: skip
     port = server.sockets[0].getsockname()[1]
-    log.info("serving", host=config.host, port=port, pid=os.getpid(), epoch=plane.journal.folder.name)
+    epoch = plane.journal.folder.name
+    log.info("serving", host=config.host, port=port, pid=os.getpid(), epoch=epoch, compiled=compiled())
     # What lives now lives for good: keep it out of the collector's rounds.
     gc.collect()
     gc.freeze()

@@ -11,7 +11,7 @@ from freehold.settings.location import Endpoints
 class Started(msgspec.Struct, frozen=True):
     """What people need to know. `secret` is empty where no key was made now; `seconds` is how long it took.
 
-    `route` is one to try, empty where there is none.
+    `route` is one to try, empty where there is none. `plane` says whether the data plane is compiled.
     """
 
     endpoints: Endpoints
@@ -21,6 +21,7 @@ class Started(msgspec.Struct, frozen=True):
     engines: int
     seconds: float
     route: str
+    plane: str
 
 
 def banner(started: Started) -> str:
@@ -39,6 +40,7 @@ def banner(started: Started) -> str:
   Anthropic base URL   {base}
   key                  {shown}
   management API       {started.endpoints.admin}/openapi.json   (token: {started.home}/run/admin.token)
+  data plane           {started.plane}
 
 {_try(base, key, started.route)}
 Stop with Ctrl-C. What happens: freehold calls tail

@@ -15,6 +15,7 @@ HOME = "FREEHOLD_HOME"
 CONFIG = "FREEHOLD_CONFIG"
 KEY = "FREEHOLD_KEY"
 OVERRIDE = "FREEHOLD__"
+PATH = "PYTHONPATH"
 
 
 def variable(name: str) -> str:
@@ -40,6 +41,12 @@ def override_name(table: str, key: str) -> str:
 def with_overrides(settings: Mapping[tuple[str, str], object]) -> tuple[tuple[str, str], ...]:
     """This process's environment with overrides of its own, for a child."""
     return tuple({**os.environ, **{override_name(*pair): str(value) for pair, value in settings.items()}}.items())
+
+
+def with_path(variables: Mapping[str, str], folder: Path, *, first: bool) -> dict[str, str]:
+    """A child's environment in which Python looks for modules in `folder` first, or does not look there at all."""
+    kept = [one for one in variables.get(PATH, "").split(os.pathsep) if one and Path(one).absolute() != folder]
+    return {**variables, PATH: os.pathsep.join([str(folder), *kept] if first else kept)}
 
 
 def _value(text: str) -> Any:
