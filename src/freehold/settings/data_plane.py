@@ -55,7 +55,7 @@ def stamp(package: Path, recipe: Path, python: str) -> str:
 def checkout() -> Path | None:
     """The repository this package runs from; None where it was installed. The copy belongs to the one around it."""
     package = Path(freehold.__file__).parent
-    root = package.parents[2] if (package.parent / STAMP).is_file() else package.parents[1]
+    root = package.parents[2] if package.parts[-3:-1] == BUILD.parts else package.parents[1]
     return root if (root / RECIPE).is_file() and (root / PACKAGE).is_dir() else None
 
 
