@@ -77,6 +77,8 @@ def test_incumbent_grader_and_recipe_are_found_from_the_calls() -> None:
         5000.0,
     )
     assert begun(sample(target=""))[0].incumbent == "rented", "imported calls name a model, and a target serves it"
+    dated = [replace(one, model="m-2026-01-01", target="") for one in sample()]
+    assert begun(dated)[0].incumbent == "rented", "vendors answer under a dated name"
     assert begun(sample(), candidate="owned-b")[0].recipe == "none"
 
 

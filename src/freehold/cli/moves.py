@@ -25,6 +25,7 @@ _COLUMNS = (
     ("candidate", "to"),
     ("pairs", "pairs"),
     ("difference", "difference"),
+    ("among_all", "holds among all"),
     ("next", "next"),
 )
 _COLOURS = {"owned": "green", "refused": "yellow", "rolled_back": "red"}
@@ -250,7 +251,9 @@ def _show(move: dict[str, Any]) -> None:
 def _detection(move: dict[str, Any]) -> str | None:
     if move["detection_calls"] is None:
         return None
-    return f"{move['detection_calls']} calls in the median, {move['detection_late']} in nine of ten"
+    hours = move["detection_hours"]
+    lately = f" ({hours:.1f} hours at the rate of the last day)" if hours is not None else ""
+    return f"{move['detection_calls']} calls{lately} in the median, {move['detection_late']} in nine of ten"
 
 
 def _points(share: float) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from freehold.evals.proof.multiplicity import discoveries
 from freehold.moves.machine import Measured
 from freehold.moves.measure import detection, measure
 from freehold.moves.types import ENDED, SERVING, Move, Pair
 
+FALSE_RATE = 0.05
 NEXT = (
     ("observed", "its data is read and its candidates are evaluated"),
     ("evaluated", "a candidate is made"),
@@ -59,10 +61,14 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of the workflow after which a drop of ten points would be found, in the median; None before canary."""
     detection_late: int | None
     """Nine in ten such drops would be found by then."""
+    detection_hours: float | None
+    """`detection_calls` at the rate of the last day; None where there were no calls."""
+    among_all: bool | None = None
+    """In a list: does the evidence hold with at most 5 % of false cut-overs among all moves (e-Benjamini-Hochberg)?"""
     next: str
 
 
-def outline(move: Move, pairs: Sequence[Pair], name: str) -> Outline:
+def outline(move: Move, pairs: Sequence[Pair], name: str, calls_per_hour: float = 0.0) -> Outline:
     """A move with its pairs, summed up."""
     measured = measure(move.rule, pairs)
     rule = move.rule
@@ -88,8 +94,18 @@ def outline(move: Move, pairs: Sequence[Pair], name: str) -> Outline:
         bounds=() if move.stage in ENDED else _bounds(move, measured),
         detection_calls=None if found is None else found.median,
         detection_late=None if found is None else found.late,
+        detection_hours=found.median / calls_per_hour if found and found.median and calls_per_hour else None,
         next=_next(move, name),
     )
+
+
+def among_all(found: Sequence[Outline]) -> list[Outline]:
+    """The same, each with whether it still holds among all of them: many workflows are tried, some would pass by luck.
+
+    Wang and Ramdas 2022, "False discovery rate control with e-values", JRSS B 84.
+    """
+    held = set(discoveries([one.measured.evidence for one in found], FALSE_RATE)) if found else set()
+    return [msgspec.structs.replace(one, among_all=at in held) for at, one in enumerate(found)]
 
 
 def paired_share(move: Move) -> float:

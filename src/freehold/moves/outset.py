@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +28,7 @@ from freehold.workflows.types import Workflow
 
 SAMPLE = 600
 """Recorded calls that are looked at."""
+_DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})\Z")
 LEAST = 50
 """Answered calls a workflow needs before anything can be said of it."""
 
@@ -129,9 +131,11 @@ def _incumbent(sample: Sequence[Record], routes: Routes) -> str:
     if live:
         return live.most_common(1)[0][0]
     models = Counter(one.model for one in sample)
+    rented = [one for one in routes.targets if not one.owned]
     for model, _ in models.most_common():
-        found = next((one.name for one in routes.targets if one.model == model and not one.owned), None)
-        if found is not None:
-            return found
+        for same in (model, _DATED.sub("", model)):  # vendors answer under the dated name of what was asked for
+            found = next((one.name for one in rented if one.model == same), None)
+            if found is not None:
+                return found
     told = ", ".join(model for model, _ in models.most_common(3))
     raise BadRequest(f"no target serves {told}", param="incumbent", hint="name the target that serves it: --incumbent")

@@ -19,7 +19,7 @@ from freehold.moves import desk, store
 from freehold.moves.dossier import Evidence, make, opened
 from freehold.moves.machine import begin
 from freehold.moves.measure import trajectory as grown
-from freehold.moves.outline import Outline, outline
+from freehold.moves.outline import Outline, among_all, outline
 from freehold.moves.outset import SAMPLE, Given, judged, outset
 from freehold.moves.page import page
 from freehold.moves.savings import savings
@@ -39,6 +39,7 @@ READ = [Depends(Allowed("moves:read"))]
 Mover = Annotated[Actor, Depends(Allowed("moves:write"))]
 FORMS = (Outline, Event)
 TRAJECTORY_POINTS = 400
+DAY_SECONDS = 86400.0
 
 
 class NewMove(BaseModel):
@@ -74,7 +75,7 @@ class Reason(BaseModel):
 def index(instance: Served) -> Response:
     """Every move, newest first."""
     with instance.reading() as connection:
-        return answer([_outline(connection, one) for one in store.everything(connection)])
+        return answer(among_all([_outline(connection, one, instance.clock()) for one in store.everything(connection)]))
 
 
 @router.post("", status_code=201, responses=described(Outline))
@@ -84,15 +85,17 @@ def start(new: NewMove, instance: Served, actor: Mover) -> Response:
     if new.dry_run:
         with instance.reading() as connection:
             plan, rule, _ = _outset(connection, instance, new)
-            return answer(_outline(connection, begin("", instance.clock(), rule, plan)))
+            return answer(_outline(connection, begin("", instance.clock(), rule, plan), instance.clock()))
     with instance.changing(actor.name, "move.start", content) as connection:
         plan, rule, maturity = _outset(connection, instance, new)
         act = desk.Act(actor.name, instance.clock())
         move = desk.start(connection, instance.new_id(), rule, plan, act, maturity)
         _prepare(connection, instance, move)
         content |= {"move": move.id, "rule": rule.digest()}
-        begun = _outline(connection, move)
-    return answer(begun)
+        begun = _outline(connection, move, instance.clock())
+    made = answer(begun)
+    made.status_code = 201
+    return made
 
 
 @router.get("/{name}", dependencies=READ, responses=described(Outline))
@@ -100,7 +103,7 @@ def show(name: str, instance: Served) -> Response:
     """The newest move of a workflow, or the move of that id."""
     with instance.reading() as connection:
         move = _current(connection, name)
-        return answer(_outline(connection, move))
+        return answer(_outline(connection, move, instance.clock()))
 
 
 @router.get("/{name}/events", dependencies=READ, responses=described(list[Event]))
@@ -152,7 +155,7 @@ def act(
         done = _done(connection, move, verb, reason, desk.Act(actor.name, instance.clock(), reason.why))
         if not done.ended and done.stage in ("observed", "evaluated", "tuned") and verb != "hold":
             _prepare(connection, instance, done)
-        return answer(_outline(connection, done))
+        return answer(_outline(connection, done, instance.clock()))
 
 
 def _dossier(name: str, instance: Instance) -> bytes:
@@ -195,9 +198,12 @@ def _prepare(connection: Connection, instance: Instance, move: Move) -> None:
     jobs.add(connection, instance.new_id(), "moves.prepare", {"move": move.id}, instance.clock())
 
 
-def _outline(connection: Connection, move: Move) -> Outline:
+def _outline(connection: Connection, move: Move, now: float) -> Outline:
     known = {one.id: one.name for one in workflows.everything(connection)}
-    return outline(move, store.pairs_of(connection, move.id), known.get(move.plan.workflow, move.plan.workflow))
+    lately = ledger.usage(connection, (), Filter(workflow=move.plan.workflow, since=now - DAY_SECONDS))
+    rate = sum(one.calls for one in lately) / (DAY_SECONDS / 3600)
+    name = known.get(move.plan.workflow, move.plan.workflow)
+    return outline(move, store.pairs_of(connection, move.id), name, rate)
 
 
 def _current(connection: Connection, name: str) -> Move:
