@@ -71,6 +71,14 @@ def test_calls_wait_where_the_incumbent_is_nowhere_to_be_reached() -> None:
     assert [one.record for one in found.pairs] == [mine.id, record(3).id], "and all of it is once it is back"
 
 
+def test_a_round_that_takes_long_keeps_what_it_has_and_the_rest_is_for_the_next() -> None:
+    door = Door(agreeing)
+    calls = [record(n) for n in range(1, 6)]
+    found = compare(move(), calls, MEMBERS, door, nobody, lambda: len(door.asked) == 2)
+    assert [one.record for one in found.pairs] == [one.id for one in calls[:2]]
+    assert found.looked_at == calls[1].id
+
+
 def test_where_the_grader_breaks_the_answer_is_at_fault_unless_the_right_one_breaks_it_too() -> None:
     graded = move(rule=replace(RULE, grader=Spec("json_fields")))
     door = Door(lambda _target, _question: '{"a": 1}')

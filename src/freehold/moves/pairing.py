@@ -25,6 +25,8 @@ from freehold.workflows.records import Record
 Gold = Callable[[bytes], Answer | None]
 """What a person said the answer is, by record; None where nobody did."""
 _DRAWN = 1 << 64
+ASK_SECONDS = 60.0
+"""Who takes longer over one answer gave none."""
 TOO_MANY, BROKEN = 429, 500
 """Statuses of a model that may answer later: the one, and the other and all above."""
 
@@ -70,9 +72,17 @@ def side_of(move: Move, record: Record, members: Sequence[str]) -> Side:
     return Side("incumbent", ask=True, paired=chance < wanted)
 
 
-def compare(move: Move, found: Iterable[Record], members: Sequence[str], door: Door, gold: Gold) -> Compared:
+def compare(
+    move: Move,
+    found: Iterable[Record],
+    members: Sequence[str],
+    door: Door,
+    gold: Gold,
+    enough: Callable[[], bool] = lambda: False,
+) -> Compared:
     """Ask the other side about each drawn call, and grade both. Calls within the evaluation window never count.
 
+    Once `enough` says so no more are waited for: who hangs must not keep other moves from their turn.
     Raises what `Door.ask` raises; nothing is lost then, the calls are looked at again.
     """
     looked_at, drawn_ones = b"", []
@@ -84,13 +94,20 @@ def compare(move: Move, found: Iterable[Record], members: Sequence[str], door: D
         if side.paired:
             drawn_ones.append((record, side))
     asked = [(_other(move, side), record) for record, side in drawn_ones]
-    replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked])
-    heard = list(replies)
-    made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, heard, strict=True)]
+    replies = door.ask_all([(name, one.request, one.label, one.assigned) for name, one in asked], timeout=ASK_SECONDS)
+    heard: list[Reply] = []
+    for reply in replies:
+        heard.append(reply)
+        if enough():
+            break
+    # Fewer are heard than were drawn where it was enough.
+    made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, heard, strict=False)]
     wanted = tuple(one for one in made if isinstance(one, bytes))
-    end = min(made.index(wanted[0]) if wanted else len(made), _away([side for _, side in drawn_ones], heard))
+    end = min(
+        made.index(wanted[0]) if wanted else len(made), _away([side for _, side in drawn_ones[: len(heard)]], heard)
+    )
     counted = made[:end]
-    if end < len(made):
+    if end < len(drawn_ones):
         looked_at = (0).to_bytes(16, "big") if not counted else drawn_ones[end - 1][0].id
     pairs = tuple(one for one in counted if isinstance(one, Pair))
     return Compared(pairs, looked_at, len(counted) - len(pairs), wanted)

@@ -32,7 +32,10 @@ ROUND = 64
 LAG_SECONDS = 1.0
 """Calls begun less than this ago may not be on the shelf yet; they wait for the next round, so that none is missed."""
 ACTOR = "rollout"
-_FAILED = frozenset({"failed", "lied", "lost", "overloaded", "refused", "timeout", "unreachable"})
+ROUND_SECONDS = 20.0
+"""After which a round takes what it has, so that every move has its turn."""
+_FAILED = frozenset({"failed", "lied", "overloaded", "refused", "timeout", "unreachable"})
+"""Outcomes that tell against the one that was asked. `lost` tells that a gateway died."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -78,7 +81,8 @@ class Rollout:
         trouble: FreeholdError | None = None
         if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
             try:
-                compared = compare(move, found, parts.members(move), parts.door, gold)
+                end = parts.clock() + ROUND_SECONDS
+                compared = compare(move, found, parts.members(move), parts.door, gold, lambda: parts.clock() > end)
             except (DoorClosed, DoorRefused) as error:
                 trouble = error
             else:
