@@ -175,3 +175,10 @@ def test_failures(status, headers, body):
     error = failure_of(status, headers, body)
     assert isinstance(error, FreeholdError)
     assert error.status == status
+
+
+def test_arguments_that_are_not_utf8_are_the_targets_lie():
+    body = b'{"id":"a","type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"1",'
+    body += b'"name":"f","input":{"a":"\x80"}}],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":1}}'
+    with pytest.raises(UpstreamFailed):
+        PAIRS[1].decode_answer(body)

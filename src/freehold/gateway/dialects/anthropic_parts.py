@@ -83,13 +83,17 @@ def _image(raw: Raw, one: Fields) -> Image | Opaque:
 
 def _call(one: Fields) -> ToolCall:
     call, name, value = one.text("id", None), one.text("name", None), one.raw("input") or Raw(b"{}")
-    if not bytes(value).startswith(b"{"):
+    try:
+        arguments = bytes(value).decode()
+    except UnicodeDecodeError:  # raw members are passed on unread, so nobody has looked at their bytes yet
+        one.wrong("is not UTF-8", "input")
+    if not arguments.startswith("{"):
         one.wrong("expected an object", "input")
     cache, extra = cache_of(one)
     caller = one.raw("caller")
     if caller is not None and one.within("caller", caller).text("type") != "direct":
         extra = (*extra, (NAME, "caller", caller))  # `direct` is what an absent caller means
-    return ToolCall(call, name, bytes(value).decode(), cache, (*extra, *one.rest(NAME)))
+    return ToolCall(call, name, arguments, cache, (*extra, *one.rest(NAME)))
 
 
 def _result(one: Fields) -> ToolResult:
