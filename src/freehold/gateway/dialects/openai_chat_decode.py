@@ -102,7 +102,7 @@ def _tool_choice(top: Fields, aside: Aside) -> ToolChoice | None:
     if raw is None:
         return None if parallel is None else ToolChoice(parallel=parallel)
     if bytes(raw).startswith(b'"'):
-        kind = _CHOICES.get(bytes(raw)[1:-1].decode())
+        kind = _CHOICES.get(bytes(raw)[1:-1].decode(errors="replace"))
         if kind is None:
             top.wrong("expected none, auto, required or an object", "tool_choice")
         return ToolChoice(kind, parallel=parallel)
