@@ -57,6 +57,8 @@ def judged(workflow: Workflow, *, despite: bool) -> dict[str, Any]:
     why = "; ".join(found.reasons)
     if found.verdict == "exploratory":
         hint = "name what is one task of it: send x-freehold-workflow with those calls"
+        if workflow.named:
+            hint = "give the task a system prompt of its own, and find workflows again: freehold workflows discover"
         raise NotMature(f"{workflow.name} is exploratory: {why}", hint=hint)
     if found.verdict == "immature" and not despite:
         raise NotMature(

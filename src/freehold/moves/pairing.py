@@ -103,9 +103,8 @@ def compare(
     # Fewer are heard than were drawn where it was enough.
     made = [_pair(move, record, side, reply, gold) for (record, side), reply in zip(drawn_ones, heard, strict=False)]
     wanted = tuple(one for one in made if isinstance(one, bytes))
-    end = min(
-        made.index(wanted[0]) if wanted else len(made), _away([side for _, side in drawn_ones[: len(heard)]], heard)
-    )
+    sides = [side for _, side in drawn_ones[: len(heard)]]
+    end = min(made.index(wanted[0]) if wanted else len(made), _away(sides, heard))
     counted = made[:end]
     if end < len(drawn_ones):
         looked_at = (0).to_bytes(16, "big") if not counted else drawn_ones[end - 1][0].id
