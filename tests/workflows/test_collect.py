@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import pytest
 from msgspec.structs import replace
 
 from freehold.core.db import reading, writing
+from freehold.core.errors import FileRefused
 from freehold.gateway.dialects.registry import dialect
 from freehold.identity import store as identity
 from freehold.identity.keys import Key
@@ -175,6 +178,28 @@ def test_what_was_interrupted_before_it_was_noted_is_not_doubled(live):
         store.keep_collected(connection, "records", -1)
     assert live.collect() == 0
     assert len(live.records()) == 1
+
+
+def test_a_disk_that_fills_loses_nothing_and_collecting_goes_on_once_there_is_room(live, monkeypatch):
+    for number in range(700):
+        live.call(number, encoded({**ASKED, "seed": number}), encoded(DONE))
+    live.load()
+    real, written = capture._write_unflushed, []
+
+    def filling(path, data):
+        written.append(path)
+        if len(written) > 600:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        real(path, data)
+
+    monkeypatch.setattr(capture, "_write_unflushed", filling)
+    with pytest.raises(FileRefused, match="No space left") as told:
+        live.collect()
+    assert "disk has room" in told.value.hint
+    assert len(live.records()) == 500, "the batch that was whole is there"
+    monkeypatch.setattr(capture, "_write_unflushed", real)
+    assert live.collect() == 200
+    assert len({one.id for one in live.records()}) == 700
 
 
 def test_what_is_no_answered_chat_is_passed_over(live):
