@@ -22,6 +22,7 @@ from demo.instance import Instance
 from demo.logs import Log
 from freehold.cli.client import Client, segment
 from freehold.core.errors import FreeholdError
+from freehold.moves.telling import line
 from freehold.moves.types import ENDED
 
 RATE = 80.0
@@ -166,7 +167,8 @@ class Act:
             events = self.client.get(f"/api/moves/{segment(workflow)}/events")
             for event in events[self.seen[workflow] :]:
                 if event["kind"] in TOLD:
-                    self.console.print(f"  [bold]{self.names[workflow]}[/] {line(event)}", highlight=False)
+                    told = line(event["kind"], event["content"])
+                    self.console.print(f"  [bold]{self.names[workflow]}[/] {told}", highlight=False)
             self.seen[workflow] = len(events)
             self._annotate(workflow, driver)
 
@@ -238,26 +240,6 @@ class Act:
             "serves it again."
         )
         return True
-
-
-def line(event: dict[str, Any]) -> str:
-    """One event in a line: what, and the metric against its bound."""
-    told = event["content"]
-    if event["kind"] == "scorecard":
-        span = told["difference"]
-        return (
-            f"evaluated {told['target']}: quality {told['quality']:.1%} of {told['pairs']} calls, difference "
-            f"{span['mean'] * 100:+.1f} points [{span['low'] * 100:+.1f}, {span['high'] * 100:+.1f}]"
-        )
-    if event["kind"] == "tuned":
-        size = f"{told['bytes'] / 1e6:.1f} MB"
-        return f"trained {told['recipe']} in {told['seconds']:.0f} s, {size}: serves as {told['target']}"
-    words = [str(told[name]) for name in ("to", "step", "why", "verdict") if told.get(name)]
-    if told.get("share"):
-        words.append(f"share {told['share']:.0%}")
-    if "metric" in told:
-        words.append(f"{told['metric']} {told['value']:.4g} against {told['bound']:.4g}")
-    return f"{event['kind']}: {', '.join(words)}"
 
 
 def summary(console: Console, moved: Moved, running: Instance, folder: Path, told: str) -> bool:

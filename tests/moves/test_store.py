@@ -136,7 +136,10 @@ def test_a_step_without_proof_needs_a_reason_and_is_written_down_as_such(engine:
 
 
 def test_a_rule_that_makes_no_sense_is_refused() -> None:
-    for change in ({"steps": [0.5, 0.2]}, {"margin": 0}, {"alpha": 2}, {"margin": "wide"}, {"steps": [1.0]}):
+    shares = ({"steps": [0.5, 0.2]}, {"steps": [1.0]}, {"holdback": 1.5}, {"sample": -0.1})
+    numbers = ({"margin": 0}, {"alpha": 2}, {"margin": "wide"}, {"step_pairs": 0}, {"patience": float("nan")})
+    words = ({"approvals": ["nonsense"]}, {"budget": "abc"}, {"budget": "-3"}, {"budget": "nan"}, {"wokers": 1})
+    for change in (*shares, *numbers, *words):
         with pytest.raises(BadRequest):
             desk.rule_of(MoveSettings(), Spec("label"), 100.0, change)
 

@@ -18,7 +18,9 @@ from freehold.evals.types import CANDIDATE, Row
 from freehold.grading.types import Answer
 from freehold.jobs import store as jobs
 from freehold.workflows import store as records
+from freehold.workflows.known import store as known
 from freehold.workflows.shelf import Shelf
+from freehold.workflows.types import Workflow
 from tests.evals.conftest import START, WORKFLOW, number_of, record
 
 
@@ -29,6 +31,7 @@ def shelf(instance):
     made.put(found, START, 1e9)
     with writing(instance.engine) as connection:
         records.assign(connection, [(one.id, WORKFLOW) for one in found])
+        known.keep(connection, [Workflow(id=WORKFLOW, name="yes-or-no", made_at=START)])
     return found
 
 
@@ -74,6 +77,11 @@ def test_an_evaluation_is_queued_with_the_grader_its_answers_ask_for(client, ins
     assert client.get("/api/evals", params={"workflow": "wf_else"}).json() == []
 
 
+def test_a_workflow_may_be_named_and_an_unknown_one_is_refused(client, shelf):
+    assert start(client, workflow="yes-or-no").json()["run"]["plan"]["workflow"] == WORKFLOW
+    assert start(client, workflow="nonsense").status_code == 404
+
+
 def test_a_grader_that_makes_no_sense_is_refused_before_anything_is_queued(client, shelf):
     assert start(client, grader="astrology").json()["error"]["code"] == "FH-GRD-001"
     assert start(client, grader="label", options={"feild": "x"}).json()["error"]["code"] == "FH-GRD-001"
@@ -112,7 +120,7 @@ def test_a_search_finds_the_pair_that_no_single_one_equals(client, instance, she
     assert told["best"]["kept"] == pytest.approx(11 / 13, abs=0.01)
     assert told["considered"] == 4
     nothing = client.post("/api/evals/search", json={"workflow": "wf_none"})
-    assert nothing.json()["error"]["code"] == "FH-EVL-005"
+    assert nothing.status_code == 404
 
 
 def test_a_judge_is_queued_and_a_candidate_does_not_judge_itself(client, instance, shelf):

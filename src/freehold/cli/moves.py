@@ -102,7 +102,13 @@ def status(place: Place, workflow: str, *, as_json: bool) -> None:
 
 @moves.command()
 @click.argument("workflow")
-@click.option("--until", default="owned", show_default=True, help="Stage at which to stop looking.")
+@click.option(
+    "--until",
+    type=click.Choice(("evaluated", "tuned", "shadow", "canary", "owned")),
+    default="owned",
+    show_default=True,
+    help="Stage at which to stop looking.",
+)
 @json_option
 @click.pass_context
 def watch(ctx: click.Context, workflow: str, until: str, *, as_json: bool) -> None:
@@ -175,6 +181,8 @@ def dossier(place: Place, workflow: str, out: Path | None, *, html: bool, as_jso
     """Write the signed dossier of a move: why it was allowed, recomputable from its rows."""
     client = place.client()
     target = out or Path(f"{workflow}.dossier.json")
+    if html and target.suffix.lower() == ".html":
+        raise click.BadParameter("this is the name of the page beside it: give one that ends in .json", param_hint="--out")
     target.write_text(json.dumps(client.get(f"/api/moves/{segment(workflow)}/dossier")))
     written = [str(target)]
     if html:
@@ -239,13 +247,25 @@ def _show(move: dict[str, Any]) -> None:
             ("pairs", measured["pairs"]),
             ("difference", shown if measured["pairs"] else None),
             ("held", move["held"]),
-            ("rule", move["rule_sha256"][:16]),
-            ("a drop of 10 points is found in", _detection(move)),
+            ("recipe", move["recipe"]),
+            ("rule", _rule(move)),
+            ("ten points less", _detection(move)),
             ("next", move["next"]),
         ]
     )
     for one in move["bounds"]:
-        click.echo(f"  {one['metric']}: {one['value']:.4g}, bound {one['bound']:.4g} -> {one['then']}")
+        click.echo(f"  {one['metric']} {one['value']:.4g}; at {one['bound']:,.4g}: {one['then']}")
+
+
+def _rule(move: dict[str, Any]) -> str:
+    rule = move["rule"]
+    steps = ", ".join(f"{one:.0%}" for one in rule["steps"])
+    approvals = ", ".join(rule["approvals"]) or "none"
+    return (
+        f"{rule['grader']['kind']} against {rule['reference']}; margin {rule['margin'] * 100:g} points, "
+        f"alpha {rule['alpha']:g}, harm {rule['harm'] * 100:g} points; steps {steps}, holdback {rule['holdback']:.0%}; "
+        f"approvals: {approvals}; comparing for at most ${rule['budget']} (sha256 {move['rule_sha256'][:12]})"
+    )
 
 
 def _detection(move: dict[str, Any]) -> str | None:
@@ -253,7 +273,7 @@ def _detection(move: dict[str, Any]) -> str | None:
         return None
     hours = move["detection_hours"]
     lately = f" ({hours:.1f} hours at the rate of the last day)" if hours is not None else ""
-    return f"{move['detection_calls']} calls{lately} in the median, {move['detection_late']} in nine of ten"
+    return f"found in {move['detection_calls']} calls{lately} in the median, {move['detection_late']} in nine of ten"
 
 
 def _points(share: float) -> str:
@@ -261,9 +281,7 @@ def _points(share: float) -> str:
 
 
 def _line(event: dict[str, Any]) -> str:
+    from freehold.moves.telling import line
+
     when = datetime.fromtimestamp(event["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-    content = event["content"]
-    parts = [str(content[name]) for name in ("to", "target", "step", "why", "verdict", "hint") if content.get(name)]
-    if "metric" in content:
-        parts.append(f"{content['metric']} {content['value']:.4g} against {content['bound']:.4g}")
-    return f"{when}  {event['kind']:<9}  {', '.join(parts)}"
+    return f"{when}  {line(event['kind'], event['content'])}"

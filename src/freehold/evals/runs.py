@@ -72,10 +72,10 @@ def evaluate(parts: Parts, run_id: str, progress: Progress | None = None) -> Sco
     with reading(parts.engine) as connection:
         run = store.load_run(connection, run_id)
         done = {(one.record, one.side) for one in store.rows_of(connection, run_id)}
-    found = chosen(parts, run.plan, run.at)
-    run = msgspec.structs.replace(run, state="running", dataset=digest(found), examples=len(found), error="")
-    _keep(parts, run)
     try:
+        found = chosen(parts, run.plan, run.at)
+        run = msgspec.structs.replace(run, state="running", dataset=digest(found), examples=len(found), error="")
+        _keep(parts, run)
         _ask(parts, run, [one for one in _items(run.plan, found) if (one.example.id, one.side) not in done], progress)
         card = _scorecard(parts, run, found)
     except LeaseLost:  # another worker goes on with it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ from freehold.moves.settings import MoveSettings
 from freehold.moves.types import SERVING, Event, Move, Plan, Rule
 
 BY_HAND = "by hand, without proof"
+APPROVED = ("shadow", "canary", "owned")
+"""Steps that may wait for a person."""
+_MOST = 1e12
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -29,6 +33,9 @@ class Act(msgspec.Struct, frozen=True):
 
 def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: dict[str, Any]) -> Rule:
     """The rule of a new move: the settings' values but for `changes`. Raises BadRequest on what makes no sense."""
+    unknown = sorted(set(changes) - set(Rule.__struct_fields__))
+    if unknown:
+        raise BadRequest(f"a rule has no {', '.join(unknown)}", param="rule")
     values = settings.model_dump(mode="json")
     values |= {"grader": msgspec.to_builtins(grader), "window_until": window_until, **changes}
     try:
@@ -40,7 +47,26 @@ def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: 
         raise BadRequest("the steps must grow, each between 0 and 1", param="steps")
     if not (0 < rule.margin < 1 and 0 < rule.harm < 1 and 0 < rule.alpha < 1 and 0 < rule.futility < 1):
         raise BadRequest("margin, harm, alpha and futility lie between 0 and 1", param="rule")
+    if not all(0 <= one <= 1 for one in (rule.holdback, rule.sample, rule.sample_owned)):
+        raise BadRequest("holdback and samples are shares between 0 and 1", param="rule")
+    if min(rule.step_pairs, rule.most_pairs) < 1 or not 1 < rule.patience < _MOST:
+        raise BadRequest("pairs are at least 1, and patience is more", param="rule")
+    for step in rule.approvals:
+        if step not in APPROVED:
+            told = ", ".join(APPROVED)
+            raise BadRequest(f"no step is called {step!r}", param="approvals", hint=f"one of {told}")
+    for name in ("budget", "label_price"):
+        _money(name, getattr(rule, name))
     return rule
+
+
+def _money(name: str, text: str) -> None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise BadRequest(f"{text[:40]!r} is no amount of dollars", param=name)
 
 
 def start(

@@ -20,6 +20,8 @@ from freehold.moves.savings import Savings
 from freehold.moves.types import Event, Move, Pair
 
 FORM = "freehold-dossier/1"
+_MEMBERS = {"content", "key", "signature"}
+_HINT = "give the file that was written by: freehold moves dossier"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,18 +67,27 @@ def opened(data: bytes) -> tuple[dict[str, Any], str, bytes]:
     """Content, public key in hex, and signature. Raises BadArtefact for what is no dossier."""
     try:
         found = json.loads(data)
-        content, key = found["content"], str(found["key"])
+    except (ValueError, RecursionError):  # their texts may quote the whole file
+        raise BadArtefact("this is no dossier: it is no JSON that can be read", hint=_HINT) from None
+    if not isinstance(found, dict) or found.keys() != _MEMBERS:
+        raise BadArtefact("this is no dossier: its members are content, key and signature alone", hint=_HINT)
+    content, key = found["content"], str(found["key"])
+    try:
         signature = base64.b64decode(found["signature"], validate=True)
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadArtefact(f"this is no dossier: {error!r}") from None
+    except (ValueError, TypeError):
+        raise BadArtefact("this is no dossier: its signature is not Base64", hint=_HINT) from None
     if not isinstance(content, dict) or content.get("form") != FORM:
         raise BadArtefact("this is no dossier of a form this version knows", hint="use the version that wrote it")
     return content, key, signature
 
 
 def signed(content: dict[str, Any], key: str, signature: bytes) -> None:
-    """Raises BadSignature where the key did not sign this content, ValueError where it is no key."""
-    Verifier(bytes.fromhex(key)).verify(signature, exact(content))
+    """Raises BadSignature where the key did not sign it, ValueError where it is no key, BadArtefact where too deep."""
+    try:
+        data = exact(content)
+    except RecursionError:
+        raise BadArtefact("this is no dossier: it is nested too deep", hint=_HINT) from None
+    Verifier(bytes.fromhex(key)).verify(signature, data)
 
 
 def row(pair: Pair) -> dict[str, Any]:

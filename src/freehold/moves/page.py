@@ -15,6 +15,7 @@ import msgspec
 
 from freehold.moves.dossier import pair
 from freehold.moves.measure import measure, trajectory
+from freehold.moves.telling import line
 from freehold.moves.types import Pair, Plan, Rule
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 220, 60, 30
@@ -29,6 +30,7 @@ _VERDICTS = {
     "refused": "not moved: the rented model serves it",
     "rolled_back": "taken back: the rented model serves it again",
 }
+_MONEY = ("rented", "owned", "comparing", "annotations", "saving", "low", "high", "held_back")
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
     "table{border-collapse:collapse;width:100%;margin:1rem 0}th,td{text-align:left;padding:.3rem .6rem;"
@@ -51,7 +53,7 @@ def page(content: dict[str, Any], key: str) -> str:
         "<h2>The rule, written down before any outcome was read</h2>",
         _table(("what", "value"), _rule_rows(content, rule)),
         "<h2>What happened</h2>",
-        _table(("when (UTC)", "event", "by", "what was measured"), map(_event_row, content["events"])),
+        _table(("when (UTC)", "event", "by"), map(_event_row, content["events"])),
         "<h2>Money</h2>",
         *_money(content["savings"]),
         "<h2>The model</h2>",
@@ -148,29 +150,29 @@ def _rule_rows(content: dict[str, Any], rule: Rule) -> list[tuple[str, str]]:
     ]
 
 
-def _event_row(event: dict[str, Any]) -> tuple[str, str, str, str]:
-    told = event["content"]
-    what = " ".join(str(told[name]) for name in ("to", "target", "step", "why") if told.get(name))
-    measured = ""
-    if "metric" in told:
-        measured = f"{told['metric']} {told['value']:.4g}, bound {told['bound']:.4g}: {told.get('verdict', '')}"
-    return _time(event["at"]), f"{event['kind']} {what}".strip(), event["actor"], measured
+def _event_row(event: dict[str, Any]) -> tuple[str, str, str]:
+    return _time(event["at"]), line(event["kind"], event["content"]), event["actor"]
 
 
 def _money(savings: dict[str, Any] | None) -> list[str]:
     if savings is None:
         return ["<p>Nothing has been saved: savings are counted after cut-over only.</p>"]
+    money = {name: f"${_dollars(str(savings[name]))}" for name in _MONEY}
     rows = [
         ("calls since cut-over", f"{savings['calls']}, of which the candidate served {savings['served']}"),
-        ("rented price of what it served", f"${savings['rented']} on {savings['priced']} calls; {savings['source']}"),
-        ("what serving them cost", f"${savings['owned']}"),
-        ("comparing after cut-over", f"${savings['comparing']}"),
-        ("annotations", f"${savings['annotations']}"),
-        ("saving", f"${savings['saving']} (95 %: ${savings['low']} to ${savings['high']})"),
-        ("calls held back, at the rented price", f"${savings['held_back']}, part of neither side"),
+        ("rented price of what it served", f"{money['rented']} on {savings['priced']} calls; {savings['source']}"),
+        ("what serving them cost", money["owned"]),
+        ("comparing after cut-over", money["comparing"]),
+        ("annotations", money["annotations"]),
+        ("saving", f"{money['saving']} (95 %: {money['low']} to {money['high']})"),
+        ("calls held back, at the rented price", f"{money['held_back']}, part of neither side"),
     ]
     note = "Tokens are those the owned model counted; machines that run anyway are priced as the configuration says."
     return [_table(("what", "measured"), rows), f'<p class="small">{note}</p>']
+
+
+def _dollars(text: str) -> str:
+    return f"{float(text):.6f}".rstrip("0").rstrip(".")
 
 
 def _model(artefact: dict[str, Any], plan: Plan) -> list[str]:

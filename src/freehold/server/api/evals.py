@@ -29,6 +29,7 @@ from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
 from freehold.workflows.exchange import exchange
+from freehold.workflows.known import store as workflows
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Which
 
@@ -56,7 +57,7 @@ class NewRun(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    workflow: str = Field(min_length=1, description="Id of the workflow.")
+    workflow: str = Field(min_length=1, description="Id or name of the workflow.")
     target: str = Field(min_length=1, description="Target or composite to evaluate.")
     grader: str = Field("", description="Name of the grader; chosen from the answers' shape where empty.")
     options: dict[str, Any] = Field(default_factory=dict, description="Of the grader.")
@@ -119,12 +120,14 @@ def index(instance: Served, workflow: str = "") -> Response:
 @router.post("", responses=described(Shown))
 def start(new: NewRun, instance: Served, actor: Writer) -> Response:
     """Start an evaluation; the worker does it."""
-    spec = Spec(new.grader, new.options) if new.grader else _proposed(instance, new.workflow)
+    with instance.reading() as connection:
+        workflow = workflows.resolve(connection, new.workflow).id
+    spec = Spec(new.grader, new.options) if new.grader else _proposed(instance, workflow)
     check(spec)
     plan = Plan(
         grader=spec,
         budget="" if new.budget is None else str(new.budget),
-        **new.model_dump(exclude={"grader", "options", "budget"}),
+        **{**new.model_dump(exclude={"grader", "options", "budget"}), "workflow": workflow},
     )
     run = Run(id=as_text("ev", instance.new_id()), at=instance.clock(), plan=plan, actor=actor.name)
     content: dict[str, object] = {"run": run.id, "workflow": plan.workflow, "target": plan.target}
@@ -137,7 +140,9 @@ def start(new: NewRun, instance: Served, actor: Writer) -> Response:
 @router.post("/search", dependencies=READ, responses=described(Searched))
 def find(wanted: NewSearch, instance: Served) -> Response:
     """The best single model or pair among the evaluated candidates of a workflow, with the search paid for."""
-    runs = comparable(instance.engine, wanted.workflow)
+    with instance.reading() as connection:
+        workflow = workflows.resolve(connection, wanted.workflow).id
+    runs = comparable(instance.engine, workflow)
     sheet, spec = sheet_of(instance.engine, _shelf(instance), Contents(instance.engine, instance.bodies), runs)
     tried = policies(sorted(sheet.models), wanted.kinds, wanted.thresholds)
     bounds = Bounds(cost=wanted.cost, latency=wanted.latency)
