@@ -20,7 +20,7 @@ from freehold.moves.savings import Savings
 from freehold.moves.types import Event, Move, Pair
 
 FORM = "freehold-dossier/1"
-_MEMBERS = {"content", "key", "signature"}
+_MEMBERS = frozenset({"content", "key", "signature"})
 _HINT = "give the file that was written by: freehold moves dossier"
 
 
