@@ -33,15 +33,21 @@ def annotations() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--who", default="", help="Whose judgements they are, where a line does not say; your login without it.")
 @json_option
-@click.pass_obj
-def import_(place: Place, file: IO[bytes], who: str, *, as_json: bool) -> None:
-    r"""Take judgements in from a file of JSON lines. What is known already is not taken twice.
+@click.pass_context
+def import_(ctx: click.Context, /, file: IO[bytes], who: str, *, as_json: bool) -> None:
+    """Take judgements in from a file of JSON lines. What is known already is not taken twice.
 
-    \b
-    {"record": "rec_...", "answer": "refund"}     what would have been right; or the id the log gave the call
-    {"record": "req_17", "score": 0.5}            how good the recorded answer is, from 0 to 1
-    {"record": "req_17", "score": 1, "target": "owned-a"}   how good another target's answer is
+    {"record": "rec_...", "answer": "refund"} says what would have been right. The record is named by its id or by the
+    one its log gave the call.
+
+    {"record": "req_17", "score": 0.5} says how good the recorded answer is, from 0 to 1.
+
+    {"record": "req_17", "score": 1, "target": "owned-a"} says how good another target's answer is.
+
+    Exit code 1 where every line was refused.
     """
+    place = ctx.find_object(Place)
+    assert place is not None
     client = place.client()
     total: dict[str, Any] = {"read": 0, "new": 0, "known": 0, "refused": 0, "rejected": []}
     for first, lines in _pieces(file):
@@ -51,10 +57,12 @@ def import_(place: Place, file: IO[bytes], who: str, *, as_json: bool) -> None:
         total["rejected"] += [{**one, "line": one["line"] + first} for one in told["rejected"]]
     if as_json:
         emit_json(total)
-        return
-    click.echo(f"{total['new']} new, {total['known']} known already, {total['refused']} not taken")
-    for one in total["rejected"]:
-        say(f"line {one['line']}: {one['why']}")
+    else:
+        click.echo(f"{total['new']} new, {total['known']} known already, {total['refused']} not taken")
+        for one in total["rejected"]:
+            say(f"line {one['line']}: {one['why']}")
+    if total["refused"] and not total["new"] + total["known"]:
+        ctx.exit(1)
 
 
 @annotations.command("list")

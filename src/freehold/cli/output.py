@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -10,6 +11,12 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and newline, among them ESC and the 8-bit CSI
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of text
+    "\ud800-\udfff]"  # what no terminal's encoding can hold
+)
+_COLOURED = re.compile("((?:\x1b\\[3[1-7]m)?)([^\x1b]*)(\x1b\\[0m)")
 
 
 def json_option(function: F) -> F:
@@ -19,7 +26,18 @@ def json_option(function: F) -> F:
 
 def emit_json(value: object) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(safe(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n")
+
+
+def safe(text: str) -> str:
+    """Text that no terminal obeys: controls and turns of direction as escapes of JSON, newline and tab as they are.
+
+    What is one colour from its first character to its last is left alone. In JSON the escapes read as what they hide.
+    """
+    own = _COLOURED.fullmatch(text)
+    if own:
+        return own[1] + safe(own[2]) + own[3]
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]]) -> None:
@@ -41,7 +59,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]])
 
 def fields(pairs: Iterable[tuple[str, Any]]) -> None:
     """One thing as lines of name and value; empty values are left out."""
-    shown = [(name, cell(value)) for name, value in pairs if value not in (None, "", (), [])]
+    shown = [(safe(name), cell(value)) for name, value in pairs if value not in (None, "", (), [])]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         click.echo(f"{name.ljust(width)}  {value}")
@@ -49,7 +67,7 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
 
 def say(message: str) -> None:
     """A message for people, on standard error."""
-    click.echo(message, err=True)
+    click.echo(safe(message), err=True)
 
 
 def mark(word: str, colour: str) -> str:
@@ -58,14 +76,14 @@ def mark(word: str, colour: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """One value as text."""
+    """One value as text that is safe for a terminal."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(cell(one) for one in value)
-    return str(value)
+    return safe(str(value))
 
 
 def _number(text: str) -> bool:

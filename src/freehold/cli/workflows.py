@@ -11,7 +11,7 @@ import click
 
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
-from freehold.cli.output import emit_json, fields, json_option, mark, say, table
+from freehold.cli.output import emit_json, fields, json_option, mark, safe, say, table
 from freehold.cli.place import Place
 from freehold.core.money import usd
 
@@ -19,6 +19,10 @@ POLL_SECONDS = 0.5
 _ENDED = ("done", "failed")
 _BARS = " ▁▂▃▄▅▆▇█"
 _BAR = 10
+_DAY = 86400.0
+"""Times within the first day of 1970 stand for none: the calls come from a form that tells no time."""
+_MOST_WEEKS = 26
+"""Shown, the latest of them."""
 _COLOURS = {"mature": "green", "young": "yellow", "immature": "red", "exploratory": "cyan"}
 _COLUMNS = (
     ("name", "workflow"),
@@ -185,7 +189,7 @@ def samples(place: Place, workflow: str, limit: int, *, as_json: bool) -> None:
         emit_json(found)
         return
     for one in found:
-        click.echo(f"{one['id']}  {_day(one['at'])}  {one['model']}")
+        click.echo(safe(f"{one['id']}  {_day(one['at'])}  {one['model']}"))
         said = [("system", one["system"]), *one["turns"], ("answer", one["answer"])]
         said += [("calls", f"{name}({arguments})") for name, arguments in one["tool_calls"]]
         fields((f"  {role}", _line(text)) for role, text in said)
@@ -221,8 +225,9 @@ def _bar(score: float) -> str:
 
 def _weeks(weeks: list[dict[str, Any]]) -> str:
     """Likeness of each week's template to the week before, as a line of bars; a dot where there is none to compare."""
-    likes = [one["likeness"] for one in weeks]
-    return "".join("·" if like is None else _BARS[max(1, round(like * (len(_BARS) - 1)))] for like in likes)
+    likes = [one["likeness"] for one in weeks[-_MOST_WEEKS:]]
+    more = "…" if len(weeks) > _MOST_WEEKS else ""
+    return more + "".join("·" if like is None else _BARS[max(1, round(like * (len(_BARS) - 1)))] for like in likes)
 
 
 def _cost(sums: dict[str, Any]) -> str:
@@ -245,11 +250,11 @@ def _line(text: str, most: int = 300) -> str:
 
 
 def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" if at >= _DAY else "no time told"
 
 
 def _done(found: dict[str, Any], message: str, *, as_json: bool) -> None:
     if as_json:
         emit_json(found)
     else:
-        click.echo(message)
+        click.echo(safe(message))
