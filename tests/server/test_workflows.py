@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from msgspec.structs import replace
 
 import freehold.cli.workflows as commands
 from freehold.cli.place import Place
@@ -172,3 +173,14 @@ def test_commands(command, shelf):
     assert "made half" in command("split", "offices", "--template", "1", "--name", "half")
     assert command("samples", "offices", "--limit", "2").count("rec_") == 2
     assert command("list", "--json").lstrip().startswith("[")
+
+
+def test_calls_without_a_time_do_not_set_when_a_workflow_began(command, client, shelf):
+    records, _ = traffic(60)
+    strays = [replace(one, at=5.0, id=bytes(6) + one.id[6:]) for one in records[:9]]
+    shelf.put([*strays, *records[9:]], time.time(), 1e9)
+    command("discover")
+    timed = min(one.at for one in records[9:])
+    assert all(one["figures"]["first"] >= timed for one in client.get("/api/workflows").json())
+    assert "1970" not in command("show", names(client)[0])
+    assert max(map(len, command("list").splitlines())) < 200

@@ -4,17 +4,22 @@ import gzip
 import json
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench.discovery import FOLDER, Log, ari
 from bench.discovery import Held as Calls
 from bench.messy_logs import calls
-from freehold.workflows.drift import weeks
+from freehold.workflows.drift import MOST_WEEKS, weeks
 from freehold.workflows.grouping import group
+from freehold.workflows.maturity import measure
+from freehold.workflows.records import UNTIMED
 from freehold.workflows.trees import Index
-from tests.workflows.traffic import Held, record, traffic
+from freehold.workflows.types import Shape
+from tests.workflows.traffic import START, Held, record, traffic
 
 LOG = FOLDER / "traffic.jsonl.gz"
 
@@ -98,6 +103,27 @@ def log():
         truth = {one["id"]: one["workflow"] for one in map(json.loads, file)}
     source = Log(LOG)
     return group(source), [truth[one.id] for one in source.lines()]
+
+
+def test_calls_without_a_time_count_in_no_week_and_no_age():
+    records, _ = traffic(60)
+    found = group(Held(records))
+    at = START + np.arange(len(records)) * 86400.0 / 4
+    at[::7] = 1000.0
+    late = found.mined.at.copy()
+    late[:] = START
+    late[-1] = 2e11  # a year that no calendar of ours reaches
+    index = Index.of(found.mined, found.cells)
+    shape = Shape(kind="text", share=1.0)
+    for number in range(len(found.groups)):
+        timed = replace(found, mined=replace(found.mined, at=at))
+        span = weeks(timed, index, number)
+        mine = at[(found.label == number) & (at >= UNTIMED)]
+        assert span[0].begins == mine.min() and sum(one.calls for one in span) == len(mine)
+        assert measure(timed, number, shape, span).days == pytest.approx((mine.max() - mine.min()) / 86400)
+        assert len(weeks(replace(found, mined=replace(found.mined, at=late)), index, number)) <= MOST_WEEKS
+        none = replace(found, mined=replace(found.mined, at=np.full(len(records), 5.0)))
+        assert weeks(none, index, number) == () and measure(none, number, shape, ()).days == 0
 
 
 def test_workflows_of_the_shared_log_are_found_with_metadata_hidden(log):

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from freehold.workflows.grouping import Found
+from freehold.workflows.records import UNTIMED
 from freehold.workflows.trees import Index
 
 WEEK_SECONDS = 7 * 86400.0
+MOST_WEEKS = 104
 LEAST_CALLS = 10
 """Weeks with fewer calls are not compared."""
 
@@ -25,15 +27,16 @@ class Week(msgspec.Struct, frozen=True):
 
 
 def weeks(found: Found, index: Index, group: int) -> tuple[Week, ...]:
-    """Every week of a group from its first call to its last."""
-    mine = np.flatnonzero(found.label == group)
+    """The last `MOST_WEEKS` weeks of a group, from its first call to its last; untimed calls are in none."""
+    mine = np.flatnonzero((found.label == group) & (found.mined.at >= UNTIMED))
     if not len(mine):
         return ()
     at = found.mined.at[mine]
     number = ((at - at.min()) // WEEK_SECONDS).astype(np.int64)
     result: list[Week] = []
     before: npt.NDArray[np.float64] | None = None
-    for week in range(int(number.max()) + 1):
+    last = int(number.max())
+    for week in range(max(0, last + 1 - MOST_WEEKS), last + 1):
         members = mine[number == week]
         like = None
         if len(members) >= LEAST_CALLS:

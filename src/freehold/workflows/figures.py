@@ -16,6 +16,7 @@ from freehold.core.clock import at
 from freehold.core.money import ZERO
 from freehold.ledger.meter import Price, Usage, cost
 from freehold.workflows.known.store import Sum
+from freehold.workflows.records import UNTIMED
 
 ListPrice = Callable[[str, str, date], Price | None]
 """List price of (provider, model) on a date; None where it is unknown."""
@@ -74,7 +75,7 @@ def _of(sums: list[Sum], live: Decimal, price: ListPrice) -> Figures:
     return Figures(
         calls=calls,
         errors=sum(one.errors for one in sums),
-        first=min(one.first for one in sums),
+        first=min((one.first for one in sums if one.first >= UNTIMED), default=0.0),
         last=max(one.last for one in sums),
         input=sum(one.input for one in sums),
         output=sum(one.output for one in sums),

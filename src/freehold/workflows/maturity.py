@@ -9,6 +9,7 @@ import numpy as np
 
 from freehold.workflows.drift import Week
 from freehold.workflows.grouping import Found
+from freehold.workflows.records import UNTIMED
 from freehold.workflows.types import Maturity, Shape, Term
 
 STABLE = 0.77
@@ -50,10 +51,11 @@ def measure(found: Found, group: int, shape: Shape, weeks: tuple[Week, ...]) -> 
     """Read the terms off a group."""
     mine = np.flatnonzero(found.label == group)
     at = found.mined.at[mine]
+    at = at[at >= UNTIMED]
     likes = sorted(one.likeness for one in weeks if one.likeness is not None)
     return Measured(
         calls=len(mine),
-        days=float(at.max() - at.min()) / 86400 if len(mine) else 0.0,
+        days=float(at.max() - at.min()) / 86400 if len(at) else 0.0,
         likeness=likes[len(likes) // 2] if likes else None,
         regularity=shape.share,
         agreement=agreement(found, mine),

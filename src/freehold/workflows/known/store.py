@@ -17,6 +17,7 @@ from freehold.gateway.assign import Template
 from freehold.ledger.tables import calls
 from freehold.workflows.drift import Week
 from freehold.workflows.known.tables import workflow_templates, workflows
+from freehold.workflows.records import UNTIMED
 from freehold.workflows.tables import records
 from freehold.workflows.types import Maturity, Shape, Workflow
 
@@ -141,7 +142,7 @@ def sums(connection: Connection, workflow: str = "") -> list[Sum]:
         live,
         func.count().label("calls"),
         func.count().filter(records.c.status >= 400).label("errors"),
-        func.min(records.c.at).label("first"),
+        func.coalesce(func.min(records.c.at).filter(records.c.at >= UNTIMED), func.max(records.c.at)).label("first"),
         func.max(records.c.at).label("last"),
         func.avg(records.c.latency).label("latency"),
         *columns,
