@@ -72,3 +72,14 @@ def test_wrong_usage_is_told(cli):
     assert cli("import").code == 2
     assert cli("import", "nowhere.jsonl").code == 2
     assert "no label level" in cli("import", "log.jsonl", "--label", "secretish").err
+
+
+def test_another_label_for_what_is_known_is_not_said_to_count(cli, tmp_path):
+    Path("log.jsonl").write_bytes(jsonl(call(1)))
+    cli("import", "log.jsonl")
+    told = cli("import", "log.jsonl", "--label", "internal")
+    assert "label: internal" not in told.out
+    assert "1 known calls keep the label" in told.out
+    assert records(tmp_path / ".freehold")[0].label == "unknown"
+    assert cli("import", "log.jsonl", "--label", "internal", "--home", "fresh").code == 0
+    assert records(tmp_path / "fresh")[0].label == "internal"

@@ -30,7 +30,8 @@ def imports(ctx: click.Context, /, *, files: tuple[Path, ...], as_json: bool, **
 
     Each file's form is recognised by its content, as is gzip or zstd. Files whose calls lie in two (requests and
     results of a batch, stored completions and their messages) are given together. Importing again adds only what is
-    new. Secrets are taken out on the way in. Exit code 1 where a file could not be read to its end.
+    new: what is known keeps its label. Secrets are taken out on the way in. Exit code 1 where a file could not be
+    read to its end.
     """
     from freehold.core.label import parse_label
     from freehold.workflows.drafts import Options
@@ -100,7 +101,13 @@ def _tell(report: Report) -> None:
         click.echo(f"{one.name}: {forms}")
         if one.trouble:
             say(f"warning: {one.trouble}")
-    click.echo(f"label: {report.label}{_meaning(report.label)}")
+    if report.new or not report.known:
+        click.echo(f"label: {report.label}{_meaning(report.label)}")
+    if report.known:
+        click.echo(
+            f"{report.known:,} known calls keep the label, consent, vendor and application of their first import: "
+            "to say them anew, import into a fresh --home"
+        )
     if report.untimed:
         click.echo(f"{report.untimed:,} calls are of a form that tells no time: theirs is made from their content")
     counts = f"{report.new:,} new, {report.known:,} known, {report.skipped:,} skipped, {report.rejected:,} rejected"
