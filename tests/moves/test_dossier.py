@@ -141,3 +141,39 @@ def test_the_page_says_the_verdict_and_lets_no_content_become_markup(data: bytes
     assert "<script>" not in text
     assert "<svg" in text
     assert content["rule_sha256"] in text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"[" * 5000,
+        b'{"content":' + b"[" * 5000,
+        b"\x1f\x8b" + bytes(range(256)) * 1000,
+        b"[]",
+        b'"text"',
+        b"",
+        b'{"content": {}, "key": "", "signature": 1}',
+        b'{"content": {}, "key": "", "signature": "\\u00e9"}',
+    ],
+)
+def test_what_is_no_dossier_is_refused_in_a_few_words(other: bytes) -> None:
+    with pytest.raises(BadArtefact) as told:
+        verify(other)
+    assert len(str(told.value)) < 300
+    assert "moves dossier" in (told.value.hint or "") or "version" in (told.value.hint or "")
+
+
+def test_a_dossier_nested_too_deep_is_refused_wherever_it_is_noticed(data: bytes) -> None:
+    for depth in (200, 900, 960, 990, 2000):
+        nested = data.replace(b'"artefact":{}', b'"artefact":' + b"[" * depth + b"]" * depth)
+        assert nested != data
+        try:
+            found = verify(nested)
+        except BadArtefact:
+            continue
+        assert not all(one.ok for one in found)
+
+
+def test_a_member_beside_what_is_signed_is_refused(data: bytes) -> None:
+    with pytest.raises(BadArtefact, match="alone"):
+        verify(exact({**json.loads(data), "note": "approved by the board"}))

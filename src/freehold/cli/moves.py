@@ -182,7 +182,7 @@ def dossier(place: Place, workflow: str, out: Path | None, *, html: bool, as_jso
     client = place.client()
     target = out or Path(f"{workflow}.dossier.json")
     if html and target.suffix.lower() == ".html":
-        raise click.BadParameter("this is the name of the page beside it: give one that ends in .json", param_hint="--out")
+        raise click.BadParameter("it would be overwritten by its page: give a name in .json", param_hint="--out")
     target.write_text(json.dumps(client.get(f"/api/moves/{segment(workflow)}/dossier")))
     written = [str(target)]
     if html:
