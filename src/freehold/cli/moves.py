@@ -12,7 +12,7 @@ import click
 
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
-from freehold.cli.output import emit_json, fields, json_option, mark, say, table
+from freehold.cli.output import emit_json, fields, json_option, mark, safe, say, table
 from freehold.cli.place import Place
 
 GATE_NOT_PASSED = 4
@@ -119,7 +119,7 @@ def watch(ctx: click.Context, workflow: str, until: str, *, as_json: bool) -> No
     while True:
         for event in client.get(f"{path}/events")[seen:]:
             seen += 1
-            click.echo(json.dumps(event) if as_json else _line(event))
+            click.echo(json.dumps(event) if as_json else safe(_line(event)))
         now = client.get(path)
         if now["stage"] in ("refused", "rolled_back"):
             ctx.exit(GATE_NOT_PASSED)
