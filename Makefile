@@ -65,7 +65,7 @@ bench: setup ## Measure the data plane against its peers
 compiled: $(STAMP) ## Compile the data plane into build/compiled: faster, optional, needs a C compiler
 	@$(BIN)/python -m native
 
-docs: $(STAMP) ## Write the reference pages anew
+docs: $(TRAIN) ## Write the reference pages anew
 	$(BIN)/python -m docs.generate
 
 lock: $(STAMP) ## Lock the requirements anew

@@ -147,13 +147,6 @@ def rows_of(connection: Connection, run: str) -> list[Row]:
     ]
 
 
-def forget_run(connection: Connection, run: str) -> None:
-    """Delete a run with its rows."""
-    number = _number(run)
-    connection.execute(eval_rows.delete().where(eval_rows.c.run == number))
-    connection.execute(eval_runs.delete().where(eval_runs.c.id == number))
-
-
 def _number(run: str) -> bytes:
     try:
         return from_text(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from sqlalchemy import Connection
@@ -13,13 +13,11 @@ from freehold.core.ids import as_text
 from freehold.core.money import from_pico
 from freehold.grading.types import Spec
 from freehold.moves import store
-from freehold.moves.machine import Measured, apply, begin, fact, forward
+from freehold.moves.machine import apply, begin, fact, forward
 from freehold.moves.settings import MoveSettings
-from freehold.moves.types import SERVING, Event, Move, Plan, Rule
+from freehold.moves.types import SERVING, Approval, Event, Move, Plan, Rule
 
 BY_HAND = "by hand, without proof"
-APPROVED = ("shadow", "canary", "owned")
-"""Steps that may wait for a person."""
 _MOST = 1e12
 
 
@@ -51,10 +49,6 @@ def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: 
         raise BadRequest("holdback and samples are shares between 0 and 1", param="rule")
     if min(rule.step_pairs, rule.most_pairs) < 1 or not 1 < rule.patience < _MOST:
         raise BadRequest("pairs are at least 1, and patience is more", param="rule")
-    for step in rule.approvals:
-        if step not in APPROVED:
-            told = ", ".join(APPROVED)
-            raise BadRequest(f"no step is called {step!r}", param="approvals", hint=f"one of {told}")
     for name in ("budget", "label_price"):
         _money(name, getattr(rule, name))
     return rule
@@ -109,17 +103,16 @@ def promote(connection: Connection, move: Move, act: Act, *, without_proof: bool
             raise BadRequest("a step without proof needs a reason", param="why", hint="say it: --why TEXT")
         if move.stage in ("observed", "evaluated"):
             raise Conflict(f"{move.id} has no candidate that serves yet")
-        nothing = Measured(pairs=len(store.pairs_of(connection, move.id)), difference=0, low=-1, high=1,
-                           evidence=0, futility=0, alarm=0)  # fmt: skip
-        freed = msgspec.structs.replace(move, approved=(*move.approved, "shadow", "canary", "owned"))
-        kind, content = forward(freed, nothing, {**fact("promoted", 1, 1, BY_HAND), "why": act.why})
+        freed = msgspec.structs.replace(move, approved=get_args(Approval))
+        pairs = len(store.pairs_of(connection, move.id))
+        kind, content = forward(freed, pairs, {**fact("promoted", 1, 1, BY_HAND), "why": act.why})
         return _append(connection, move, act, kind, content)
     if not move.held:
         hint = "its steps are taken when the evidence is there; to force one: --without-proof --why TEXT"
         raise Conflict(f"{move.id} is not held", hint=hint)
-    pairs = store.pairs_of(connection, move.id)
-    spent = float(from_pico(sum(one.cost for one in pairs)))
-    return _append(connection, move, act, "resumed", {"why": act.why, "spent": spent, "pairs": len(pairs)})
+    made = store.pairs_of(connection, move.id)
+    spent = float(from_pico(sum(one.cost for one in made)))
+    return _append(connection, move, act, "resumed", {"why": act.why, "spent": spent, "pairs": len(made)})
 
 
 def hold(connection: Connection, move: Move, act: Act) -> Move:

@@ -113,13 +113,13 @@ def _due(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def forward(move: Move, measured: Measured, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The step after this one, or the wait for its approval. Raises Conflict where there is none."""
+def forward(move: Move, pairs: int, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The step after this one, or the wait for its approval; `pairs` so far. Raises Conflict where there is none."""
     stage, share, step = _next(move)
     wanted = stage if stage != "canary" or step == 0 else ""
     if wanted in move.rule.approvals and wanted not in move.approved:
         return "waiting", {"step": wanted, **facts}
-    return "stage", {"to": stage, "share": share, "step": step, "pairs": measured.pairs, **facts}
+    return "stage", {"to": stage, "share": share, "step": step, "pairs": pairs, **facts}
 
 
 def _next(move: Move) -> tuple[Stage, float, int]:
@@ -154,7 +154,7 @@ def _after_shadow(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] 
     accept = 1.0 / rule.alpha
     if measured.evidence >= accept:
         verdict = f"not worse by {rule.margin * 100:g} points or more"
-        return forward(move, measured, fact("evidence", measured.evidence, accept, verdict))
+        return forward(move, measured.pairs, fact("evidence", measured.evidence, accept, verdict))
     give_up = 1.0 / rule.futility
     if measured.futility >= give_up:
         return "stage", {"to": "refused", **fact("futility", measured.futility, give_up, "worse than the incumbent")}
@@ -176,4 +176,4 @@ def _after_step(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | 
         why = "the evidence fell back under its bound"
         return "held", {"why": why, **fact("evidence", measured.evidence, accept, why)}
     pairs = measured.pairs - move.stage_pairs
-    return forward(move, measured, fact("pairs", pairs, rule.step_pairs, "no harm found"))
+    return forward(move, measured.pairs, fact("pairs", pairs, rule.step_pairs, "no harm found"))

@@ -9,12 +9,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
 from freehold.core.money import to_pico
 from freehold.evals.door import Door, Reply
 from freehold.evals.proof.validity import Fault
+from freehold.gateway.routing.choose import drawn as chosen
 from freehold.grading.errors import GraderFailed
 from freehold.grading.registry import agree, grade
 from freehold.grading.types import Answer, Spec
@@ -24,7 +26,6 @@ from freehold.workflows.records import Record
 
 Gold = Callable[[bytes], Answer | None]
 """What a person said the answer is, by record; None where nobody did."""
-_DRAWN = 1 << 64
 ASK_SECONDS = 60.0
 """Who takes longer over one answer gave none."""
 TOO_MANY, BROKEN = 429, 500
@@ -34,8 +35,7 @@ TOO_MANY, BROKEN = 429, 500
 class Side(msgspec.Struct, frozen=True):
     """Who answered the caller, and whether the other side is asked too."""
 
-    served: str
-    ask: bool
+    served: Literal["candidate", "incumbent"]
     paired: bool
 
 
@@ -55,8 +55,8 @@ class Compared(msgspec.Struct, frozen=True):
 
 def drawn(move: str, record: bytes) -> float:
     """Uniform in [0, 1), fixed by move and record."""
-    digest = hashlib.sha256(move.encode() + record).digest()
-    return int.from_bytes(digest[:8], "big") / _DRAWN
+    # Not the drawing that shares out traffic, which is salted by the move alone: the two must not hang together.
+    return chosen(f"pair {move}", record.hex())
 
 
 def side_of(move: Move, record: Record, members: Sequence[str]) -> Side:
@@ -67,9 +67,9 @@ def side_of(move: Move, record: Record, members: Sequence[str]) -> Side:
     rule, chance = move.rule, drawn(move.id, record.id)
     if record.target in members:
         wanted = rule.sample_owned if move.stage == "owned" else rule.sample
-        return Side("candidate", ask=True, paired=chance < wanted)
+        return Side("candidate", paired=chance < wanted)
     wanted = 1.0 if move.stage == "owned" else rule.sample
-    return Side("incumbent", ask=True, paired=chance < wanted)
+    return Side("incumbent", paired=chance < wanted)
 
 
 def compare(
@@ -156,7 +156,7 @@ def _pair(move: Move, record: Record, side: Side, reply: Reply, gold: Gold) -> P
         record=record.id,
         at=record.at,
         stage=move.stage,
-        served="candidate" if side.served == "candidate" else "incumbent",
+        served=side.served,
         candidate=scores[0],
         incumbent=scores[1],
         valid=valid,

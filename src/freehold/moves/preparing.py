@@ -26,7 +26,7 @@ from freehold.evals.errors import EvaluationBudget, NothingToEvaluate
 from freehold.evals.scorecards import Scorecard
 from freehold.evals.types import Plan, Reference, Run
 from freehold.moves import store
-from freehold.moves.machine import fact
+from freehold.moves.machine import fact, forward
 from freehold.moves.pairing import Gold
 from freehold.moves.training.errors import NoTrainer
 from freehold.moves.training.job import USES, Base, Job, Lesson, prepare
@@ -200,11 +200,10 @@ class Preparation:
                 facts = fact("evaluation", high, -move.rule.margin, "worse than the margin on the window's calls")
                 self._tell("stage", {"to": "refused", **facts})
                 return
-        if "shadow" in move.rule.approvals and "shadow" not in move.approved:
-            if not move.waiting:
-                self._tell("waiting", {"step": "shadow"})
+        if move.waiting:
             return
-        self._tell("stage", {"to": "shadow", "pairs": 0})
+        kind, content = forward(move, 0, {})
+        self._tell(kind, content)
         self._parts.publish()
 
     def _evaluate(self, target: str, sides: Split, limit: int) -> Scorecard:
@@ -229,8 +228,7 @@ class Preparation:
         )
         run = Run(id=f"{move.id}.{target}.{reference}", at=parts.clock(), plan=plan, actor=ACTOR)
         with writing(parts.engine) as connection:
-            if run.id not in {one.id for one in evals.list_runs(connection, plan.workflow, 10_000)}:
-                evals.add_run(connection, run)
+            evals.add_run(connection, run)
         told = f"evaluating {target}"
         door = parts.runs.door.bounded(_most_output(sides))
         bounded = msgspec.structs.replace(parts.runs, door=door)

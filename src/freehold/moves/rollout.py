@@ -75,7 +75,9 @@ class Rollout:
             wanted = store.wanted(connection, move_id)
         if move.stage not in PAIRING:
             return False
-        gold = parts.gold(move.plan.workflow)
+        # Reading what people said costs a file for each word of theirs: only where it decides.
+        judged = move.rule.reference == "annotations"
+        gold = parts.gold(move.plan.workflow) if judged else _nobody
         found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
         made: Sequence[Pair] = ()
         trouble: FreeholdError | None = None
@@ -90,7 +92,7 @@ class Rollout:
                 with writing(parts.engine) as connection:
                     store.add_pairs(connection, move.id, made, compared.looked_at)
                     store.keep_wanted(connection, move.id, compared.wanted)
-        pulse = self._pulse(move, after)
+        pulse = self._pulse(move, after, found)
         self._step(move, weigh(move.rule, self._fold(move), pulse))
         if trouble is not None:
             raise trouble
@@ -118,10 +120,11 @@ class Rollout:
                 break
         return found
 
-    def _pulse(self, move: Move, after: bytes) -> Pulse:
+    def _pulse(self, move: Move, after: bytes, found: Sequence[Record]) -> Pulse:
         """What needs no comparison: did the candidate answer, and in the form that was asked for?
 
-        Each call is looked at once, also where comparing waits for a person or for the incumbent.
+        Each call is looked at once, also where comparing waits for a person or for the incumbent. `found` are the calls
+        after `after`, as far as they were read.
         """
         parts = self._parts
         if move.stage not in SERVING:
@@ -131,7 +134,7 @@ class Rollout:
         with reading(parts.engine) as connection:
             tried = ledger.tried(connection, members, leaf, move.stage_at)
         faults: list[Fault | None] = ["timeout"] * sum(outcome in _FAILED for _, outcome in tried)
-        for one in self._found(move, seen):
+        for one in found if found and seen == after else self._found(move, seen):
             seen = one.id
             if one.target in members:
                 said = exchange(one)
@@ -155,6 +158,10 @@ class Rollout:
             self._parts.publish()
         if after.ended:
             self._parts.release(after)
+
+
+def _nobody(_record: bytes) -> None:
+    """No person's word counts by a rule that grades against the incumbent."""
 
 
 def run(rollout: Rollout, engine: Engine, beat: Callable[[], None], rounds: int = 20) -> int:

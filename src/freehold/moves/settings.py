@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from freehold.core.section import Count, Money, Section
+from freehold.moves.types import Approval
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
@@ -36,9 +37,7 @@ class MoveSettings(Section):
     sample_owned: Share = Field(
         0.02, description="Share of the calls served after cut-over that the incumbent answers too, to compare."
     )
-    approvals: tuple[Literal["shadow", "canary", "owned"], ...] = Field(
-        (), description="Steps that wait for a person's approval."
-    )
+    approvals: tuple[Approval, ...] = Field((), description="Steps that wait for a person's approval.")
     budget: Money = Field(25, validate_default=True, description="US dollars that comparing may cost a move in all.")
     label_price: Money = Field(
         0, validate_default=True, description="US dollars one annotation by a person costs; counted against savings."

@@ -20,6 +20,8 @@ SERVING: tuple[Stage, ...] = ("canary", "owned")
 PAIRING: tuple[Stage, ...] = ("shadow", "canary", "owned")
 """Stages in which candidate and incumbent are compared on the same calls."""
 
+Approval = Literal["shadow", "canary", "owned"]
+"""Steps that may wait for a person."""
 Recipe = Literal["classifier", "lora", "prompt", "none"]
 
 
@@ -56,7 +58,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Share of calls served by the candidate after cut-over that the incumbent answers too."""
     window_until: float
     """Unix seconds: what is older trains and evaluates, only what is later decides."""
-    approvals: tuple[str, ...] = ()
+    approvals: tuple[Approval, ...] = ()
     """Steps that a person must approve: `shadow`, `canary`, `owned`."""
     budget: str = "25"
     """Dollars that pairing may cost in all; decimal text."""

@@ -297,9 +297,3 @@ def _storage_full(error: Exception) -> StorageFull | None:
     if isinstance(cause, OSError) and cause.errno in _FULL:
         return StorageFull(f"storage full: {cause.filename or 'a file'} could not be written")
     return None
-
-
-def job_of(payload: Json) -> tuple[list[Path], Options]:
-    """What a background job imports: `{"files": [...], "app", "label", "vendor", "consent"}`."""
-    options = {name: payload[name] for name in ("app", "label", "vendor", "consent") if payload.get(name) is not None}
-    return [Path(one) for one in payload["files"]], Options(**options)

@@ -19,7 +19,6 @@ Counts = npt.NDArray[np.int64]
 Draw = Callable[[int, Counts], Floats]
 """`draw(count, runs)`: the next `count` differences of the runs still going (their numbers), one row a run."""
 _BLOCK = 64
-_FRACTIONS = np.array(FRACTIONS)
 
 
 class Trinomial(msgspec.Struct, frozen=True, kw_only=True):

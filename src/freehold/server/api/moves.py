@@ -75,7 +75,9 @@ class Reason(BaseModel):
 def index(instance: Served) -> Response:
     """Every move, newest first."""
     with instance.reading() as connection:
-        return answer(among_all([_outline(connection, one, instance.clock()) for one in store.everything(connection)]))
+        names = {one.id: one.name for one in workflows.everything(connection)}
+        now = instance.clock()
+        return answer(among_all([_outline(connection, one, now, names) for one in store.everything(connection)]))
 
 
 @router.post("", status_code=201, responses=described(Outline))
@@ -198,8 +200,8 @@ def _prepare(connection: Connection, instance: Instance, move: Move) -> None:
     jobs.add(connection, instance.new_id(), "moves.prepare", {"move": move.id}, instance.clock())
 
 
-def _outline(connection: Connection, move: Move, now: float) -> Outline:
-    known = {one.id: one.name for one in workflows.everything(connection)}
+def _outline(connection: Connection, move: Move, now: float, names: dict[str, str] | None = None) -> Outline:
+    known = names or {one.id: one.name for one in workflows.everything(connection)}
     lately = ledger.usage(connection, (), Filter(workflow=move.plan.workflow, since=now - DAY_SECONDS))
     rate = sum(one.calls for one in lately) / (DAY_SECONDS / 3600)
     name = known.get(move.plan.workflow, move.plan.workflow)
