@@ -126,8 +126,9 @@ class Vendor:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in self._writers:
-            writer.transport.abort()
+        for writer in list(self._writers):
+            with contextlib.suppress(AttributeError):  # early 3.11: a TLS transport closed twice has no protocol left
+                writer.transport.abort()
         await asyncio.sleep(0)
 
     async def _client(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
