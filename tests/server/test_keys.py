@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -116,3 +117,33 @@ def test_erasing_a_keys_bodies_is_queued_as_a_job(client):
     assert queued.status_code == 202
     job = client.get(f"/api/jobs/{queued.json()['job']}").json()
     assert (job["kind"], job["payload"]) == ("capture.erase", {"key": key["id"], "why": "asked for"})
+
+
+def test_a_right_reaches_the_data_plane_and_the_audit_and_can_be_taken_away(client, instance):
+    made = client.post("/api/keys", json={"name": "app", "rights": ["declassify"]}).json()
+    assert made["rights"] == ["declassify"]
+    assert principals(instance)[digest_of(made["secret"])].rights == ("declassify",)
+    client.patch("/api/keys/app", json={"rights": []})
+    assert principals(instance)[digest_of(made["secret"])].rights == ()
+    with reading(instance.engine) as connection:
+        told = [json.loads(entry[4])["rights"] for entry in audit.queued(connection, 10)]
+    assert told == [["declassify"], []]
+
+
+def test_only_an_owner_gives_a_right_or_touches_a_key_that_has_one(client, client_of):
+    ops = client_of(client.post("/api/keys", json={"name": "ops", "role": "operator"}).json()["secret"])
+    assert ops.post("/api/keys", json={"name": "app", "rights": ["declassify"]}).status_code == 403
+    client.post("/api/keys", json={"name": "app"})
+    assert ops.patch("/api/keys/app", json={"rights": ["declassify"]}).status_code == 403
+    client.patch("/api/keys/app", json={"rights": ["declassify"]})
+    for told in (
+        ops.patch("/api/keys/app", json={"label": "public"}),
+        ops.post("/api/keys/app/rotate", json={}),
+        ops.post("/api/keys/app/revoke"),
+    ):
+        assert told.status_code == 403
+
+
+def test_a_right_that_there_is_not_is_refused(client):
+    told = client.post("/api/keys", json={"name": "app", "rights": ["fly"]})
+    assert (told.status_code, told.json()["error"]["code"]) == (400, "FH-REQ-001")

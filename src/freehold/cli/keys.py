@@ -22,6 +22,7 @@ _COLUMNS = (
     ("team", "team"),
     ("role", "role"),
     ("label", "label"),
+    ("rights", "rights"),
     ("routes", "routes"),
     ("expires_at", "expires"),
     ("budget", "budget"),
@@ -39,6 +40,9 @@ def _settings(function: Any) -> Any:
         click.option("--role", help="What it may do on the management API; developer: nothing."),
         click.option("--route", "routes", multiple=True, help="Route it may name; repeat for more. All without it."),
         click.option("--label", help="Default label of what it sends, such as internal or confidential:GDPR."),
+        click.option(
+            "--right", "rights", multiple=True, help="Named right, such as declassify; repeat for more. Owners only."
+        ),
         click.option("--expires", type=DURATION, help="Time until it expires, such as 90d."),
         click.option("--requests-per-minute", type=click.IntRange(1), help="Most requests a minute."),
         click.option("--tokens-per-minute", type=click.IntRange(1), help="Most tokens a minute."),
@@ -87,11 +91,14 @@ def show(place: Place, name: str, *, as_json: bool) -> None:
 @keys.command()
 @click.argument("name")
 @_settings
+@click.option("--no-rights", is_flag=True, help="Take every named right away.")
 @json_option
 @click.pass_obj
-def update(place: Place, /, name: str, *, as_json: bool, **given: Any) -> None:
+def update(place: Place, /, name: str, *, no_rights: bool, as_json: bool, **given: Any) -> None:
     """Change a key; what is not named stays."""
     body = _body(given)
+    if no_rights:
+        body["rights"] = []
     if not body:
         raise click.UsageError("name what to change, such as --label internal")
     _show(place.client().patch(f"/api/keys/{segment(name)}", body), as_json=as_json)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from freehold.core.errors import BadRequest, Conflict
 from freehold.identity import store
 from freehold.identity.keys import Key, Secret, mint, state
+from freehold.identity.rights import checked
 from freehold.identity.roles import ROLES
 from freehold.identity.types import SERVICE
 
@@ -76,5 +77,6 @@ def _check(key: Key, now: float, roles: tuple[str, ...] = ROLES) -> None:
         raise BadRequest(f"{key.role!r} is no role here", hint=f"use one of {', '.join(roles)}", param="role")
     if key.period not in PERIODS:
         raise BadRequest(f"{key.period!r} is no period", hint=f"use one of {', '.join(PERIODS)}", param="period")
+    checked(key.rights)
     if key.expires_at is not None and key.expires_at <= now and key.created_at == 0.0:
         raise BadRequest("the key would be born expired", hint="choose a time to come", param="expires_at")

@@ -23,7 +23,7 @@ PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("operator", _OPERATES),
     ("owner", _OPERATES | {"bodies:erase", "bodies:read", "keys:admin"}),
 )
-"""`keys:admin` is the right to make keys whose own role may do something here."""
+"""`keys:admin` is the right to make keys that have named rights, or whose own role may do something here."""
 
 ROLES = tuple(name for name, _ in PERMISSIONS)
 

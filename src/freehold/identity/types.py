@@ -10,6 +10,14 @@ SERVICE = "service"
 """The role of the key that Freehold's own rooms call with. It may do nothing on the management API."""
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """A right that is held for a while: what break-glass gives."""
+
+    right: str
+    until: float
+    """Unix seconds."""
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """One virtual key as the data plane knows it. The secret itself exists nowhere; `digest` is its SHA-256."""
 
@@ -23,6 +31,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     label: Label = UNKNOWN
     """Default label of what this key sends. UNKNOWN is the top: only targets cleared for everything take it."""
     rights: tuple[str, ...] = ()
+    """Named rights of the key itself, such as `declassify`: see `identity/rights.py`."""
+    grants: tuple[Grant, ...] = ()
+    """Rights held for a while. Ask `holds`, which knows of both."""
     expires_at: float | None = None
     """Unix seconds."""
     revoked_at: float | None = None
@@ -30,6 +41,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_minute: int | None = None
     budgets: tuple[str, ...] = ()
     """Ids of every budget a call by this key draws on (its own, its team's); a route's are added by route."""
+
+    def holds(self, right: str, now: float) -> bool:
+        """Whether the key has a named right at `now` (Unix seconds), of its own or by break-glass."""
+        return right in self.rights or any(one.right == right and now < one.until for one in self.grants)
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):

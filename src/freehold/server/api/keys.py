@@ -13,6 +13,7 @@ from freehold.core.label import UNKNOWN, parse_label
 from freehold.core.section import Count, LabelText, Money, Name
 from freehold.identity import lifecycle, store
 from freehold.identity.keys import Key, state
+from freehold.identity.rights import checked
 from freehold.identity.roles import demand, permissions
 from freehold.jobs import store as jobs
 from freehold.server.actors import Actor, Allowed, Served
@@ -36,6 +37,7 @@ class KeyChange(BaseModel):
     role: str | None = None
     routes: tuple[str, ...] | None = None
     label: LabelText | None = None
+    rights: tuple[str, ...] | None = Field(None, description="Named rights; only an owner gives or takes them.")
     expires_at: float | None = None
     requests_per_minute: Count | None = None
     tokens_per_minute: Count | None = None
@@ -82,6 +84,7 @@ class KeyView(BaseModel):
     role: str
     routes: tuple[str, ...]
     label: str
+    rights: tuple[str, ...]
     created_at: str
     created_by: str
     expires_at: str | None
@@ -112,6 +115,8 @@ def create(new: NewKey, instance: Served, actor: Writer) -> MadeKey:
     changes = _changes(new, instance, actor)
     key = Key(id="", name=new.name, created_by=actor.name, **changes)  # type: ignore[arg-type]
     content: dict[str, object] = {"name": new.name, "label": str(key.label), "team": key.team, "role": key.role}
+    if key.rights:
+        content["rights"] = list(key.rights)
     with instance.changing(actor.name, "key.create", content) as connection:
         made, secret = lifecycle.create(connection, key, instance.clock(), instance.random)
     return MadeKey(secret=secret, **view(made, instance.clock()).model_dump())
@@ -129,6 +134,8 @@ def update(name: str, change: KeyChange, instance: Served, actor: Writer) -> Key
     """Change a key."""
     changes = _changes(change, instance, actor)
     content: dict[str, object] = {"name": name, "changed": sorted(changes)}
+    if "rights" in changes:
+        content["rights"] = list(change.rights or ())
     with instance.changing(actor.name, "key.update", content) as connection:
         _guard(store.by_name(connection, name), actor)
         _, after = lifecycle.update(connection, name, instance.clock(), **changes)
@@ -176,6 +183,7 @@ def view(key: Key, now: float) -> KeyView:
         role=key.role,
         routes=key.routes,
         label=str(key.label),
+        rights=key.rights,
         created_at=iso(key.created_at),
         created_by=key.created_by,
         expires_at=None if key.expires_at is None else iso(key.expires_at),
@@ -188,9 +196,9 @@ def view(key: Key, now: float) -> KeyView:
 
 
 def _changes(change: KeyChange, instance: Instance, actor: Actor) -> dict[str, object]:
-    """The fields that were given, as a Key holds them. Raises DanglingName, Forbidden."""
+    """The fields that were given, as a Key holds them. Raises DanglingName, Forbidden, BadRequest."""
     given = change.model_dump(exclude_unset=True, exclude={"name"})
-    fixed = ("team", "role", "routes", "period")
+    fixed = ("team", "role", "routes", "period", "rights")
     given = {name: value for name, value in given.items() if value is not None or name not in fixed}
     if "label" in given:
         given["label"] = parse_label(given["label"]) if given["label"] else UNKNOWN
@@ -199,12 +207,14 @@ def _changes(change: KeyChange, instance: Instance, actor: Actor) -> dict[str, o
     if unknown:
         hint = f"name some of: {', '.join(sorted(known))}"
         raise DanglingName(f"there is no route {', '.join(unknown)}", hint=hint, param="routes")
-    if permissions(given.get("role", "developer")):
+    if permissions(given.get("role", "developer")) or "rights" in given:
         demand(actor.role, "keys:admin")
+    if "rights" in given:
+        given["rights"] = checked(given["rights"])
     return given
 
 
 def _guard(key: Key, actor: Actor) -> None:
-    """Only who may make administrative keys may touch them."""
-    if permissions(key.role):
+    """Only who may make administrative keys, and keys with rights, may touch them."""
+    if permissions(key.role) or key.rights:
         demand(actor.role, "keys:admin")
