@@ -16,7 +16,7 @@ from freehold.core.crypto import Identity
 from freehold.registry.artefacts import Store
 from freehold.registry.trained import Product, admit_trained
 from freehold.serving.linear import Description, save
-from freehold.serving.wanted import Wanted, wait_ready, want
+from freehold.serving.wanted import Wanted, listed, wait_ready, want
 
 
 def release_a_bad_one(home: Path, target: str, artefact: str) -> str:
@@ -43,7 +43,8 @@ def release_a_bad_one(home: Path, target: str, artefact: str) -> str:
         ),
         time.time(),
     )
-    want(home, Wanted(name=target, model=made.name, sha256=made.files[0].sha256))
+    before = listed(home).get(target, (None, 0))[0] or Wanted(name=target, model=artefact)
+    want(home, replace(before, model=made.name, sha256=made.files[0].sha256))
     wait_ready(home, target, 60)
     return name
 

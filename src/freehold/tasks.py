@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from freehold.evals.door import Door
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base
-    from freehold.moves.types import Move
     from freehold.server.publish import Publisher
     from freehold.workflows.shelf import Shelf
 
@@ -34,6 +33,7 @@ ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
 """Of what was imported since; live calls are assigned as they come."""
 WATCHES = (
     Schedule("collect", "workflows.collect", every_seconds=1.0),
+    Schedule("sweep", "moves.sweep", every_seconds=60.0),
     Schedule("watch", "moves.watch", every_seconds=1.0),
 )
 
@@ -122,9 +122,13 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
             rollouts.append(make_rollout(instance))
         return {"rounds": run(rollouts[0], engine, lambda: beat({}))}
 
+    def sweeping(_payload: Payload, _beat: Beat) -> Payload:
+        return {"let_go": sweep(instance)}
+
     kinds = (
         Kind("capture.erase", erasure),
         Kind("capture.expire", retention),
+        Kind("moves.sweep", sweeping, kept=False),
         Kind("moves.watch", watch, lease_seconds=LEASE_SECONDS, kept=False),
         Kind("workflows.collect", collection, lease_seconds=LEASE_SECONDS, kept=False),
     )
@@ -167,6 +171,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
 
 def make_rollout(instance: Instance) -> Rollout:
     """The one that takes moves onward in this process."""
+    from freehold.moves.engines import coming
     from freehold.moves.influence import members_of
     from freehold.moves.rollout import Parts, Rollout
     from freehold.settings.last_good import in_force
@@ -179,19 +184,23 @@ def make_rollout(instance: Instance) -> Rollout:
             publish=instance.publish,
             members=lambda move: members_of(move, in_force(instance.config, instance.home).settings.composites),
             gold=instance.annotations.gold,
-            release=lambda move: release(instance.home, move),
+            coming=lambda move: coming(instance.home, move),
+            release=lambda: sweep(instance),
             clock=time.time,
         )
     )
 
 
-def release(home: Path, move: Move) -> None:
-    """Stop the engine that was started for a move; its artefact stays, and `models deploy` serves it again."""
-    from freehold.serving.wanted import unwant
+def sweep(instance: Instance) -> tuple[str, ...]:
+    """Stop the engines that moves asked for and that nobody needs now; `models deploy` serves what they made again."""
+    from freehold.moves.engines import routed, sweep
+    from freehold.settings import compile as compiled
+    from freehold.settings.last_good import in_force
 
-    target = move.member or move.candidate
-    if move.artefact and target:
-        unwant(home, target)
+    def kept() -> set[str]:
+        return routed(compiled.routes(in_force(instance.config, instance.home).settings, ()))
+
+    return sweep(instance.home, instance.engine, kept, time.time())
 
 
 def base_of(instance: Instance, name: str) -> Base:

@@ -43,6 +43,7 @@ class Bench:
         self.published: list[tuple[str, float]] = []
         self.gold: dict[bytes, Answer] = {}
         self.released: list[str] = []
+        self.coming = False
         self.sent = 0
         self.rollout = self.fresh()
 
@@ -55,7 +56,8 @@ class Bench:
                 publish=self.publish,
                 members=lambda move: (move.candidate,),
                 gold=lambda _workflow: self.gold.get,
-                release=lambda move: self.released.append(move.candidate),
+                coming=lambda _move: self.coming,
+                release=lambda: self.released.append(self.now().candidate),
                 clock=lambda: WINDOW + 1e6,
             )
         )

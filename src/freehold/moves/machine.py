@@ -74,7 +74,7 @@ def apply(move: Move, event: Event) -> Move:
     if event.kind == "scorecard":
         return replace(after, evaluated=after.evaluated or content["target"] == after.candidate)
     if event.kind == "held":
-        return replace(after, held=content["why"])
+        return replace(after, held=content["why"], held_at=event.at)
     if event.kind == "resumed":
         return replace(
             after,

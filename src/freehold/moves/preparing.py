@@ -30,10 +30,11 @@ from freehold.moves.machine import fact, forward
 from freehold.moves.pairing import Gold
 from freehold.moves.training.errors import NoTrainer
 from freehold.moves.training.job import USES, Base, Job, Lesson, prepare
-from freehold.moves.tuning import Beat, deploy, train, work_folder
+from freehold.moves.tuning import READY_SECONDS, Beat, deploy, train, work_folder
 from freehold.moves.types import Event, Move, Stage
 from freehold.policy.rights import Facts, Maker, Rules, gate, told
 from freehold.serving.deployments import CHAT, deployed
+from freehold.serving.wanted import wait_ready
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Which
 
@@ -48,8 +49,6 @@ TRAIN_SHARE = 0.7
 """Of the window, by time; the rest evaluates."""
 BASELINE_ITEMS = 24
 """Calls on which what is there already is looked at: enough to see that a model is far off, no more."""
-MOST_ITEMS = 200
-"""Calls on which a candidate is looked at before later calls decide."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -173,7 +172,7 @@ class Preparation:
         if not (folder / "job.json").exists():
             prepare(folder, job, found.cleared)
         trained = train(folder, recipe, self._beat)
-        made = deploy(self._parts.home, self._parts.identity, self._name(recipe), trained)
+        made = deploy(self._parts.home, self._parts.identity, self._name(recipe), trained, self.move.id)
         content = {
             "artefact": made.artefact,
             "recipe": recipe,
@@ -193,7 +192,9 @@ class Preparation:
         """The candidate's scorecard on the window: hopeless ones end here, the rest is compared on later calls."""
         move = self.move
         if not move.evaluated:
-            card = self._evaluate(move.candidate, sides, MOST_ITEMS)
+            if move.artefact:  # its engine may be coming up again: nobody is judged by an absence
+                wait_ready(self._parts.home, move.member or move.candidate, READY_SECONDS)
+            card = self._evaluate(move.candidate, sides, move.rule.first_look)
             self._tell("scorecard", _summary(card))
             high = card.difference.high
             if card.reference == move.rule.reference and high < -move.rule.margin:
@@ -225,6 +226,7 @@ class Preparation:
             until=move.rule.window_until,
             limit=limit,
             budget=move.rule.budget,
+            hopeless=-move.rule.margin,
         )
         run = Run(id=f"{move.id}.{target}.{reference}", at=parts.clock(), plan=plan, actor=ACTOR)
         with writing(parts.engine) as connection:

@@ -50,8 +50,10 @@ class Parts(msgspec.Struct, frozen=True):
     """Targets that speak for the candidate alone: itself, or the members of a composite."""
     gold: Callable[[str], Gold]
     """What people said is right, of a workflow."""
-    release: Callable[[Move], None]
-    """Lets go of the engine of a candidate that was made for a move that ended; what was made stays in the store."""
+    coming: Callable[[Move], bool]
+    """Is the candidate's engine on its way? Then comparing waits for it."""
+    release: Callable[[], object]
+    """Lets go of engines that no move needs any more; what was made stays in the store."""
     clock: Clock
 
 
@@ -73,7 +75,7 @@ class Rollout:
             move = store.load(connection, move_id)
             after = store.cursor(connection, move_id)
             wanted = store.wanted(connection, move_id)
-        if move.stage not in PAIRING:
+        if move.stage not in PAIRING or (move.stage not in SERVING and parts.coming(move)):
             return False
         # Reading what people said costs a file for each word of theirs: only where it decides.
         judged = move.rule.reference == "annotations"
@@ -157,7 +159,7 @@ class Rollout:
         if kind == "stage":
             self._parts.publish()
         if after.ended:
-            self._parts.release(after)
+            self._parts.release()
 
 
 def _nobody(_record: bytes) -> None:

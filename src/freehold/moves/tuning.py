@@ -72,11 +72,11 @@ def train(folder: Path, recipe: Recipe, beat: Beat) -> Trained:
     return made
 
 
-def deploy(home: Path, identity: Identity, name: str, made: Trained) -> Made:
-    """Take what came out into the store, signed, and have an engine serve it. Raises Unavailable."""
+def deploy(home: Path, identity: Identity, name: str, made: Trained, by: str) -> Made:
+    """Take what came out into the store, signed, and have an engine serve it for the move `by`. Raises Unavailable."""
     manifest = admit(Store(home / "store", identity), home, name, made)
     target = f"owned-{name}"
-    want(home, Wanted(name=target, model=manifest.name, sha256=manifest.files[0].sha256))
+    want(home, Wanted(name=target, model=manifest.name, sha256=manifest.files[0].sha256, by=by))
     wait_ready(home, target, READY_SECONDS)
     # What it learned from is on the shelf, under its labels and retention; its digest stays in the lineage.
     (work_folder(home, name) / "train.jsonl").unlink(missing_ok=True)

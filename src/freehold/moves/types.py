@@ -46,6 +46,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Threshold of the detector: pairs until a false alarm, at least, on average."""
     steps: tuple[float, ...] = (0.05, 0.25, 0.5)
     """Shares of the traffic in canary, in order."""
+    first_look: int = 200
+    """Most calls of the window that a candidate is asked before later ones are compared; a hopeless one ends there."""
     step_pairs: int = 40
     """Least pairs of a canary step before the next."""
     most_pairs: int = 20_000
@@ -142,6 +144,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Name in the store of what a recipe made."""
     held: str = ""
     """Why it stands still; empty where it goes on."""
+    held_at: float = 0.0
     waiting: str = ""
     """The step a person has yet to approve."""
     approved: tuple[str, ...] = ()

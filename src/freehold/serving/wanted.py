@@ -40,6 +40,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens over all slots."""
     slots: int = 0
     max_output: int = 0
+    by: str = ""
+    """Id of the move that asked for it; empty where a person did."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from freehold.ledger import store as ledger
 from freehold.ledger.records import CallRecord, Filter
 from freehold.moves import desk, store
 from freehold.moves.dossier import Evidence, make, opened
+from freehold.moves.engines import take_up
 from freehold.moves.machine import begin
 from freehold.moves.measure import trajectory as grown
 from freehold.moves.outline import Outline, among_all, outline
@@ -155,6 +156,8 @@ def act(
     with instance.changing(actor.name, f"move.{verb}", {"move": name, "why": reason.why}) as connection:
         move = _current(connection, name)
         done = _done(connection, move, verb, reason, desk.Act(actor.name, instance.clock(), reason.why))
+        if verb == "promote":
+            take_up(instance.home, Store(instance.home / "store", instance.identity), done)
         if not done.ended and done.stage in ("observed", "evaluated", "tuned") and verb != "hold":
             _prepare(connection, instance, done)
         return answer(_outline(connection, done, instance.clock()))
