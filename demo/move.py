@@ -33,7 +33,9 @@ READY = ("shadow", "canary", "owned", *ENDED)
 POLL_SECONDS = 0.5
 MOST_QUICK = 4
 SHORT = {"steps": 16, "batch": 8}
-"""What the demo asks of the recipe that writes: minutes of one core. The rule it must pass is the ordinary one."""
+"""What the demo asks of the recipe that writes: minutes of one core. What it must pass is the ordinary rule."""
+FIRST_LOOK = 32
+"""Calls of the window the model that writes is asked first: a second or two each."""
 TOLD = frozenset({"rights", "scorecard", "tuned", "stage", "held", "waiting"})
 
 
@@ -132,7 +134,7 @@ class Act:
             if told["recipe"] == "classifier":
                 quick.append(wish)
             elif lora and not slow and one["shape"]["kind"] != "tool":
-                slow.append({**wish, "recipe": "lora", "options": SHORT})
+                slow.append({**wish, "recipe": "lora", "options": SHORT, "rule": {**rule, "first_look": FIRST_LOOK}})
             else:
                 self._leave(one, f"its recipe is {told['recipe']}; " + ("one is enough here" if lora else "LORA=0"))
         return [*quick[:MOST_QUICK], *slow]

@@ -67,6 +67,24 @@ def test_a_candidate_is_graded_on_every_call(fill, parts, gateway, begin, engine
     assert kept[number_of(3), side_name(RUN, CANDIDATE)].answer.text == "Yes."
 
 
+def test_a_hopeless_candidate_is_not_asked_on(fill, parts, gateway, begin, engine):
+    fill(record(n, "yes") for n in range(60))
+    gateway.play = lambda target, request: (200, completion("no"), {})
+    card = evaluate(parts, begin(hopeless=-0.03))
+    assert card.pairs < 60
+    assert card.difference.high < -0.03
+    assert [(one.reason, one.calls) for one in card.missing] == [
+        ("not asked, as the difference was plain", 60 - card.pairs)
+    ]
+    assert state(engine).state == "done"
+
+
+def test_a_candidate_that_may_suffice_is_asked_everything(fill, parts, gateway, begin):
+    fill(record(n, "yes") for n in range(60))
+    gateway.play = lambda target, request: (200, completion("yes"), {})
+    assert evaluate(parts, begin(hopeless=-0.03)).pairs == 60
+
+
 @pytest.mark.parametrize(
     ("play", "error"),
     [

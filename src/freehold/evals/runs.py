@@ -21,7 +21,8 @@ from freehold.evals.datasets import Example, digest, examples, said
 from freehold.evals.door import UNASKABLE, Door, Reply
 from freehold.evals.duplicates import groups
 from freehold.evals.errors import EvaluationBudget, NothingToEvaluate
-from freehold.evals.scorecards import About, Pair, Scorecard, class_of, scorecard
+from freehold.evals.proof.interval import interval
+from freehold.evals.scorecards import LEVEL, About, Pair, Scorecard, class_of, scorecard
 from freehold.evals.types import AGAIN, CANDIDATE, Plan, Row, Run
 from freehold.grading.errors import GraderFailed
 from freehold.grading.registry import GRADERS, grade, with_embedder
@@ -125,7 +126,9 @@ def _items(plan: Plan, found: Sequence[Example]) -> Iterator[Item]:
 def _ask(parts: Parts, run: Run, items: Sequence[Item], progress: Progress | None) -> None:
     plan = run.plan
     with reading(parts.engine) as connection:
-        spent = sum(one.cost or 0 for one in store.rows_of(connection, run.id))
+        rows = store.rows_of(connection, run.id)
+    spent = sum(one.cost or 0 for one in rows)
+    differences = [one for row in rows if (one := _difference(row)) is not None]
     limit = to_pico(Decimal(plan.budget)) if plan.budget else None
     graders = _graders(parts.door, plan)
 
@@ -143,14 +146,25 @@ def _ask(parts: Parts, run: Run, items: Sequence[Item], progress: Progress | Non
             waiting.append((row, content))
             spent += row.cost or 0
             count += 1
-            if len(waiting) >= FLUSH:
-                _flush(parts, run, waiting)
+            if (difference := _difference(row)) is not None:
+                differences.append(difference)
             if progress is not None:
                 progress(count, len(items))
+            if len(waiting) >= FLUSH:
+                _flush(parts, run, waiting)
+                if plan.hopeless is not None and interval(differences, LEVEL).high < plan.hopeless:
+                    return
     finally:
         _flush(parts, run, waiting)
     if count < len(items):
         raise EvaluationBudget(f"${from_pico(spent):f} of ${plan.budget} is spent, {len(items) - count} answers short")
+
+
+def _difference(row: Row) -> float | None:
+    """Candidate minus incumbent, None where the call counts for neither."""
+    if row.side != CANDIDATE or row.score is None:
+        return None
+    return row.score - (1.0 if row.reference_score is None else row.reference_score)
 
 
 def _flush(parts: Parts, run: Run, waiting: list[tuple[Row, Content]]) -> None:
@@ -229,6 +243,7 @@ def card_of(run: Run, rows: Sequence[Row], found: Sequence[Example]) -> Scorecar
     asked_again = [one for one in rows if one.side == AGAIN]
     missing = {
         "the reference cannot be graded": sum(one.side == CANDIDATE and one.error == _UNGRADED for one in rows),
+        "not asked, as the difference was plain": _not_asked(run, rows, found),
         "the incumbent did not answer again": sum(one.score is None and one.error != _UNGRADED for one in asked_again),
     }
     about = About(
@@ -241,6 +256,13 @@ def card_of(run: Run, rows: Sequence[Row], found: Sequence[Example]) -> Scorecar
         passes=plan.passes,
     )
     return scorecard(about, pairs, missing, [one.score for one in asked_again if one.score is not None])
+
+
+def _not_asked(run: Run, rows: Sequence[Row], found: Sequence[Example]) -> int:
+    """Calls left out by a run that stopped early."""
+    if run.plan.hopeless is None:
+        return 0
+    return len(found) - sum(one.side == CANDIDATE for one in rows)
 
 
 def _pair(plan: Plan, row: Row, example: Example) -> Pair:

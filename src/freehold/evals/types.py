@@ -58,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Target that embeds, for the grader `embedding`."""
     passes: float = 0.5
     """Score from which a task counts as passed, for the cost of a passed task."""
+    hopeless: float | None = None
+    """Once the whole interval of the difference lies below it, nothing more is asked; None asks everything."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,9 @@ class MoveSettings(Section):
     steps: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (0.05, 0.25, 0.5), description="Shares of the traffic in canary, in order."
     )
+    first_look: Count = Field(
+        200, description="Calls of the window a candidate is asked before it is compared on later ones, at most."
+    )
     step_pairs: Count = Field(40, description="Least compared calls of a canary step before the next.")
     most_pairs: Count = Field(20_000, description="Compared calls after which an undecided shadow is refused.")
     holdback: Share = Field(0.02, description="Share that stays with the incumbent after cut-over, to keep measuring.")
