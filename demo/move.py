@@ -134,7 +134,7 @@ class Act:
             if told["recipe"] == "classifier":
                 quick.append(wish)
             elif lora and not slow and one["shape"]["kind"] != "tool":
-                slow.append({**wish, "recipe": "lora", "options": SHORT, "rule": {**rule, "first_look": FIRST_LOOK}})
+                slow.append({**wish, "recipe": "lora", "options": SHORT, "first_look": FIRST_LOOK})
             else:
                 self._leave(one, f"its recipe is {told['recipe']}; " + ("one is enough here" if lora else "LORA=0"))
         return [*quick[:MOST_QUICK], *slow]

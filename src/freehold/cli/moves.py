@@ -48,6 +48,9 @@ def moves() -> None:
 @click.option("--candidate", default="", help="Target or composite to move to, with --recipe none.")
 @click.option("--incumbent", default="", help="Target that serves it now; found from its calls without it.")
 @click.option("--escalate", type=click.FloatRange(0, 1), help="Confidence under which the incumbent is asked.")
+@click.option(
+    "--first-look", type=click.IntRange(1), help="Calls of the window a candidate is asked before later ones decide."
+)
 @click.option("--margin", type=float, help="Quality by which it may be worse, such as 0.03.")
 @click.option("--alpha", type=float, help="Greatest probability of a false cut-over.")
 @click.option("--harm", type=float, help="Quality loss that is rolled back.")

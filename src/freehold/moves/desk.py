@@ -47,8 +47,8 @@ def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: 
         raise BadRequest("margin, harm, alpha and futility lie between 0 and 1", param="rule")
     if not all(0 <= one <= 1 for one in (rule.holdback, rule.sample, rule.sample_owned)):
         raise BadRequest("holdback and samples are shares between 0 and 1", param="rule")
-    if min(rule.first_look, rule.step_pairs, rule.most_pairs) < 1 or not 1 < rule.patience < _MOST:
-        raise BadRequest("first_look, step_pairs and most_pairs are at least 1, and patience is more", param="rule")
+    if min(rule.step_pairs, rule.most_pairs) < 1 or not 1 < rule.patience < _MOST:
+        raise BadRequest("step_pairs and most_pairs are at least 1, and patience is more", param="rule")
     for name in ("budget", "label_price"):
         _money(name, getattr(rule, name))
     return rule

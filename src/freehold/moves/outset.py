@@ -43,6 +43,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     incumbent: str = ""
     escalate: float | None = None
     options: dict[str, Any] = {}
+    first_look: int | None = None
     rule: dict[str, Any] = {}
 
 
@@ -95,6 +96,7 @@ def outset(
         candidate=given.candidate,
         escalate=given.escalate,
         options=given.options,
+        first_look=given.first_look or settings.first_look,
     )
     return plan, rule_of(settings, grader, now, changes)
 

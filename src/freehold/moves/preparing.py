@@ -194,7 +194,7 @@ class Preparation:
         if not move.evaluated:
             if move.artefact:  # its engine may be coming up again: nobody is judged by an absence
                 wait_ready(self._parts.home, move.member or move.candidate, READY_SECONDS)
-            card = self._evaluate(move.candidate, sides, move.rule.first_look)
+            card = self._evaluate(move.candidate, sides, move.plan.first_look)
             self._tell("scorecard", _summary(card))
             high = card.difference.high
             if card.reference == move.rule.reference and high < -move.rule.margin:

@@ -46,8 +46,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Threshold of the detector: pairs until a false alarm, at least, on average."""
     steps: tuple[float, ...] = (0.05, 0.25, 0.5)
     """Shares of the traffic in canary, in order."""
-    first_look: int = 200
-    """Most calls of the window that a candidate is asked before later ones are compared; a hopeless one ends there."""
     step_pairs: int = 40
     """Least pairs of a canary step before the next."""
     most_pairs: int = 20_000
@@ -87,6 +85,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Model a recipe starts from; empty for its default."""
     options: dict[str, Any] = {}
     """Of the recipe."""
+    first_look: int = 200
+    """Most calls of the window that a candidate is asked before later ones decide. One that is hopeless by an interval
+    that holds after any number of them ends there; none is accepted there."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from freehold.core.ids import as_text
 from freehold.identity.service import KEY_ID
 from freehold.jobs import store as jobs
 from freehold.ledger import store as ledger
-from freehold.ledger.records import CallRecord, Filter
+from freehold.ledger.records import CallRecord, Filter, Sorting
 from freehold.moves import desk, store
 from freehold.moves.dossier import Evidence, make, opened
 from freehold.moves.engines import take_up
@@ -41,6 +41,7 @@ Mover = Annotated[Actor, Depends(Allowed("moves:write"))]
 FORMS = (Outline, Event)
 TRAJECTORY_POINTS = 400
 DAY_SECONDS = 86400.0
+_SORTING = Sorting(own_keys=(KEY_ID,))
 
 
 class NewMove(BaseModel):
@@ -56,6 +57,9 @@ class NewMove(BaseModel):
     incumbent: str = Field("", description="Target that serves it now; found from its calls where empty.")
     escalate: float | None = Field(None, ge=0, le=1, description="Confidence under which the incumbent is asked.")
     options: dict[str, Any] = Field(default_factory=dict, description="Of the recipe.")
+    first_look: int | None = Field(
+        None, ge=1, description="Most calls of the window a candidate is asked before later ones decide; see [moves]."
+    )
     rule: dict[str, Any] = Field(default_factory=dict, description="Values of the rule that differ from [moves].")
     despite_immaturity: bool = Field(
         default=False, description="Start although the workflow's prompt has not settled; an exploratory one never is."
@@ -205,8 +209,8 @@ def _prepare(connection: Connection, instance: Instance, move: Move) -> None:
 
 def _outline(connection: Connection, move: Move, now: float, names: dict[str, str] | None = None) -> Outline:
     known = names or {one.id: one.name for one in workflows.everything(connection)}
-    lately = ledger.usage(connection, (), Filter(workflow=move.plan.workflow, since=now - DAY_SECONDS))
-    rate = sum(one.calls for one in lately) / (DAY_SECONDS / 3600)
+    lately = ledger.usage(connection, (), Filter(workflow=move.plan.workflow, since=now - DAY_SECONDS), _SORTING)
+    rate = sum(one.calls for one in lately if not one.own) / (DAY_SECONDS / 3600)
     name = known.get(move.plan.workflow, move.plan.workflow)
     return outline(move, store.pairs_of(connection, move.id), name, rate)
 
