@@ -14,7 +14,7 @@ from freehold.core.ids import IdMaker, as_text
 from freehold.ledger import store
 from freehold.ledger.intake.loader import Pace
 from freehold.ledger.meter import Usage
-from freehold.ledger.records import Filter
+from freehold.ledger.records import Filter, Sorting
 from freehold.ledger.tables import calls
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import START, Home, attempt, call_id, closed, opened, refused, tried
@@ -121,6 +121,23 @@ def test_usage_sums_what_the_calls_say(filled: Home) -> None:
     assert by_target["small",].p50 == pytest.approx(0.5, rel=0.03)
     assert sum(one.calls for one in both) == 50
     assert [one.group for one in both] == sorted(one.group for one in both)
+
+
+def test_usage_keeps_own_calls_apart_and_counts_merged_workflows_as_one(filled: Home) -> None:
+    sorting = Sorting(own_keys=("key_0",), workflows={"w1": "w2", "w3": "w2"})
+    with reading(filled.engine) as connection:
+        callers, own = store.usage(connection, (), Filter(), sorting)
+        by_workflow = store.usage(connection, ("workflow",), Filter(since=START + 0.1), sorting)
+        some = store.usage(connection, (), Filter(workflow="w2", same=("w1", "w3")))
+    assert (callers.own, own.own) == (False, True)
+    assert callers.calls + own.calls == 60
+    assert sum(one.cost for one in (callers, own)) == Decimal("0.001") * 54 + Decimal("0.004") * 3
+    groups = [(one.own, one.group) for one in by_workflow]
+    assert groups == sorted(set(groups)), "callers first, each group once"
+    assert not {("w1",), ("w3",)} & {group for _, group in groups}
+    with reading(filled.engine) as connection:
+        each = [one.calls for name in ("w1", "w2", "w3") for one in store.usage(connection, (), Filter(workflow=name))]
+    assert [one.calls for one in some] == [sum(each)]
 
 
 def test_usage_by_day_is_utc(home: Home) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from freehold.core.db import reading
+from freehold.core.db import reading, writing
 from freehold.ledger.audit import store as audit
 from freehold.ledger.audit.store import append
 from freehold.ledger.receipts import Receipt, verify
@@ -17,6 +17,8 @@ from freehold.server.app import create_app, guarded
 from freehold.server.instance import Instance
 from freehold.server.publish import Facts, Publisher
 from freehold.settings.load import parse
+from freehold.workflows.known import store as workflows
+from freehold.workflows.types import Workflow
 from tests.ledger.sample import START, Home, body, call_id, closed, opened, refused
 
 CALLS = 5
@@ -89,6 +91,24 @@ def test_usage_is_grouped_as_asked_with_money_as_text(client):
     assert client.get("/api/usage", params={"by": "colour"}).status_code == 400
 
 
+def test_a_workflow_is_named_by_its_id_or_name_and_an_unknown_one_is_not_found(client, home):
+    by_raw = client.get("/api/usage", params={"by": ["workflow"], "workflow": "w1"}).json()
+    assert [(one["group"], one["calls"]) for one in by_raw] == [(["w1"], 1)], "callers name it, nothing was found yet"
+    with writing(home.engine) as connection:
+        workflows.keep(connection, [_known("w1", "tickets"), _known("w2", "old", "w1")])
+    for name in ("tickets", "w1", "old"):
+        for path in ("/api/calls", "/api/calls/tail"):
+            found = client.get(path, params={"workflow": name, "last": 50}).json()["calls"]
+            assert {one["workflow"] for one in found} == {"w1", "w2"}
+        assert len(client.get("/api/calls/export", params={"workflow": name}).text.splitlines()) == 2
+    (row,) = client.get("/api/usage", params={"by": ["workflow"], "workflow": "tickets"}).json()
+    assert (row["group"], row["names"], row["calls"], row["own"]) == (["w1"], ["tickets"], 2, False)
+    for path in ("usage", "calls", "calls/tail", "calls/export", "annotations", "annotations/export", "evals"):
+        told = client.get(f"/api/{path}", params={"workflow": "tikets"})
+        assert (told.status_code, "tikets" in told.text) == (404, True), path
+        assert client.get(f"/api/{path}", params={"workflow": "tickets"}).status_code == 200, path
+
+
 def test_a_receipt_can_be_checked_without_the_instance(client, home):
     told = client.get(f"/api/receipts/{id_of(2)}")
     receipt = msgspec.json.decode(told.content, type=Receipt)
@@ -110,3 +130,7 @@ def test_an_erased_body_is_gone_and_the_call_stays(client):
     assert client.get(f"/api/calls/{id_of(1)}/bodies/request").status_code == 404
     assert client.get(f"/api/calls/{id_of(1)}").json()["call"]["outcome"] == "ok"
     assert client.post(f"/api/calls/{id_of(1)}/erase", json={"why": ""}).status_code == 400
+
+
+def _known(id, name, into=""):  # noqa: A002
+    return Workflow(id=id, name=name, into=into, made_at=START)

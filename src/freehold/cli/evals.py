@@ -111,15 +111,17 @@ def show(place: Place, evaluation: str, html: Path | None, *, as_json: bool) -> 
 @click.pass_obj
 def list_(place: Place, workflow: str, *, as_json: bool) -> None:
     """List the evaluations, newest first."""
-    found = place.client().get("/api/evals", workflow=workflow)
+    client = place.client()
+    found = client.get("/api/evals", workflow=workflow)
     if as_json:
         emit_json(found)
         return
+    names = {one["workflow"]["id"]: one["workflow"]["name"] for one in client.get("/api/workflows")}
     rows = [
         {
             **one,
             "at": f"{datetime.fromtimestamp(one['at'], UTC):%Y-%m-%d %H:%M}",
-            "workflow": one["plan"]["workflow"],
+            "workflow": names.get(one["plan"]["workflow"], one["plan"]["workflow"]),
             "target": one["plan"]["target"],
             "grader": one["plan"]["grader"]["kind"],
         }

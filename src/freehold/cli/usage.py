@@ -23,7 +23,10 @@ GROUPS = ("day", "key", "route", "target", "team", "workflow")
 @json_option
 @click.pass_obj
 def usage(place: Place, /, by: str, *, budgets: bool, as_json: bool, **given: Any) -> None:
-    """Print what was used and what it cost, beside what the same tokens would have cost rented."""
+    """Print what was used and what it cost, beside what the same tokens would have cost rented.
+
+    Freehold's own calls (evaluations, shadows, judges) stand apart from callers'.
+    """
     client = place.client()
     if budgets:
         standings = client.get("/api/budgets")
@@ -43,7 +46,12 @@ def usage(place: Place, /, by: str, *, budgets: bool, as_json: bool, **given: An
         emit_json(found)
         return
     columns = [*((name, name) for name in names), *_COLUMNS]
-    table([_row(names, one) for one in found], columns)
+    callers = [one for one in found if not one["own"]]
+    own = [one for one in found if one["own"]]
+    table([_row(names, one) for one in callers], columns)
+    if own:
+        click.echo("\nFreehold's own calls: evaluations, shadows and judges")
+        table([_row(names, one) for one in own], columns)
 
 
 _COLUMNS = (
@@ -62,7 +70,7 @@ _COLUMNS = (
 def _row(names: list[str], one: dict[str, Any]) -> dict[str, Any]:
     counts = one["usage"]
     return {
-        **{name: value or "-" for name, value in zip(names, one["group"], strict=True)},
+        **{name: value or "-" for name, value in zip(names, one["names"], strict=True)},
         "calls": one["calls"],
         "errors": one["errors"],
         "input": counts.get("input", 0),

@@ -19,7 +19,7 @@ def wanted_options(function: Any) -> Any:
         click.option("--team", help="Only of this team."),
         click.option("--route", help="Only on this route."),
         click.option("--target", help="Only to this target."),
-        click.option("--workflow", help="Only of this workflow."),
+        click.option("--workflow", help="Only of this workflow: its id or name."),
         click.option("--outcome", type=click.Choice(OUTCOMES), help="Only with this outcome."),
         click.option("--since", type=DURATION, help="Only of the last hours or days, such as 24h."),
     )

@@ -6,6 +6,7 @@ Pure. Percentiles come from latency steps a twelfth of a doubling wide, so they 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -107,6 +108,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     route: str = ""
     target: str = ""
     workflow: str = ""
+    same: tuple[str, ...] = ()
+    """Other ids and names of that workflow, under which calls were recorded as well."""
     outcome: str = ""
     since: float | None = None
     until: float | None = None
@@ -119,10 +122,23 @@ class Page(msgspec.Struct, frozen=True):
     cursor: str
 
 
+class Sorting(msgspec.Struct, frozen=True, kw_only=True):
+    """How calls are told apart in usage."""
+
+    own_keys: tuple[str, ...] = ()
+    """Keys whose calls are Freehold's own: evaluations, shadows, judges."""
+    workflows: Mapping[str, str] = {}
+    """Of an id or name under which calls were recorded: the id it stands for now."""
+
+
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """Usage of one group. `group` holds the values asked for, in the order asked. Latencies in seconds."""
 
     group: tuple[str, ...]
+    own: bool = False
+    """Of Freehold's own calls (evaluations, shadows, judges), which are never summed up with callers'."""
+    names: tuple[str, ...] = ()
+    """The group in people's words: a workflow's name in place of its id."""
     calls: int
     errors: int
     usage: Usage

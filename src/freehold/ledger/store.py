@@ -28,6 +28,7 @@ from freehold.ledger.records import (
     Filter,
     Group,
     Page,
+    Sorting,
     UsageRow,
     percentile,
 )
@@ -40,6 +41,7 @@ _MICRO = 1_000_000
 _HOUR = 3600
 _DAY = 86400
 _TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
+_ALIKE = Sorting()
 _COLUMNS = {"key": "key_id", "route": "route", "target": "target", "team": "team", "workflow": "workflow"}
 _NO_ERROR = ("ok", "cancelled")
 
@@ -116,46 +118,61 @@ def tried(
     return [(int(leaf), str(outcome)) for leaf, outcome in found]
 
 
-def usage(connection: Connection, by: Sequence[Group], wanted: Filter) -> list[UsageRow]:
+def usage(connection: Connection, by: Sequence[Group], wanted: Filter, sorting: Sorting = _ALIKE) -> list[UsageRow]:
     """Usage in groups by the given columns (none: one row), in the order of the groups. Days are UTC, ISO dates.
 
+    Callers' calls come first; Freehold's own, told by `sorting`, are rows of their own.
     Whole hours are read from their sums; only the ends of a span that begins or ends within an hour, from calls.
     """
     first = None if wanted.since is None else math.ceil(wanted.since / _HOUR)
     last = None if wanted.until is None else math.floor(wanted.until / _HOUR)
     queries = []
     if first is not None and last is not None and first >= last:
-        queries.append(_usage_of_calls(by, wanted))
+        queries.append(_usage_of_calls(by, wanted, sorting))
     else:
-        queries.append(_usage_of_hours(by, wanted, first, last))
+        queries.append(_usage_of_hours(by, wanted, (first, last), sorting))
         if first is not None and first * _HOUR != wanted.since:
-            queries.append(_usage_of_calls(by, replace(wanted, until=float(first * _HOUR))))
+            queries.append(_usage_of_calls(by, replace(wanted, until=float(first * _HOUR)), sorting))
         if last is not None and last * _HOUR != wanted.until:
-            queries.append(_usage_of_calls(by, replace(wanted, since=float(last * _HOUR))))
-    found: dict[tuple[str, ...], list[Any]] = {}
+            queries.append(_usage_of_calls(by, replace(wanted, since=float(last * _HOUR)), sorting))
+    found: dict[tuple[bool, tuple[str, ...]], list[Any]] = {}
     for query in queries:
         for one in connection.execute(query).mappings():
-            key = tuple(_group_text(name, one[f"by_{name}"]) for name in by)
-            found.setdefault(key, []).append(one)
+            key = tuple(_group_text(name, one[f"by_{name}"], sorting) for name in by)
+            found.setdefault((bool(one["own"]), key), []).append(one)
     return [_usage_row(key, found[key]) for key in sorted(found)]
 
 
-def _usage_of_hours(by: Sequence[Group], wanted: Filter, first: int | None, last: int | None) -> Select[Any]:
+def any_call_of(connection: Connection, workflow: str) -> bool:
+    """True where a call was recorded under this very id or name."""
+    return connection.execute(select(calls.c.id).where(calls.c.workflow == workflow).limit(1)).first() is not None
+
+
+def _usage_of_hours(
+    by: Sequence[Group], wanted: Filter, span: tuple[int | None, int | None], sorting: Sorting
+) -> Select[Any]:
     table = usage_hours.c
+    first, last = span
+    own = _own(table.key_id, sorting)
     day = func.floor(table.hour / 24).label("by_day")
     groups = [day if name == "day" else table[_COLUMNS[name]].label(f"by_{name}") for name in by]
     sums = [func.sum(table[name]).label(name) for name in SUMS]
     errors = func.sum(case((table.outcome.in_(_NO_ERROR), 0), else_=table.calls)).label("errors")
-    query = _named(select(*groups, table.latency_step, errors, *sums), usage_hours, wanted)
+    query = _named(select(*groups, own, table.latency_step, errors, *sums), usage_hours, wanted)
     if first is not None:
         query = query.where(table.hour >= first)
     if last is not None:
         query = query.where(table.hour < last)
-    return query.group_by(*groups, table.latency_step)
+    return query.group_by(*groups, own, table.latency_step)
 
 
-def _usage_of_calls(by: Sequence[Group], wanted: Filter) -> Select[Any]:
+def _own(key: ColumnElement[str], sorting: Sorting) -> KeyedColumnElement[Any]:
+    return case((key.in_(sorting.own_keys), 1), else_=0).label("own")
+
+
+def _usage_of_calls(by: Sequence[Group], wanted: Filter, sorting: Sorting) -> Select[Any]:
     table = calls.c
+    own = _own(table.key_id, sorting)
     day = func.floor(table.at / _DAY).label("by_day")
     groups = [day if name == "day" else table[_COLUMNS[name]].label(f"by_{name}") for name in by]
     priced = table.what_if.is_not(None)
@@ -170,8 +187,8 @@ def _usage_of_calls(by: Sequence[Group], wanted: Filter) -> Select[Any]:
         func.sum(case((priced, 1), else_=0)).label("what_if_calls"),
     ]
     # Grouped by latency step as well: the sums of a group's steps are its sums, and the steps give percentiles.
-    query = _matching(select(*groups, table.latency_step, *sums), wanted)
-    return query.group_by(*groups, table.latency_step)
+    query = _matching(select(*groups, own, table.latency_step, *sums), wanted)
+    return query.group_by(*groups, own, table.latency_step)
 
 
 def insert_bodies(connection: Connection, kept: Sequence[Kept]) -> None:
@@ -242,7 +259,9 @@ def forget_digests(connection: Connection, digests: Sequence[bytes]) -> None:
 def _named(query: Select[Any], table: Table, wanted: Filter) -> Select[Any]:
     for name in ("key_id", "team", "route", "target", "workflow", "outcome"):
         value = getattr(wanted, name)
-        if value:
+        if value and name == "workflow" and wanted.same:
+            query = query.where(table.c.workflow.in_((value, *wanted.same)))
+        elif value:
             query = query.where(table.c[name] == value)
     return query
 
@@ -269,7 +288,9 @@ def _id(text: str) -> bytes:
         raise NotFound(f"{text!r} is no call id", hint="ids look like call_0192f3...: freehold calls tail") from None
 
 
-def _group_text(name: Group, value: Any) -> str:
+def _group_text(name: Group, value: Any, sorting: Sorting) -> str:
+    if name == "workflow":
+        return sorting.workflows.get(str(value), str(value))
     return datetime.fromtimestamp(int(value) * _DAY, UTC).date().isoformat() if name == "day" else str(value)
 
 
@@ -278,7 +299,7 @@ def _money(name: str, column: ColumnElement[Any]) -> tuple[KeyedColumnElement[An
     return func.sum(column // _MICRO).label(f"{name}_micro"), func.sum(column % _MICRO).label(f"{name}_pico")
 
 
-def _usage_row(key: tuple[str, ...], rows: list[Any]) -> UsageRow:
+def _usage_row(key: tuple[bool, tuple[str, ...]], rows: list[Any]) -> UsageRow:
     def total(name: str) -> int:
         return sum(int(one[name]) for one in rows)
 
@@ -289,7 +310,8 @@ def _usage_row(key: tuple[str, ...], rows: list[Any]) -> UsageRow:
     for one in rows:
         steps[one["latency_step"]] = steps.get(one["latency_step"], 0) + int(one["calls"])
     return UsageRow(
-        group=key,
+        group=key[1],
+        own=key[0],
         calls=total("calls"),
         errors=total("errors"),
         usage=Usage(**{name: total(name) for name in _TOKENS}, estimated=total("estimated") > 0),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from freehold.core.ids import as_text
 from freehold.evals import store
@@ -15,6 +16,7 @@ from freehold.evals.contents import Contents
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
+from freehold.workflows.known import store as workflows
 
 router = APIRouter(prefix="/api/annotations", tags=["annotations"])
 
@@ -48,7 +50,7 @@ class Judgement(BaseModel):
 def index(instance: Served, workflow: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Judgement]:
     """Judgements, oldest first, without what they say is right."""
     with instance.reading() as connection:
-        found = store.list_annotations(connection, workflow, limit=limit)
+        found = store.list_annotations(connection, _id(connection, workflow), limit=limit)
     return [
         Judgement(
             record=as_text("rec", one.record), kind=one.kind, target=one.target, score=one.score, who=one.who, at=one.at
@@ -69,8 +71,15 @@ def add(given: Lines, instance: Served, actor: Writer) -> Response:
 @router.get("/export")
 def export(instance: Served, actor: BodyReader, workflow: str = "") -> StreamingResponse:
     """Every judgement with its content, one JSON object a line. Reading them is written into the audit."""
-    instance.note(actor.name, "annotation.export", {"workflow": workflow})
-    return StreamingResponse(_annotations(instance).lines(workflow), media_type="application/x-ndjson")
+    with instance.reading() as connection:
+        found = _id(connection, workflow)
+    instance.note(actor.name, "annotation.export", {"workflow": found})
+    return StreamingResponse(_annotations(instance).lines(found), media_type="application/x-ndjson")
+
+
+def _id(connection: Connection, workflow: str) -> str:
+    """Of a workflow's id or name; empty for all. Raises NotFound."""
+    return workflows.resolve(connection, workflow).id if workflow else ""
 
 
 def _annotations(instance: Instance) -> Annotations:

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from freehold.core.errors import NotFound
 from freehold.core.ids import from_text
@@ -18,6 +19,7 @@ from freehold.ledger.records import CallDetail, CallRecord, Filter, Page
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
+from freehold.workflows.known import store as workflows
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
 
@@ -51,7 +53,7 @@ class Erased(BaseModel):
 
 
 class Wanted(BaseModel):
-    """Which calls. Times are Unix seconds, `until` excluded."""
+    """Which calls; `workflow` is an id or a name. Times are Unix seconds, `until` excluded."""
 
     key: str = ""
     team: str = ""
@@ -62,18 +64,30 @@ class Wanted(BaseModel):
     since: float | None = None
     until: float | None = None
 
-    def filter(self) -> Filter:
-        """As the ledger takes it."""
+    def filter(self, connection: Connection) -> Filter:
+        """As the ledger takes it. Raises NotFound for a workflow that nobody knows."""
+        workflow, same = _workflow(connection, self.workflow) if self.workflow else ("", ())
         return Filter(
             key_id=self.key,
             team=self.team,
             route=self.route,
             target=self.target,
-            workflow=self.workflow,
+            workflow=workflow,
+            same=same,
             outcome=self.outcome,
             since=self.since,
             until=self.until,
         )
+
+
+def _workflow(connection: Connection, name: str) -> tuple[str, tuple[str, ...]]:
+    """Its id and what else its calls are recorded under; the name alone where callers use it and nothing was found."""
+    try:
+        return workflows.same_as(connection, name)
+    except NotFound:
+        if not store.any_call_of(connection, name):
+            raise
+        return name, ()
 
 
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -86,25 +100,28 @@ def index(
 ) -> Response:
     """Calls, newest first."""
     with instance.reading() as connection:
-        return answer(store.list_calls(connection, which.filter(), cursor, limit))
+        return answer(store.list_calls(connection, which.filter(connection), cursor, limit))
 
 
 @router.get("/tail", dependencies=READ, responses=described(Tail))
 def tail(instance: Served, which: Which, leaf: int | None = None, last: Annotated[int, Query(ge=0)] = 0) -> Response:
     """Calls that ended after `leaf`; without one, the `last` calls and the leaf to go on from."""
     with instance.reading() as connection:
+        wanted = which.filter(connection)
         if leaf is None:
             end = store.last_leaf(connection)
-            recent = store.list_calls(connection, which.filter(), "", last).calls if last else ()
+            recent = store.list_calls(connection, wanted, "", last).calls if last else ()
             return answer(Tail(tuple(sorted(recent, key=lambda one: one.leaf)), end))
-        found = store.calls_after(connection, leaf, which.filter())
+        found = store.calls_after(connection, leaf, wanted)
         return answer(Tail(tuple(found), found[-1].leaf if found else leaf))
 
 
 @router.get("/export", dependencies=READ)
 def export(instance: Served, which: Which) -> StreamingResponse:
     """Every call that matches, oldest first, one JSON object a line."""
-    return StreamingResponse(_lines(instance, which.filter()), media_type="application/x-ndjson")
+    with instance.reading() as connection:
+        wanted = which.filter(connection)
+    return StreamingResponse(_lines(instance, wanted), media_type="application/x-ndjson")
 
 
 @router.get("/{call}", dependencies=READ, responses=described(CallDetail))

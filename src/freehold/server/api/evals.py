@@ -114,7 +114,8 @@ class NewSearch(BaseModel):
 def index(instance: Served, workflow: str = "") -> Response:
     """Evaluations, newest first."""
     with instance.reading() as connection:
-        return answer(store.list_runs(connection, workflow))
+        wanted = workflows.resolve(connection, workflow).id if workflow else ""
+        return answer(store.list_runs(connection, wanted))
 
 
 @router.post("", responses=described(Shown))

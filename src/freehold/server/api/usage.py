@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
 from freehold.identity import store as keys_store
+from freehold.identity.service import KEY_ID
 from freehold.ledger import store
-from freehold.ledger.records import Group, UsageRow
+from freehold.ledger.records import Group, Sorting, UsageRow
 from freehold.policy.authority import Standing, standing
 from freehold.server.actors import Allowed, Served
 from freehold.server.api.calls import Which
 from freehold.server.publish import key_budgets
 from freehold.server.structs import answer, described
 from freehold.settings import compile as compiled
+from freehold.workflows.known import store as workflows
+from freehold.workflows.types import Workflow
 
 router = APIRouter(prefix="/api", tags=["usage"], dependencies=[Depends(Allowed("usage:read"))])
 
@@ -23,9 +27,18 @@ FORMS = (UsageRow, Standing)
 
 @router.get("/usage", responses=described(list[UsageRow]))
 def usage(instance: Served, which: Which, by: Annotated[tuple[Group, ...], Query()] = ()) -> Response:
-    """Sums over calls, in groups."""
+    """Sums over calls, in groups; Freehold's own calls (`own`) beside callers', never among them."""
     with instance.reading() as connection:
-        return answer(store.usage(connection, by, which.filter()))
+        roots = workflows.roots(connection)
+        sorting = Sorting(own_keys=(KEY_ID,), workflows={name: one.id for name, one in roots.items()})
+        found = store.usage(connection, by, which.filter(connection), sorting)
+    return answer([msgspec.structs.replace(one, names=_names(by, one, roots)) for one in found])
+
+
+def _names(by: tuple[Group, ...], row: UsageRow, roots: dict[str, Workflow]) -> tuple[str, ...]:
+    return tuple(
+        roots[one].name if name == "workflow" and one in roots else one for name, one in zip(by, row.group, strict=True)
+    )
 
 
 @router.get("/budgets", responses=described(list[Standing]))

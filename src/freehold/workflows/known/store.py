@@ -68,6 +68,24 @@ def resolve(connection: Connection, name: str) -> Workflow:
     return found
 
 
+def roots(connection: Connection) -> dict[str, Workflow]:
+    """Of every id and name under which calls were recorded: the workflow that it is part of now."""
+    known = {one.id: one for one in everything(connection)}
+    found: dict[str, Workflow] = {}
+    for one in known.values():
+        root = one
+        while root.into and root.into in known:
+            root = known[root.into]
+        found |= {one.id: root, one.name: root}
+    return found
+
+
+def same_as(connection: Connection, name: str) -> tuple[str, tuple[str, ...]]:
+    """The id of the workflow of an id or name, and what else its calls were recorded under. Raises NotFound."""
+    found = resolve(connection, name)
+    return found.id, tuple(one for one, root in roots(connection).items() if root.id == found.id and one != found.id)
+
+
 def keep(connection: Connection, found: Sequence[Workflow]) -> None:
     """Write workflows down, over what was known of them."""
     rows = [_row(one) for one in found]
