@@ -5,6 +5,7 @@ from __future__ import annotations
 from freehold.grading.edit_distance import EditDistance
 from freehold.grading.embedding import Embed, Embedding
 from freehold.grading.errors import GraderFailed
+from freehold.grading.inspect import Inspect
 from freehold.grading.json_fields import JsonFields
 from freehold.grading.label import Label
 from freehold.grading.library import Library
@@ -18,6 +19,7 @@ GRADERS: tuple[Grader, ...] = (
     Library(),
     EditDistance(),
     Embedding(),
+    Inspect(),
     JsonFields(),
     Label(),
     Number(),
