@@ -139,6 +139,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
     """The trainer's kinds."""
     from freehold.evals import jobs as evals
     from freehold.moves.preparing import Parts, Preparation, give_up
+    from freehold.moves.store import moving
     from freehold.settings import compile as compiled
     from freehold.settings.last_good import in_force
     from freehold.workflows import discovery
@@ -164,7 +165,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
 
     return (
         *evals.kinds(instance.runs),
-        *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish),
+        *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish, moving),
         Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS, tries=PREPARE_TRIES, gave_up=unprepared),
     )
 

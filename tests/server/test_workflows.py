@@ -9,13 +9,18 @@ from msgspec.structs import replace
 
 import freehold.cli.workflows as commands
 from freehold.cli.place import Place
-from freehold.core.db import reading
+from freehold.core.db import reading, writing
 from freehold.core.snapshot import read_snapshot
 from freehold.gateway.assign import Assigner, Workflows
 from freehold.gateway.prompt import prompt_of
+from freehold.grading.types import Spec
 from freehold.jobs.worker import Worker
 from freehold.ledger.audit import store as audit
+from freehold.moves import store as moves
+from freehold.moves.machine import begin
+from freehold.moves.types import Plan, Rule
 from freehold.workflows.discovery import kinds
+from freehold.workflows.known import store as workflows
 from freehold.workflows.shelf import Shelf
 from tests.workflows.traffic import traffic
 
@@ -90,6 +95,31 @@ def test_edits_are_audited_and_reach_the_data_plane(client, found, instance):
     with reading(instance.engine) as connection:
         kinds_seen = [kind for _, _, kind, _, _ in audit.queued(connection, 50)]
     assert kinds_seen == ["workflows.discover", "workflow.rename", "workflow.merge", "workflow.split"]
+
+
+def test_what_moves_is_neither_merged_nor_split_and_is_renamed_with_its_move(client, found, instance):
+    first, second, third = names(client)
+    with writing(instance.engine) as connection:
+        workflow = workflows.resolve(connection, first).id
+        move = begin(
+            "mv_1", 1.0, Rule(grader=Spec("label"), window_until=1.0), Plan(workflow=workflow, incumbent="mine")
+        )
+        moves.add(connection, move, "ann")
+    for path, body in (
+        (f"{first}/merge", {"into": second}),
+        (f"{second}/merge", {"into": first}),
+        (f"{first}/split", {"templates": [1]}),
+    ):
+        told = client.post(f"/api/workflows/{path}", json=body)
+        error = told.json()["error"]
+        assert told.status_code == 409
+        assert "mv_1" in error["message"] and f"freehold moves rollback {first}" in told.text
+    assert client.post(f"/api/workflows/{third}/merge", json={"into": second}).status_code == 200
+    assert client.post(f"/api/workflows/{first}/rename", json={"name": "letters"}).status_code == 200
+    for name in ("letters", first):
+        assert client.get(f"/api/moves/{name}").json()["id"] == "mv_1"
+    assert client.post(f"/api/moves/{first}/rollback", json={"why": "done"}).status_code == 200
+    assert client.post(f"/api/workflows/{first}/merge", json={"into": second}).status_code == 200
 
 
 @pytest.mark.parametrize(

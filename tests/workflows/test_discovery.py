@@ -5,6 +5,7 @@ import pytest
 
 from freehold.core.db import reading, writing
 from freehold.core.errors import BadRequest, Conflict, NotFound
+from freehold.ledger.capture import erase_call
 from freehold.workflows import edits
 from freehold.workflows import store as records
 from freehold.workflows.discovery import assign_new, discover
@@ -121,6 +122,42 @@ def test_renaming_survives_discovery(instance, found):
     change(instance, lambda connection: edits.rename(connection, one, "letters"))
     discover(instance.engine, instance.shelf, clock)
     assert known(instance)[one.id].name == "letters"
+
+
+def test_callers_who_say_an_old_name_are_not_left_behind(instance):
+    made, _ = traffic(40)
+    labelled = [msgspec.structs.replace(one, workflow="town-hall") if n % 3 == 0 else one for n, one in enumerate(made)]
+    instance.shelf.put(labelled, NOW, 1e9)
+    discover(instance.engine, instance.shelf, clock)
+    one = next(each for each in known(instance).values() if each.name == "town-hall")
+    other = next(each for each in known(instance).values() if each.id != one.id)
+    for name in ("letters", "post"):
+        one = change(instance, lambda connection, one=one, name=name: edits.rename(connection, one, name))
+    more = [msgspec.structs.replace(each, workflow="town-hall") for each in traffic(20, seed=5)[0]]
+    instance.shelf.put(more, NOW, 1e9)
+    discover(instance.engine, instance.shelf, clock)
+    assigned = owners(instance)
+    assert {assigned[each.id] for each in (*labelled, *more) if each.workflow} == {one.id}
+    with reading(instance.engine) as connection:
+        names = dict(content(connection).names)
+    assert [names[name] for name in ("town-hall", "letters", "post")] == [one.id] * 3
+    with pytest.raises(Conflict):
+        change(instance, lambda connection: edits.rename(connection, other, "town-hall"))
+    assert change(instance, lambda connection: edits.rename(connection, one, "town-hall")).name == "town-hall"
+    assert known(instance)[one.id].name == "town-hall"
+
+
+def test_a_workflow_that_moves_keeps_its_templates_though_its_records_went(instance, found):
+    (moving,), (other,) = by_task(instance, found)["reply"], by_task(instance, found)["classify"]
+    for id_, owner in owners(instance).items():
+        if owner in (moving, other):
+            erase_call(instance.engine, instance.shelf._bodies, id_, "retention", NOW)
+    discover(instance.engine, instance.shelf, clock, moving=lambda _connection: frozenset({moving}))
+    with reading(instance.engine) as connection:
+        led_to = {one.workflow for one in content(connection).templates}
+    assert moving in led_to
+    assert other not in led_to
+    assert moving in known(instance)
 
 
 def test_two_workflows_cannot_have_one_name(instance, found):

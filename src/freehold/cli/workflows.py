@@ -148,7 +148,7 @@ def show(place: Place, workflow: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rename(place: Place, workflow: str, name: str, *, as_json: bool) -> None:
-    """Give a workflow another name. Its id stays."""
+    """Give a workflow another name. Its id stays, its old name leads to it too, and its move goes with it."""
     found = place.client().post(f"/api/workflows/{segment(workflow)}/rename", {"name": name})
     _done(found, f"{found['id']} is now {found['name']}", as_json=as_json)
 
@@ -159,7 +159,7 @@ def rename(place: Place, workflow: str, name: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def merge(place: Place, workflow: str, into: str, *, as_json: bool) -> None:
-    """Make WORKFLOW part of INTO, now and after every discovery to come."""
+    """Make WORKFLOW part of INTO, now and after every discovery to come. Refused while one of them moves."""
     found = place.client().post(f"/api/workflows/{segment(workflow)}/merge", {"into": into})
     _done(found, f"{workflow} is part of {found['name']} now", as_json=as_json)
 
@@ -171,7 +171,7 @@ def merge(place: Place, workflow: str, into: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def split(place: Place, workflow: str, templates: tuple[int, ...], name: str, *, as_json: bool) -> None:
-    """Make a workflow of its own out of some templates. Recorded calls follow at the next discovery."""
+    """Make a workflow of its own out of some templates, unless it moves. Recorded calls follow at the next discovery."""
     body = {"templates": list(templates), "name": name}
     found = place.client().post(f"/api/workflows/{segment(workflow)}/split", body)
     _done(found, f"made {found['name']}; have its calls follow: freehold workflows discover", as_json=as_json)

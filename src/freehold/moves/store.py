@@ -72,6 +72,18 @@ def latest(connection: Connection, workflow: str) -> Move | None:
     return None if row is None else _folded(connection, row)
 
 
+def under_way(connection: Connection, workflow: str) -> Move | None:
+    """The move of a workflow that has not ended; there is at most one."""
+    row = connection.execute(select(moves).where(moves.c.workflow == workflow, moves.c.stage.not_in(ENDED))).mappings()
+    found = row.first()
+    return None if found is None else _folded(connection, found)
+
+
+def moving(connection: Connection) -> frozenset[str]:
+    """Ids of workflows that have a move under way."""
+    return frozenset(connection.execute(select(moves.c.workflow).where(moves.c.stage.not_in(ENDED))).scalars())
+
+
 def active(connection: Connection) -> list[Move]:
     """Moves that are under way, oldest first."""
     query = select(moves).where(moves.c.stage.not_in(ENDED)).order_by(moves.c.began)

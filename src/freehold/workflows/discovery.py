@@ -47,18 +47,38 @@ class ShelfSource:
             yield from self._shelf.records(Which(ids=tuple(wanted[at : at + _AT_ONCE])))
 
 
-def discover(engine: Engine, shelf: Shelf, clock: Clock, beat: Beat = lambda _progress: None) -> Payload:
-    """Find the workflows in all records. The result counts workflows, records, and those newly assigned."""
+Moving = Callable[[Connection], frozenset[str]]
+"""Ids of workflows that are being moved: what was proven of one stays true only while it stays what it is."""
+
+
+def nothing_moves(_connection: Connection) -> frozenset[str]:
+    """Where there are no moves."""
+    return frozenset()
+
+
+def discover(
+    engine: Engine,
+    shelf: Shelf,
+    clock: Clock,
+    beat: Beat = lambda _progress: None,
+    moving: Moving = nothing_moves,
+) -> Payload:
+    """Find the workflows in all records. The result counts workflows, records, and those newly assigned.
+
+    Workflows that are `moving` keep their templates, as if a person had pinned them, and are absorbed by none.
+    """
     now = clock()
     found = group(ShelfSource(shelf), beat=lambda what, done: beat({"step": what, "done": done}))
     beat({"step": "identities", "done": len(found.groups)})
     outline, parts = outlines(found), part_outlines(found)
     with writing(engine) as connection:
         stored = store.everything(connection)
-        templates = tuple((one.template, one.pinned) for one in store.templates(connection))
-        settled = settle(found, outline, parts, Known(workflows=stored, templates=templates))
+        still = moving(connection)
+        held = store.templates(connection)
+        templates = tuple((one.template, one.pinned or one.template.workflow in still) for one in held)
+        settled = settle(found, outline, parts, Known(workflows=stored, templates=templates, still=still))
         kept = described(found, settled, stored, now)
-        changed = _write(connection, found, settled, kept)
+        changed = _write(connection, found, settled, kept, still)
     verdicts = [one.maturity.verdict for one in kept if one.maturity is not None and one.found_at == now]
     return {
         "workflows": len(settled.ids),
@@ -68,9 +88,9 @@ def discover(engine: Engine, shelf: Shelf, clock: Clock, beat: Beat = lambda _pr
     }
 
 
-def _write(connection: Connection, found: Found, settled: Settled, kept: list[Workflow]) -> int:
+def _write(connection: Connection, found: Found, settled: Settled, kept: list[Workflow], still: frozenset[str]) -> int:
     store.keep(connection, kept)
-    store.keep_templates(connection, settled.templates)
+    store.keep_templates(connection, settled.templates, still)
     places = {name: place for place, name in enumerate(found.mined.names)}
     wanted = np.array([places.get(one, -1) for one in settled.ids], np.int64)
     moved: list[int] = []
@@ -106,7 +126,13 @@ def assign_new(engine: Engine, shelf: Shelf, beat: Beat = lambda _progress: None
     return done + flush()
 
 
-def kinds(engine: Engine, shelf: Shelf, clock: Clock, publish: Callable[[], None] = lambda: None) -> tuple[Kind, ...]:
+def kinds(
+    engine: Engine,
+    shelf: Shelf,
+    clock: Clock,
+    publish: Callable[[], None] = lambda: None,
+    moving: Moving = nothing_moves,
+) -> tuple[Kind, ...]:
     """The worker's jobs: `workflows.assign` for what came in lately, `workflows.discover` for everything.
 
     `publish` has the data plane go by what was found.
@@ -116,7 +142,7 @@ def kinds(engine: Engine, shelf: Shelf, clock: Clock, publish: Callable[[], None
         return {"assigned": assign_new(engine, shelf, beat)}
 
     def find(_payload: Payload, beat: Beat) -> Payload:
-        result = discover(engine, shelf, clock, beat)
+        result = discover(engine, shelf, clock, beat, moving)
         publish()
         return result
 

@@ -20,12 +20,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ /-]{0,63}")
 
 
 def rename(connection: Connection, workflow: Workflow, name: str) -> Workflow:
-    """Give a name. Raises BadRequest where it is none, Conflict where another workflow has it."""
+    """Give a name. The old one leads to it as before, so callers who say it, and moves, are not left behind.
+
+    Raises BadRequest where it is no name, Conflict where another workflow has it.
+    """
     check_name(name)
     owner = store.taken(connection, name)
-    if owner and owner != workflow.id:
+    own_once = owner == id_of(f"was:{name}") and store.resolve(connection, name).id == workflow.id
+    if owner and owner != workflow.id and not own_once:
         raise Conflict(f"another workflow is named {name!r}", hint="choose another name, or merge the two")
-    store.rename(connection, workflow.id, name)
+    if name != workflow.name:
+        was = id_of(f"was:{workflow.name}")
+        alias = Workflow(id=was, name=workflow.name, into=workflow.id, made_at=workflow.made_at)
+        store.rename(connection, workflow.id, name, alias)
     return msgspec.structs.replace(workflow, name=name, renamed=True)
 
 

@@ -46,7 +46,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     workflows: tuple[Workflow, ...] = ()
     templates: tuple[tuple[Template, bool], ...] = ()
-    """Each with whether a person pinned it."""
+    """Each with whether it is pinned: by a person, or by a move under way."""
+    still: frozenset[str] = frozenset()
+    """Workflows that go into no other."""
 
     def ends(self) -> dict[str, str]:
         """Id of every workflow, and of the one it leads to."""
@@ -122,7 +124,7 @@ def absorbed(found: Found, settled: Settled, known: Known) -> dict[str, str]:
     """Workflows that discovery found once and not again, and the one that has most of their records now."""
     result = {}
     for one in known.workflows:
-        if one.into or one.named or one.id in settled.ids or one.id not in found.mined.names:
+        if one.into or one.named or one.id in known.still or one.id in settled.ids or one.id not in found.mined.names:
             continue
         mine = found.mined.before == found.mined.names.index(one.id)
         if mine.any():

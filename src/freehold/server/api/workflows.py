@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from freehold.core.errors import Forbidden
+from freehold.core.errors import Conflict, Forbidden
 from freehold.core.ids import as_text
 from freehold.identity.roles import permissions
 from freehold.jobs import store as jobs
 from freehold.ledger.prices import rented_price
+from freehold.moves import store as moves
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.structs import answer, described
 from freehold.workflows import edits
@@ -54,7 +55,7 @@ class WorkflowView(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, int] = {}
     """Calls by sensitivity label."""
     merged: tuple[str, ...] = ()
-    """Names of workflows that were merged into it."""
+    """Names of workflows that were merged into it, and names it had before."""
 
 
 class SampleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +144,7 @@ def samples(
 
 @router.post("/{name:path}/rename", responses=described(Workflow))
 def rename(name: str, new: Name, instance: Served, actor: Writer) -> Response:
-    """Give it another name; its id stays, and so does its name from then on."""
+    """Give it another name; its id stays, the old name leads to it too, and a move under way goes with it."""
     content: dict[str, object] = {"workflow": name, "name": new.name}
     with instance.changing(actor.name, "workflow.rename", content) as connection:
         found = edits.rename(connection, store.resolve(connection, name), new.name)
@@ -153,10 +154,11 @@ def rename(name: str, new: Name, instance: Served, actor: Writer) -> Response:
 
 @router.post("/{name:path}/merge", responses=described(Workflow))
 def merge(name: str, other: Merge, instance: Served, actor: Writer) -> Response:
-    """Make it part of another, now and after every discovery to come."""
+    """Make it part of another, now and after every discovery to come. Refused while either of them moves."""
     content: dict[str, object] = {}
     with instance.changing(actor.name, "workflow.merge", content) as connection:
         gone, into = store.resolve(connection, name), store.resolve(connection, other.into)
+        _not_moving(connection, "merged", gone, into)
         content |= {"workflow": gone.id, "into": into.id}
         found = edits.merge(connection, gone, into)
     return answer(found)
@@ -164,10 +166,14 @@ def merge(name: str, other: Merge, instance: Served, actor: Writer) -> Response:
 
 @router.post("/{name:path}/split", status_code=201, responses=described(Workflow))
 def split(name: str, some: Split, instance: Served, actor: Writer) -> Response:
-    """Make a workflow of its own out of some of its templates. Records follow at the next discovery."""
+    """Make a workflow of its own out of some of its templates. Records follow at the next discovery.
+
+    Refused while it moves.
+    """
     content: dict[str, object] = {}
     with instance.changing(actor.name, "workflow.split", content) as connection:
         found = store.resolve(connection, name)
+        _not_moving(connection, "split", found)
         made = edits.split(connection, found, tuple(some.templates), some.name, instance.clock())
         content |= {"workflow": found.id, "made": made.id}
     return _with(answer(made), 201)
@@ -187,6 +193,15 @@ def show(name: str, instance: Served) -> Response:
             merged=tuple(one.name for one in known if one.into == found.id),
         )
     return answer(view)
+
+
+def _not_moving(connection: Connection, verb: str, *found: Workflow) -> None:
+    """What was measured of a workflow is true of its calls as they are. Raises Conflict while one of them moves."""
+    for one in found:
+        move = moves.under_way(connection, one.id)
+        if move is not None:
+            hint = f"end that move first: freehold moves rollback {one.name}"
+            raise Conflict(f"{one.name} cannot be {verb} while its move {move.id} is {move.stage}", hint=hint)
 
 
 def _with(told: Response, status: int) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -92,9 +92,11 @@ def keep(connection: Connection, found: Sequence[Workflow]) -> None:
     upsert(connection, workflows, rows, tuple(column.name for column in workflows.columns if column.name != "id"))
 
 
-def rename(connection: Connection, id: str, name: str) -> None:  # noqa: A002  the column's word
-    """Give a workflow the name a person chose."""
+def rename(connection: Connection, id: str, name: str, alias: Workflow) -> None:  # noqa: A002  the column's word
+    """Give a workflow the name a person chose; its old one stays as an `alias`, a row that leads to it."""
+    connection.execute(delete(workflows).where(workflows.c.name == name, workflows.c.into == id))
     connection.execute(update(workflows).where(workflows.c.id == id).values(name=name, renamed=True))
+    keep(connection, [alias])
 
 
 def taken(connection: Connection, name: str) -> str:
@@ -119,10 +121,13 @@ def templates(connection: Connection, workflow: str = "") -> tuple[Pinned, ...]:
     return tuple(_template(one) for one in connection.execute(query).mappings())
 
 
-def keep_templates(connection: Connection, found: Mapping[bytes, Template]) -> None:
-    """Put the templates of a run in place of the last run's; what a person pinned stays with its workflow."""
-    kept = {one.digest for one in templates(connection) if one.pinned}
-    connection.execute(delete(workflow_templates).where(~workflow_templates.c.pinned))
+def keep_templates(
+    connection: Connection, found: Mapping[bytes, Template], still: Collection[str] = frozenset()
+) -> None:
+    """Put the templates of a run in place of the last run's; what is pinned, or of `still`, stays with its workflow."""
+    kept = {one.digest for one in templates(connection) if one.pinned or one.template.workflow in still}
+    loose = ~workflow_templates.c.pinned & workflow_templates.c.workflow.not_in(still)
+    connection.execute(delete(workflow_templates).where(loose))
     rows = [
         {
             "digest": digest,
