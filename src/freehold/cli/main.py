@@ -29,6 +29,7 @@ COMMANDS = (
     ("routes", "what clients may name in `model`: list, show, explain"),
     ("up", "start everything and stay"),
     ("usage", "tokens, money and time, by team, workflow, target and more"),
+    ("vault", "keys of the pseudonym vault: list, erase"),
     ("workflows", "the tasks calls are made of: discover, list, show, rename, merge, split, samples"),
 )
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -66,6 +66,15 @@ class Matcher:
             if begin > held:
                 held = self._held(text, begin)
         return "".join((*out, text[begin:held])), max(begin, held)
+
+    def elsewhere(self, text: str, change: Callable[[str], str]) -> str:
+        """The text with a change made to each stretch between stand-ins."""
+        out: list[str] = []
+        at = 0
+        for found in self._pattern.finditer(text):
+            out += (change(text[at : found.start()]), found[0])
+            at = found.end()
+        return "".join((*out, change(text[at:])))
 
     def _held(self, text: str, begin: int) -> int:
         """Where the first stretch begins that more text could make a stand-in of, or a longer one."""

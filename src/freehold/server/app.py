@@ -25,6 +25,7 @@ from freehold.server.api import (
     routes,
     status,
     usage,
+    vault,
     workflows,
 )
 from freehold.server.document import complete
@@ -47,6 +48,7 @@ ROUTERS = (
     routes.router,
     status.router,
     usage.router,
+    vault.router,
     workflows.router,
 )
 
