@@ -6,12 +6,48 @@ import pytest
 
 from docs.generate import endpoints
 from freehold.core.errors import Forbidden
-from freehold.identity.roles import PERMISSIONS, ROLES, demand, permissions
+from freehold.identity.roles import (
+    EMERGENCY,
+    PERMISSIONS,
+    PROVISIONER,
+    ROLES,
+    demand,
+    key_permissions,
+    permissions,
+    strongest,
+)
+
+HARMLESS = {"break-glass:request", "self:end"}
+"""Ending one's own session, and asking for what somebody else must approve."""
 
 
 def test_a_plain_key_may_do_nothing_on_the_management_api():
-    assert permissions("developer") == frozenset()
+    assert key_permissions("developer") == frozenset()
     assert permissions("no such role") == frozenset()
+
+
+def test_no_key_has_a_role_that_nobody_can_be_given():
+    assert {EMERGENCY, PROVISIONER}.isdisjoint(ROLES)
+    assert key_permissions("service") == frozenset()
+
+
+def test_a_developer_looks_and_changes_nothing():
+    assert all(one.endswith(":read") or one in HARMLESS for one in permissions("developer"))
+    assert not {"audit:read", "bodies:read", "keys:read", "people:read"} & permissions("developer")
+
+
+def test_break_glass_gives_an_owner_all_but_what_would_outlive_it():
+    assert permissions("owner") - permissions(EMERGENCY) == {
+        "break-glass:approve",
+        "keys:admin",
+        "people:admin",
+        "scim:write",
+    }
+
+
+def test_of_several_roles_the_strongest_counts():
+    assert strongest(frozenset({"finance", "operator", "nonsense"})) == "operator"
+    assert strongest(frozenset({"nonsense"})) == ""
 
 
 def test_the_owner_may_do_everything_others_may():
@@ -25,7 +61,7 @@ def test_only_the_owner_reads_bodies_and_makes_administrative_keys():
 
 def test_auditors_and_finance_change_nothing():
     for role in ("auditor", "finance"):
-        assert all(one.endswith(":read") for one in permissions(role))
+        assert all(one.endswith(":read") or one in HARMLESS for one in permissions(role))
 
 
 def test_a_refusal_names_the_roles_that_may():

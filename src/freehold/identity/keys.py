@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 import msgspec
 
 from freehold.core.crypto import sha256
 from freehold.core.label import UNKNOWN, Label
-from freehold.identity.types import Keys, Principal
+from freehold.identity.types import Grant, Keys, Principal
 
 PREFIX = "fh-"
 SHOWN = 10
@@ -83,17 +84,24 @@ def state(key: Key, now: float) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
-def snapshot(keys: Sequence[Key], budgets: Mapping[str, tuple[str, ...]], now: float) -> Keys:
+def snapshot(
+    keys: Sequence[Key],
+    budgets: Mapping[str, tuple[str, ...]],
+    now: float,
+    grants: Mapping[str, tuple[Grant, ...]] = MappingProxyType({}),
+) -> Keys:
     """The `keys` snapshot: one principal a secret.
 
     What was revoked or rotated away stays for `TOLD_SECONDS`, so that a caller is told which it is. `budgets` maps
-    an owner (`key/NAME`, `team/NAME`) to the ids of its budgets.
+    an owner (`key/NAME`, `team/NAME`) to the ids of its budgets, `grants` a key's id to the rights it has for a while.
     """
-    found = [_principal(key, secret, budgets) for key in keys for secret in key.secrets]
+    found = [_principal(key, secret, budgets, grants.get(key.id, ())) for key in keys for secret in key.secrets]
     return Keys(principals=tuple(one for one in found if (one.revoked_at or now) > now - TOLD_SECONDS))
 
 
-def _principal(key: Key, secret: Secret, budgets: Mapping[str, tuple[str, ...]]) -> Principal:
+def _principal(
+    key: Key, secret: Secret, budgets: Mapping[str, tuple[str, ...]], grants: tuple[Grant, ...]
+) -> Principal:
     ends = [one for one in (key.revoked_at, secret.until) if one is not None]
     return Principal(
         key_id=key.id,
@@ -104,6 +112,7 @@ def _principal(key: Key, secret: Secret, budgets: Mapping[str, tuple[str, ...]])
         routes=key.routes,
         label=key.label,
         rights=key.rights,
+        grants=grants,
         expires_at=key.expires_at,
         revoked_at=min(ends) if ends else None,
         requests_per_minute=key.requests_per_minute,

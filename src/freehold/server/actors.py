@@ -1,4 +1,4 @@
-"""Who asks the management API: the holder of the instance's own token, or a virtual key whose role allows it."""
+"""Who asks the management API: the holder of the instance's own token, who signed in, or a key whose role allows it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from fastapi import Depends, Request
 from freehold.core.errors import ExpiredKey, RevokedKey, Unauthenticated, UnknownKey
 from freehold.identity import store
 from freehold.identity.keys import digest_of, state
-from freehold.identity.roles import demand
+from freehold.identity.people.types import PREFIX
+from freehold.identity.roles import APPLICATION, PROVISIONER, demand
 from freehold.server.instance import Instance
+from freehold.server.sign_in import is_provisioner, signed_in
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -20,6 +22,10 @@ class Actor(msgspec.Struct, frozen=True):
 
     name: str
     role: str
+    person: str = ""
+    """Id of who signed in; empty for keys and for the instance's own token, which are nobody in particular."""
+    session: bytes = b""
+    """Digest of the session's token."""
 
 
 def instance_of(request: Request) -> Instance:
@@ -39,6 +45,15 @@ def actor_of(request: Request, instance: Served) -> Actor:
         raise Unauthenticated("this request carries no token", hint="send 'Authorization: Bearer TOKEN'")
     if hmac.compare_digest(token.encode(), request.app.state.token.encode()):
         return Actor("owner", "owner")
+    if token.startswith(PREFIX):
+        found = signed_in(instance, token)
+        return Actor(found.name, found.role, found.person.id, found.session.digest)
+    if is_provisioner(instance.settings.identity, token):
+        return Actor("scim", PROVISIONER)
+    return _key(instance, token)
+
+
+def _key(instance: Instance, token: str) -> Actor:
     with instance.reading() as connection:
         key = store.by_digest(connection, digest_of(token))
     now = instance.clock()
@@ -49,7 +64,7 @@ def actor_of(request: Request, instance: Served) -> Actor:
         raise RevokedKey("this key was revoked or rotated away")
     if state(key, now) == "expired":
         raise ExpiredKey("this key has expired")
-    return Actor(f"key/{key.name}", key.role)
+    return Actor(f"key/{key.name}", "application" if key.role == APPLICATION else key.role)
 
 
 class Allowed:

@@ -14,6 +14,7 @@ from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import reading, writing
 from freehold.core.ids import IdMaker
+from freehold.ledger.audit.salts import Salts
 from freehold.ledger.capture import Bodies
 from freehold.server.publish import Publisher
 from freehold.settings.load import Loaded
@@ -62,6 +63,11 @@ class Instance:
         return self.loaded.home
 
     @property
+    def salts(self) -> Salts:
+        """What receipts are made with; made anew for each, since keys are destroyed."""
+        return Salts(self.home, self.sealer)
+
+    @property
     def settings(self) -> Settings:
         """The settings in force: the last that were valid."""
         return self.loaded.settings
@@ -90,10 +96,17 @@ class Instance:
             self.versions = self.publisher.record(connection, self.settings)
         self.publisher.write_out()
 
+    @contextmanager
+    def noting(self, actor: str, kind: str, content: dict[str, object]) -> Iterator[Connection]:
+        """One audited change of what the data plane is not told of. `content` may be filled in meanwhile."""
+        with writing(self.engine) as connection:
+            yield connection
+            self._audit(connection, self.clock(), kind, actor, content)
+
     def note(self, actor: str, kind: str, content: dict[str, object]) -> None:
         """Write down what somebody did that changes nothing here."""
-        with writing(self.engine) as connection:
-            self._audit(connection, self.clock(), kind, actor, content)
+        with self.noting(actor, kind, content):
+            pass
 
     def adopt(self, loaded: Loaded, actor: str) -> None:
         """Put new settings in force and publish them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,9 @@ from freehold.core.snapshot import read_snapshot, write_snapshot
 from freehold.gateway.routing.types import Routes
 from freehold.identity import store as keys_store
 from freehold.identity.keys import Key, snapshot
-from freehold.identity.types import Keys
+from freehold.identity.people import break_glass
+from freehold.identity.people import store as people_store
+from freehold.identity.types import Grant, Keys
 from freehold.moves import store as moves_store
 from freehold.moves.influence import influenced
 from freehold.moves.types import Move
@@ -71,12 +73,16 @@ class Publisher:
         contents: dict[str, object] = {
             "policy": policy,
             "routes": self.routes(settings, moves_store.active(connection)),
-            "keys": _keys(keys, policy.budgets, self._clock()),
+            "keys": _keys(keys, policy.budgets, self._grants(connection), self._clock()),
         }
         known = self._workflows(connection)
         if known is not None:
             contents["workflows"] = known
         return {kind: self._record(connection, kind, contents[kind]) if kind in contents else 0 for kind in KINDS}
+
+    def _grants(self, connection: Connection) -> Mapping[str, tuple[Grant, ...]]:
+        now = self._clock()
+        return break_glass.grants(people_store.every_break_glass(connection, now - break_glass.LONGEST_SECONDS), now)
 
     def _workflows(self, connection: Connection) -> object | None:
         """What calls are assigned by; None where no workflow was ever found, so that nobody loads what it needs."""
@@ -119,6 +125,6 @@ def key_budgets(key: Key) -> list[Budget]:
     return [Budget(id=f"key/{key.name}", limit=key.budget, period=key.period)]
 
 
-def _keys(keys: Sequence[Key], budgets: Sequence[Budget], now: float) -> Keys:
+def _keys(keys: Sequence[Key], budgets: Sequence[Budget], grants: Mapping[str, tuple[Grant, ...]], now: float) -> Keys:
     owners = {f"key/{key.name}" for key in keys} | {f"team/{key.team}" for key in keys}
-    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners}, now)
+    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners}, now, grants)

@@ -32,6 +32,7 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
         *_routes(settings, declared),
         *_owners(settings, declared),
         *_listeners(settings),
+        *_identity(settings),
     ]
 
 
@@ -165,6 +166,24 @@ def _owners(settings: Settings, declared: Declared) -> Iterator[Finding]:
             message = f'"{one.owner}" has two budgets for the same period ({one.period})'
             yield Finding(BadSetting, ("budgets", index), message, fix="keep one of them")
         seen.add((one.owner, one.period))
+
+
+def _identity(settings: Settings) -> Iterator[Finding]:
+    """Addresses of the issuer that are not safe; people whom nothing gives a role."""
+    oidc = settings.identity.oidc
+    if oidc is None:
+        return
+    path = ("identity", "oidc")
+    for field, url in (("issuer", oidc.issuer), *(("origins", one) for one in oidc.origins)):
+        try:
+            split_url(url)
+        except ValueError as error:
+            yield Finding(UnsafeUrl, (*path, field), f'"{field}" in [identity.oidc] {error}')
+    if "openid" not in oidc.scopes:
+        yield Finding(BadSetting, (*path, "scopes"), 'the scopes lack "openid"', fix='add "openid"')
+    if oidc.groups_from == "scim" and not settings.identity.scim_token:
+        message = 'groups are taken from SCIM, and [identity] lacks "scim_token"'
+        yield Finding(MissingSetting, (*path, "groups_from"), message)
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

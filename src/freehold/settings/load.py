@@ -148,4 +148,9 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
         for name, one in settings.providers.items()
     }
     serving = settings.serving.model_copy(update={"weights": root(settings.serving.weights)})
-    return settings.model_copy(update={"gateway": gateway, "providers": providers, "serving": serving})
+    oidc = settings.identity.oidc
+    if oidc is not None:
+        oidc = oidc.model_copy(update={"tls_ca": root(oidc.tls_ca), "client_secret": secret(oidc.client_secret)})
+    identity = settings.identity.model_copy(update={"oidc": oidc, "scim_token": secret(settings.identity.scim_token)})
+    rooted = {"gateway": gateway, "identity": identity, "providers": providers, "serving": serving}
+    return settings.model_copy(update=rooted)

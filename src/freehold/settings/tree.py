@@ -12,6 +12,7 @@ from freehold.gateway.settings import (
     RouteSettings,
     TargetSettings,
 )
+from freehold.identity.settings import IdentitySettings
 from freehold.ledger.settings import CaptureSettings
 from freehold.moves.settings import MoveSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
@@ -40,6 +41,7 @@ class Settings(Section):
     instance: InstanceSettings = InstanceSettings()
     gateway: GatewaySettings = GatewaySettings()
     admin: AdminSettings = AdminSettings()
+    identity: IdentitySettings = IdentitySettings()
     capture: CaptureSettings = CaptureSettings()
     policy: PolicySettings = PolicySettings()
     rights: RightsSettings = RightsSettings()

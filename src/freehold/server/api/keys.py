@@ -14,7 +14,7 @@ from freehold.core.section import Count, LabelText, Money, Name
 from freehold.identity import lifecycle, store
 from freehold.identity.keys import Key, state
 from freehold.identity.rights import checked
-from freehold.identity.roles import demand, permissions
+from freehold.identity.roles import demand, key_permissions
 from freehold.jobs import store as jobs
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
@@ -207,7 +207,7 @@ def _changes(change: KeyChange, instance: Instance, actor: Actor) -> dict[str, o
     if unknown:
         hint = f"name some of: {', '.join(sorted(known))}"
         raise DanglingName(f"there is no route {', '.join(unknown)}", hint=hint, param="routes")
-    if permissions(given.get("role", "developer")) or "rights" in given:
+    if key_permissions(given.get("role", "developer")) or "rights" in given:
         demand(actor.role, "keys:admin")
     if "rights" in given:
         given["rights"] = checked(given["rights"])
@@ -216,5 +216,5 @@ def _changes(change: KeyChange, instance: Instance, actor: Actor) -> dict[str, o
 
 def _guard(key: Key, actor: Actor) -> None:
     """Only who may make administrative keys, and keys with rights, may touch them."""
-    if permissions(key.role) or key.rights:
+    if key_permissions(key.role) or key.rights:
         demand(actor.role, "keys:admin")
