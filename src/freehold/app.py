@@ -173,13 +173,17 @@ ROLES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one role until it is told to end; 1 with the reason where it cannot begin."""
+    from freehold.settings.environment import impose
     from freehold.settings.location import home_of
 
     parser = argparse.ArgumentParser(prog="python -m freehold.app", description="Run one process of an instance.")
     parser.add_argument("role", choices=[name for name, _ in ROLES])
     parser.add_argument("--config", help="configuration file")
     parser.add_argument("--home", help="folder of the instance")
+    parser.add_argument("--air-gapped", action="store_true", help="whatever the file says, no rented target exists")
     options = parser.parse_args(arguments)
+    if options.air_gapped:
+        impose("policy", "air_gapped", "true")
     try:
         dict(ROLES)[options.role](options.config, home_of(options.config, options.home))
     except FreeholdError as error:

@@ -38,11 +38,12 @@ from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.serving.fleet import Defaults, Fleet
 from freehold.settings import last_good
 from freehold.settings.banner import Started
+from freehold.settings.cedar_file import at_start
 from freehold.settings.data_plane import checkout, interpreter
 from freehold.settings.data_plane import chosen as chosen_plane
 from freehold.settings.environment import override_name, resolve_secret, with_overrides, with_path
 from freehold.settings.errors import MissingSecret
-from freehold.settings.load import Loaded, load
+from freehold.settings.load import Loaded
 from freehold.settings.location import Endpoints, write_endpoints
 from freehold.settings.tree import AdminSettings, Settings
 from freehold.settings.weights import chosen, folders
@@ -72,7 +73,9 @@ class Parts(msgspec.Struct, frozen=True):
 def run(config: str | None, home: Path, parts: Parts) -> None:
     """Serve until SIGTERM or SIGINT. Raises FreeholdError where the instance cannot be started."""
     began = time.monotonic()
-    loaded = load(config, str(home))
+    loaded, told = at_start(config, home)
+    if told:
+        sys.stderr.write(f"{told}\n")
     for name in ("run", "logs", "snapshots"):
         (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = _alone(home)

@@ -10,8 +10,7 @@ from freehold.core.errors import BadRequest
 from freehold.core.label import PUBLIC, UNKNOWN, Label, Level, parse_label
 
 REGIMES = st.frozensets(st.sampled_from(["GDPR", "HIPAA", "PCI", "ITAR"]))
-KNOWN = st.builds(Label, st.sampled_from([one for one in Level if one != Level.UNKNOWN]), REGIMES)
-LABELS = KNOWN | st.just(UNKNOWN)
+LABELS = st.builds(Label, st.sampled_from(Level), REGIMES)
 
 
 @given(LABELS, LABELS, LABELS)
@@ -25,16 +24,15 @@ def test_join_is_commutative_associative_and_idempotent(a: Label, b: Label, c: L
 def test_join_is_the_least_upper_bound(a: Label, b: Label) -> None:
     joined = a.join(b)
     assert a.within(joined) and b.within(joined)
-    assert joined.level >= max(a.level, b.level)
-    if joined != UNKNOWN:
-        assert joined.regimes == a.regimes | b.regimes
+    assert joined.level == max(a.level, b.level)
+    assert joined.regimes == a.regimes | b.regimes, "what is known of regimes outlives a failure"
 
 
 @given(LABELS)
-def test_public_is_the_bottom_and_unknown_the_top(a: Label) -> None:
+def test_public_is_the_bottom_and_unknown_the_top_level(a: Label) -> None:
     assert PUBLIC.join(a) == a and PUBLIC.within(a)
-    assert UNKNOWN.join(a) == UNKNOWN and a.within(UNKNOWN)
-    assert UNKNOWN.within(a) == (a == UNKNOWN)
+    assert UNKNOWN.join(a) == Label(Level.UNKNOWN, a.regimes) and a.within(UNKNOWN)
+    assert UNKNOWN.within(a) == (a.level == Level.UNKNOWN)
 
 
 @given(LABELS, LABELS, LABELS)
@@ -47,7 +45,8 @@ def test_what_may_go_stays_allowed_for_less_and_refused_for_more(label: Label, m
 
 @given(LABELS, LABELS)
 def test_within_is_the_order_of_the_join(a: Label, b: Label) -> None:
-    assert a.within(b) == (a.join(b) == b)
+    cleared_for_everything = b.level == Level.UNKNOWN
+    assert a.within(b) == (cleared_for_everything or a.join(b) == b)
 
 
 @given(LABELS)

@@ -373,7 +373,8 @@ def test_a_defect_of_ours_ends_the_call_once_and_leaves_nothing_behind(machine) 
 
 
 def test_a_defect_on_the_way_in_is_an_honest_error(machine) -> None:
-    machine.plane.mint._known[parse_label("internal"), "a"] = p.Defect(ZeroDivisionError())
+    target = machine.plane.table.stops["a"].target
+    machine.plane.mint._known[parse_label("internal"), "a"] = (target, p.Defect(ZeroDivisionError()))
     connection = asked(machine, "solo")
     answer = answered(connection)
     assert answer.status == 500 and answer.headers["x-freehold-error"] == "FH-INT-001"

@@ -268,7 +268,7 @@ def test_no_secret_is_in_any_log_line_journal_frame_or_error(served: Instance, f
         answers.append(served.ask(p.request(PATH[dialect], b'{"model":"' + p.PROMPT.encode() + b'"')))
 
     known = served.plane.mint._known
-    known.update(dict.fromkeys(known, p.Defect(KeyError(p.PROMPT, p.KEY))))
+    known.update({key: (target, p.Defect(KeyError(p.PROMPT, p.KEY))) for key, (target, _) in known.items()})
     answers.append(served.ask(p.request(p.CHAT, body("openai"))))
     assert answers[-1].status == 500
     log = served.log.getvalue()

@@ -26,7 +26,7 @@ api_key = "${env:V_KEY}"
 [targets.rented]
 provider = "v"
 [targets.mine]
-provider = "v"
+provider = "house"
 clearance = "restricted:GDPR"
 [routes.assistant]
 targets = ["mine", "rented"]
@@ -35,6 +35,9 @@ aliases = ["gpt-4o"]
 enabled = false
 [teams.search]
 budget = 5
+[providers.house]
+base_url = "http://127.0.0.1:9/v1"
+owned = true
 """
 
 

@@ -42,7 +42,7 @@ def test_a_good_change_is_published(instance, watch, file):
     watch.check()
     assert instance.settings.policy.air_gapped
     assert instance.versions["policy"] == before["policy"] + 1
-    assert instance.versions["routes"] == before["routes"]
+    assert instance.versions["routes"] == before["routes"] + 1, "the rented target is told of no more"
 
 
 def test_a_bad_change_is_told_and_changes_nothing(instance, watch, file, out, client):

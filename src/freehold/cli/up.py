@@ -13,14 +13,17 @@ from freehold.cli.place import Place
 
 
 @click.command(cls=Verb)
+@click.option("--air-gapped", is_flag=True, help="Whatever the file says, no rented target exists.")
 @json_option
 @click.pass_obj
-def up(place: Place, *, as_json: bool) -> None:
+def up(place: Place, *, air_gapped: bool, as_json: bool) -> None:
     """Start everything and stay: gateway, writer, management API, worker, engines.
 
     Prints base URL and, at the first start, a key. Stops in order on Ctrl-C. With --json the banner is one JSON line.
     """
     arguments = [sys.executable, "-m", "freehold.app", "up-json" if as_json else "up"]
+    if air_gapped:
+        arguments += ["--air-gapped"]
     if place.config:
         arguments += ["--config", place.config]
     if place.home_option:

@@ -1,6 +1,7 @@
 """How sensitive content is: a level and a set of regimes, a lattice whose join only moves up.
 
-`UNKNOWN` (a failed detector, no default) is the top: it is at least every label.
+The level `unknown` (a failed detector, no default) is the top. Regimes that are known stay known beside it, so that a
+failure never loosens what a regime asks for.
 """
 
 from __future__ import annotations
@@ -34,12 +35,10 @@ class Label(msgspec.Struct, frozen=True):
 
     def join(self, other: Label) -> Label:
         """The least label that is at least both."""
-        if Level.UNKNOWN in (self.level, other.level):
-            return UNKNOWN
         return Label(max(self.level, other.level), self.regimes | other.regimes)
 
     def within(self, clearance: Label) -> bool:
-        """True where content with this label may go to something cleared for `clearance`."""
+        """True where content with this label may go to something cleared for `clearance`; `unknown` is everything."""
         if clearance.level == Level.UNKNOWN:
             return True
         return self.level <= clearance.level and self.regimes <= clearance.regimes
@@ -65,4 +64,4 @@ def parse_label(text: str) -> Label:
     for one in names:
         if not _REGIME.match(one):
             raise BadRequest(f"{one!r} is no regime name", hint="use capitals, digits and _", param="label")
-    return UNKNOWN if found == Level.UNKNOWN else Label(found, frozenset(names))
+    return Label(found, frozenset(names))

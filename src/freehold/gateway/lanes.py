@@ -11,20 +11,23 @@ from freehold.core.label import Label
 from freehold.gateway.callers import Caller
 from freehold.gateway.routing.table import PIN, Path, RouteTable, Stop
 from freehold.policy.permits import Mint
+from freehold.policy.types import ANY
 
 
 class Lane:
-    """Made under one policy (`mint`) and one route table (`path`); both are compared by identity before use."""
+    """Made under one policy (`mint.base`) and one route table (`path`); both are compared by identity before use."""
 
     __slots__ = ("budgets", "key_id", "label", "label_text", "limited", "mint", "only", "path", "team")
 
-    def __init__(self, caller: Caller, path: Path, mint: Mint, raised: Label | None = None) -> None:
+    def __init__(
+        self, caller: Caller, path: Path, mint: Mint, raised: Label | None = None, lowered: Label | None = None
+    ) -> None:
         """Raises RouteNotInScope, or NoPermittedTarget with the reason for each target."""
         if caller.routes is not None and path.name not in caller.routes:
             raise RouteNotInScope(f"this key may not use {path.name!r}", param="model")
-        label = label_of(caller, path, raised)
+        label = label_of(caller, path, raised, lowered)
         self.path = path
-        self.mint = mint
+        self.mint = mint = scope_of(caller, path, mint)
         self.label = label
         self.label_text = str(label)
         self.budgets = caller.budgets + path.route.budgets
@@ -39,8 +42,23 @@ class Lane:
         self.only: tuple[Stop, ...] | None = tiers[0][0] if sole else None  # type: ignore[assignment]
 
 
-def label_of(caller: Caller, path: Path, raised: Label | None) -> Label:
-    """The join of what the key, the route and a header say of a call's content."""
+def scope_of(caller: Caller, path: Path, mint: Mint) -> Mint:
+    """The policy as it holds for what the caller sends on the route.
+
+    A service key sends other people's content, so whatever holds for any team and any route holds for it.
+    """
+    if caller.service:
+        return mint.scoped(ANY, ANY)
+    return mint.scoped(caller.principal.team, path.name)
+
+
+def label_of(caller: Caller, path: Path, raised: Label | None, lowered: Label | None = None) -> Label:
+    """The join of what the key, the route, a header and the guard say of a call's content.
+
+    `lowered` stands for all of it but the route's, where somebody with the right to said so.
+    """
+    if lowered is not None:
+        return lowered if path.label is None else lowered.join(path.label)
     label = caller.label if path.label is None else caller.label.join(path.label)
     return label if raised is None else label.join(raised)
 
@@ -52,7 +70,9 @@ def lane_of(caller: Caller, path: Path, mint: Mint) -> Lane:
     """
     if caller.service:
         raise BadRequest("a service key must state its content's label", hint="send the header x-freehold-label")
-    lane = caller.lanes[path.name] = Lane(caller, path, mint)
+    lane = Lane(caller, path, mint)
+    if not caller.lowers:  # whose headers must be read each time
+        caller.lanes[path.name] = lane
     return lane
 
 

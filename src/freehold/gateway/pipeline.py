@@ -14,12 +14,11 @@ from freehold.core.errors import (
     NotTranslatable,
     WrongContentType,
 )
-from freehold.core.label import parse_label
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
 from freehold.gateway.cascade import CHATS
-from freehold.gateway.failing import Failing
-from freehold.gateway.lanes import Lane, lane_of, path_of
+from freehold.gateway.guarding import Guarding
+from freehold.gateway.lanes import Lane, path_of, scope_of
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.outgoing import Outgoing, prepare
 from freehold.gateway.plane import Plane
@@ -32,7 +31,7 @@ from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
 
 
-class Call(Failing):
+class Call(Guarding):
     """The call machine: its way in, and out to a target. `over` is set exactly once, by `settle`."""
 
     permit: Permit
@@ -100,16 +99,17 @@ class Call(Failing):
         self.path = path = table.paths.get(peek.model) or path_of(table, caller, peek.model, self.at)
         header = self.inbound.headers.get(b"x-freehold-label")
         if header is not None:
-            self.raised = parse_label(header.decode("latin-1"))
-            lane = Lane(caller, path, mint, self.raised)
+            lane = self.lane_for(caller, path, mint, header)
         else:
             known = caller.lanes.get(path.name)
-            lane = known if known and known.path is path and known.mint is mint else lane_of(caller, path, mint)
+            lane = known if known and known.path is path and known.mint.base is mint else self.lane_for(caller, path, mint, None)
         self.lane = lane
         if lane.limited:
             expected = len(self.inbound.body) // 4 + (peek.max_output or 0)
             caller.admit(expected, self.at)
             self.account.expected_tokens = expected
+        if path.watch is not None:
+            self.guard(path.watch)
 
     def route(self) -> None:
         """The targets to try, in order."""
@@ -143,7 +143,9 @@ class Call(Failing):
         stop = self.plan[self.position]
         now = plane.now()
         # Under the policy in force now, not the one the call came in under: a retry must not outlive a change.
-        self.permit = plane.mint.permit(self.id, lane.label, stop.target, out.body, now)
+        assert self.caller is not None
+        mint = scope_of(self.caller, lane.path, plane.mint)
+        self.permit = mint.permit(self.id, lane.label, stop.target, out.body, now)
         if not stop.free and (lane.budgets or plane.journal.strict) and not self._reserve(lane, stop, out, now):
             return
         account.begin(stop, len(out.body), now)
@@ -222,6 +224,7 @@ class Call(Failing):
             lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
             self.account.reservation.amount,
             self.account.drawn() if self.account.reservation.slices else (), self.permit.body_sha256,
+            scan=self.scan,
         )  # fmt: skip
 
     def dispatch(self, failed: JournalUnavailable | None) -> None:

@@ -56,6 +56,9 @@ class ProviderSettings(Section):
     dialects: tuple[str, ...] = Field((), description="Wire protocols it speaks, best first.")
     region: str = Field("", description="Where it runs; the vendor's where empty; targets may say more exactly.")
     owned: Flag = Field(default=False, description="True for an engine on machines of your own.")
+    offering: str = Field(
+        "", description="What is called, as facts about vendors name it, such as `azure-openai`; the vendor's if empty."
+    )
     tls_ca: str = Field(
         "", description="PEM file of the authorities its certificate is checked against, instead of the system's."
     )
@@ -162,6 +165,9 @@ class RouteSettings(Section):
     strict: Flag = Field(default=False, description="Refuse rather than drop a field in translation.")
     baseline: str = Field("", description="Target whose price says what the call would have cost rented.")
     label: OptionalLabel = Field("", description="Least label of everything sent here; empty for none.")
+    regions: tuple[str, ...] | None = Field(
+        None, description="Where its targets must stand, such as `EU`; where absent, [policy] alone says."
+    )
     capture: Flag | None = Field(None, description="Keep bodies; where absent, [capture] bodies decides.")
     budget: BudgetField | None = Field(None, description="Money limit: a number of dollars a month, or a table.")
     aliases: tuple[Name, ...] = Field((), description="Other names clients may use.")

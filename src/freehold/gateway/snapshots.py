@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from freehold.core.crypto import Verifier
 from freehold.core.errors import FreeholdError
-from freehold.core.label import Label
 from freehold.core.snapshot import read_snapshot
+from freehold.gateway.armed import Guards, House, Watch, arm, put_on
 from freehold.gateway.callers import Gate, compile_keys
+from freehold.gateway.lanes import label_of, scope_of
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Driver
 from freehold.gateway.routing.table import Health, compile_routes
 from freehold.gateway.routing.types import Routes
+from freehold.guard.keys import VaultKeys
+from freehold.guard.types import Profile
 from freehold.identity.types import Keys
 from freehold.policy.permits import Mint
 from freehold.policy.types import Policy
@@ -49,6 +53,12 @@ class Snapshots:
         self._health: dict[str, Health] = {}
         self._seen: dict[str, tuple[int, int]] = {}
         self._versions: dict[str, int] = {}
+        self._house: House | None = None
+        self._profiles: tuple[Profile, ...] = ()
+        self._guards: dict[str, Watch] | None = None
+        """None where the profiles are not compiled yet."""
+        self._armed = False
+        """Has each route in force the guard it names?"""
 
     def check(self) -> None:
         """Load what changed since the last check: one `stat` a kind where nothing did."""
@@ -66,6 +76,11 @@ class Snapshots:
             except (FreeholdError, OSError, ValueError) as error:
                 self._plane.log.error("snapshot refused", snapshot=kind, reason=str(error))  # noqa: TRY400
         self._plane.ready = all(kind in self._versions for kind in KINDS)
+        if self._plane.ready and not self._armed:
+            self._arm()
+        now = self._plane.now()
+        if self._plane.ready and not self._plane.mint.holds(now):  # another day, or a clock that was set
+            self._plane.mint = self._plane.mint.renewed(now)
 
     def _load(self, kind: str) -> None:
         plane = self._plane
@@ -96,11 +111,26 @@ class Snapshots:
         else:
             version, policy = read_snapshot(self._folder, kind, Policy, self._verifier)
             if self._newer(kind, version):
-                plane.mint = Mint(version, policy, digests=plane.receipts)
+                plane.mint = Mint(version, policy, digests=plane.receipts, now=now)
                 self._leases.budgets = {one.id: one for one in policy.budgets}
                 self._leases.top_up()
+                self._profiles = read_snapshot(self._folder, kind, Guards, self._verifier)[1].guards
+                self._guards = None
+        self._armed = self._armed and kind not in ("policy", "routes")
         self._versions[kind] = max(version, self._versions.get(kind, -1))
         plane.log.info("snapshot loaded", snapshot=kind, version=version)
+
+    def _arm(self) -> None:
+        """Guards onto the routes; profiles are compiled anew only where the policy is another."""
+        plane = self._plane
+        if self._guards is None:
+            if self._house is None and self._profiles and plane.sealer is not None:
+                keys = VaultKeys(self._folder.parent / "vault", os.urandom, plane.now)
+                self._house = House(plane.sealer, keys.secret)
+            self._guards = arm(self._profiles, self._house) if self._house is not None else {}
+        for fault in put_on(plane.table, self._guards):
+            plane.log.error("not guarded, so not served", reason=fault)
+        self._armed = True
 
     def _newer(self, kind: str, version: int) -> bool:
         """Versions only grow: an old snapshot put back (a revoked key revived) is refused."""
@@ -112,7 +142,6 @@ class Snapshots:
 
 def warm(plane: Plane) -> None:
     """Decide once what every key's default label may reach, so the first calls do not pay for it."""
-    labels: set[Label] = {caller.label for caller in plane.callers.values()}
     for path in plane.table.paths.values():
-        for label in labels:
-            path.permitted(label if path.label is None else label.join(path.label), plane.mint)
+        for caller in plane.callers.values():
+            path.permitted(label_of(caller, path, None), scope_of(caller, path, plane.mint))

@@ -27,6 +27,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Reference to the secret (`${env:NAME}`, `${file:PATH}`), never the secret."""
     headers: tuple[tuple[str, str], ...] = ()
     owned: bool = False
+    offering: str = ""
+    """What is called, as `vendors.Fact` names parties (`openai-api`); empty where nobody said."""
     region: str = "unknown"
     clearance: Label
     """The most sensitive label this target may take."""

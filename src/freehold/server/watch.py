@@ -28,7 +28,7 @@ class Watch:
         self._config = config
         self._log = log
         self._end = threading.Event()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: object = None
         self._served: tuple[int, int, int] | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -50,7 +50,8 @@ class Watch:
 
     def check(self) -> None:
         """Look once: where the file changed, put it in force or tell what is wrong with it."""
-        stamp = _stamp(self._config)
+        rules = self._instance.settings.policy.cedar
+        stamp = (_stamp(self._config), _stamp_of(Path(rules)) if rules else None)
         if stamp == self._stamp:
             return
         self._stamp = stamp

@@ -14,10 +14,13 @@ from freehold.gateway.routing.types import Arm, Composite, Route, Routes
 from freehold.gateway.settings import CompositeSettings, PriceSettings, ProviderSettings, RouteSettings, TargetSettings
 from freehold.grading.types import Spec
 from freehold.ledger.meter import FREE, Price
+from freehold.policy.residency import LOCAL, normal
 from freehold.policy.rights import Override, Rules
-from freehold.policy.settings import LimitSettings
+from freehold.policy.settings import ContractSettings, LimitSettings
 from freehold.policy.targets import Target
-from freehold.policy.types import Budget, Policy
+from freehold.policy.types import Budget, Narrowing, Policy
+from freehold.policy.vendors import Fact, packaged
+from freehold.settings.air_gap import without_rented
 from freehold.settings.checks import split_url
 from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings
@@ -43,19 +46,67 @@ def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = 
     mine = [one for one in owned_routes() if settings.serving.enabled and one.name not in settings.routes]
     configured = [_route(name, one, settings) for name, one in settings.routes.items()]
     aliases = [(alias, name) for name, one in settings.routes.items() for alias in one.aliases]
-    return Routes(
+    found = Routes(
         targets=tuple(sorted([*targets, *_priced(owned, settings)], key=lambda one: one.name)),
         routes=tuple(sorted([*configured, *mine], key=lambda one: one.name)),
         composites=tuple(_composite(name, one) for name, one in sorted(settings.composites.items())),
         aliases=tuple(sorted(aliases)),
     )
+    return without_rented(found) if settings.policy.air_gapped else found
 
 
 def policy(settings: Settings, key_budgets: Sequence[Budget]) -> Policy:
     """The `policy` snapshot: configured budgets beside those of keys."""
+    told = settings.policy
     return Policy(
-        air_gapped=settings.policy.air_gapped,
+        air_gapped=told.air_gapped,
+        closed=told.closed,
+        rules=narrowings(settings),
+        facts=(*packaged(), *(_contract(one) for one in told.contracts)),
+        cedar=told.cedar_text,
         budgets=tuple(sorted([*budgets(settings), *key_budgets], key=lambda one: one.id)),
+    )
+
+
+def narrowings(settings: Settings) -> tuple[Narrowing, ...]:
+    """Every rule of the owner's, wherever in the file it stands, under the name people find it by."""
+    told = settings.policy
+    found = [Narrowing(name="[policy] regions", regions=told.regions)] if told.regions is not None else []
+    found += [
+        Narrowing(name=f"[teams.{name}] regions", teams=(name,), regions=one.regions)
+        for name, one in sorted(settings.teams.items())
+        if one.regions is not None
+    ]
+    found += [
+        Narrowing(name=f"[routes.{name}] regions", routes=(name,), regions=one.regions)
+        for name, one in sorted(settings.routes.items())
+        if one.regions is not None
+    ]
+    found += [
+        Narrowing(
+            name=f"[[policy.rules]] {number}",
+            label=parse_label(one.label),
+            teams=one.teams,
+            routes=one.routes,
+            regions=one.regions,
+            needs=one.needs,
+            owned=one.owned,
+        )
+        for number, one in enumerate(told.rules, 1)
+    ]
+    return tuple(found)
+
+
+def _contract(one: ContractSettings) -> Fact:
+    return Fact(
+        party=one.party,
+        attribute=one.attribute,
+        values=one.value,
+        certainty="contract",
+        source=one.reason,
+        as_of=one.since.isoformat(),
+        until=one.until.isoformat() if one.until else "",
+        by=one.by,
     )
 
 
@@ -117,6 +168,7 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
         credential=provider.api_key,
         headers=tuple(sorted(provider.headers.items())),
         owned=provider.owned,
+        offering=provider.offering or (row.offering if row else ""),
         region=one.region or stated or "unknown",
         clearance=parse_label(one.clearance) if one.clearance else default,
         price=_price(one.price) if one.price else (list_price(row.name, one.model or name) if row else None) or FREE,
@@ -140,7 +192,8 @@ def _priced(owned: Sequence[Target], settings: Settings) -> list[Target]:
         embedded = one.name in OWNED_TARGETS
         if one.name not in settings.targets and (serving.enabled or not embedded):
             price = prices.get(one.name) if embedded else trained
-            found.append(replace(one, price=price or one.price))
+            here = settings.policy.home if normal(one.region) == LOCAL else ""
+            found.append(replace(one, price=price or one.price, region=here or one.region))
     return found
 
 

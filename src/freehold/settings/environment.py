@@ -38,6 +38,11 @@ def override_name(table: str, key: str) -> str:
     return f"{OVERRIDE}{table}__{key}".upper()
 
 
+def impose(table: str, key: str, value: str) -> None:
+    """Override a setting for this process and whatever it starts."""
+    os.environ[override_name(table, key)] = value
+
+
 def with_overrides(settings: Mapping[tuple[str, str], object]) -> tuple[tuple[str, str], ...]:
     """This process's environment with overrides of its own, for a child."""
     return tuple({**os.environ, **{override_name(*pair): str(value) for pair, value in settings.items()}}.items())

@@ -73,3 +73,10 @@ class MissingSecret(BadConfig):
 
     code = "FH-CFG-019"
     hint_text = "set the variable or write the file where the instance runs"
+
+
+class BadRules(BadConfig):
+    """The tenants' own rules cannot be read, or speak of what there is not."""
+
+    code = "FH-CFG-020"
+    hint_text = "mend the rules, then: freehold policy check"

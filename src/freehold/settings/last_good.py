@@ -20,13 +20,18 @@ def in_force(config: str | None, home: Path) -> Loaded:
     try:
         return load(config, str(home))
     except InvalidConfig:
-        try:
-            settings = Settings.model_validate_json(_file(home).read_bytes())
-        except (OSError, ValueError):
-            settings = None
+        settings = kept(home)
         if settings is None:
             raise
         return Loaded(settings=settings, file=None, places={}, variables={}, home=home)
+
+
+def kept(home: Path) -> Settings | None:
+    """What was last in force here; None where nothing was."""
+    try:
+        return Settings.model_validate_json(_file(home).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _file(home: Path) -> Path:

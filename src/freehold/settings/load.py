@@ -32,13 +32,23 @@ class Loaded(msgspec.Struct, frozen=True):
     home: Path
 
 
-def load(config: str | None = None, home: str | None = None) -> Loaded:
-    """The settings in force. Raises InvalidConfig with every problem, or MissingConfig."""
+def load(config: str | None = None, home: str | None = None, *, rules: bool = True) -> Loaded:
+    """The settings in force. Raises InvalidConfig with every problem, or MissingConfig.
+
+    Without `rules` the file of the tenants' rules is not read, and nothing is told of it.
+    """
     file = find(config)
-    return parse(file.read_bytes() if file else b"", file, environment.overrides(), home)
+    return parse(file.read_bytes() if file else b"", file, environment.overrides(), home, rules=rules)
 
 
-def parse(text: bytes, file: Path | None, variables: Mapping[tuple[str, str], Any], home: str | None = None) -> Loaded:
+def parse(
+    text: bytes,
+    file: Path | None,
+    variables: Mapping[tuple[str, str], Any],
+    home: str | None = None,
+    *,
+    rules: bool = True,
+) -> Loaded:
     """Settings out of a file's bytes and overriding variables. Raises InvalidConfig."""
     name = file.name if file else FILE
     data, where = _decode(text, name)
@@ -49,6 +59,11 @@ def parse(text: bytes, file: Path | None, variables: Mapping[tuple[str, str], An
             data[table][key] = value
     folder = file.parent if file else Path.cwd()
     settings, findings = _validated(data)
+    if rules and (settings.policy.cedar or settings.policy.cedar_text):
+        from freehold.settings.cedar_file import with_rules  # with its library, where there are rules
+
+        settings, wrong = with_rules(settings, folder)
+        findings += wrong
     if findings:
         raise InvalidConfig.of(sorted((_placed(one, name, where, names) for one in findings), key=_order))
     chosen = home or environment.variable(environment.HOME)

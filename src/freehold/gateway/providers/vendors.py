@@ -25,6 +25,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     """What the owner should know before stating a region."""
     quirks: tuple[str, ...] = ()
+    offering: str = ""
+    """What its API is called where facts and terms are told of it; empty where nothing is."""
     source: str
     """The vendor's own page."""
     as_of: str
@@ -41,6 +43,7 @@ VENDORS: tuple[Vendor, ...] = (
         driver="anthropic",
         dialects=("anthropic_messages", "anthropic_count_tokens"),
         key_env="ANTHROPIC_API_KEY",
+        offering="anthropic-api",
         source="https://platform.claude.com/docs/en/api/overview",
         as_of="2026-11-22",
     ),
@@ -58,6 +61,7 @@ VENDORS: tuple[Vendor, ...] = (
         dialects=_BOTH,
         key_env="COHERE_API_KEY",
         quirks=("max_tokens",),
+        offering="cohere-api",
         source="https://docs.cohere.com/docs/compatibility-api",
         as_of="2026-11-22",
     ),
@@ -93,6 +97,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         dialects=_BOTH,
         key_env="GEMINI_API_KEY",
+        offering="google-gemini-api",
         source="https://ai.google.dev/gemini-api/docs/openai",
         as_of="2026-11-22",
     ),
@@ -111,6 +116,7 @@ VENDORS: tuple[Vendor, ...] = (
         key_env="MISTRAL_API_KEY",
         note="hosts in the EU by default; state the region once your contract does",
         quirks=("max_tokens", "no_stream_options"),
+        offering="mistral-api",
         source="https://docs.mistral.ai/api/",
         as_of="2026-11-22",
     ),
@@ -138,6 +144,7 @@ VENDORS: tuple[Vendor, ...] = (
         dialects=_BOTH,
         key_env="OPENAI_API_KEY",
         note="projects with residency use an address of their own, such as https://eu.api.openai.com/v1",
+        offering="openai-api",
         source="https://developers.openai.com/api/reference/overview",
         as_of="2026-11-22",
     ),
@@ -192,6 +199,7 @@ VENDORS: tuple[Vendor, ...] = (
         base_url="https://api.x.ai/v1",
         dialects=_CHAT,
         key_env="XAI_API_KEY",
+        offering="xai-api",
         source="https://docs.x.ai/docs/overview",
         as_of="2026-11-22",
     ),

@@ -20,11 +20,12 @@ from freehold.gateway.routing.joints import Joint, Move, compile_joints, compile
 from freehold.gateway.routing.retry import RetryBudget
 from freehold.gateway.routing.types import Arm, Route, Routes
 from freehold.ledger.meter import rate
-from freehold.policy.permits import Mint
+from freehold.policy.permits import MOST_REMEMBERED, Mint
 from freehold.policy.targets import Target
 from freehold.policy.types import Decision
 
 if TYPE_CHECKING:
+    from freehold.gateway.armed import Watch
     from freehold.gateway.upstream import Upstream
 
 Tiers = tuple[tuple[tuple["Stop | Joint", ...], tuple[float, ...]], ...]
@@ -121,22 +122,25 @@ class Path:
         self.label: Label | None = parse_label(route.label) if route.label else None
         self.retries = RetryBudget(route.retry_ratio, now)
         self.joint = any(isinstance(way, Joint) for tier in tiers for way in tier)
+        self.watch: Watch | None = None
+        """The route's guard; None for none."""
         self._mint: Mint | None = None
-        self._permitted: dict[Label, Tiers] = {}
+        self._permitted: dict[tuple[str, Label], Tiers] = {}
+        """By team and label, under one policy."""
 
     def permitted(self, label: Label, mint: Mint) -> Tiers:
         """The tiers with only the targets that may take `label`. Remembered for as long as the policy stays."""
-        if mint is not self._mint:
-            self._mint = mint
+        if mint.base is not self._mint or len(self._permitted) >= MOST_REMEMBERED:
+            self._mint = mint.base
             self._permitted = {}
-        found = self._permitted.get(label)
+        found = self._permitted.get((mint.team, label))
         if found is None:
             tiers = []
             for stops, weights in zip(self.tiers, self.weights, strict=True):
                 kept = [(s, w) for s, w in zip(stops, weights, strict=True) if s.decision(label, mint).allowed]
                 if kept:
                     tiers.append((tuple(s for s, _ in kept), tuple(w for _, w in kept)))
-            found = self._permitted[label] = tuple(tiers)
+            found = self._permitted[mint.team, label] = tuple(tiers)
         return found
 
     def plan(
@@ -178,7 +182,10 @@ class RouteTable:
         self.faults: tuple[str, ...] = ()
         """What of the snapshot is left out, and why."""
         self.origins: frozenset[Origin] = frozenset(stop.origin for stop in stops.values())
+        self.guard = ""
+        """Name of the guard of calls to a target without a route."""
         self._pins: dict[str, Path] = {}
+        self._pin_watch: Watch | None = None
 
     def path(self, name: str) -> Path:
         """The route by that name. Raises UnknownModel with the nearest names."""
@@ -211,7 +218,14 @@ class RouteTable:
                 raise UnknownModel(f"there is no target {wanted[:200]!r}", param="model")
             route = Route(name=name, tiers=((Arm(wanted),),), attempts=1)
             found = self._pins[name] = Path(route, ((way,),), now)
+            found.watch = self._pin_watch
         return found
+
+    def watch_pins(self, watch: Watch | None) -> None:
+        """The guard of calls to a target without a route, from now on."""
+        self._pin_watch = watch
+        for path in self._pins.values():
+            path.watch = watch
 
 
 def compile_routes(
@@ -239,6 +253,7 @@ def compile_routes(
         paths.setdefault(alias, paths[name])
     table = RouteTable(version, paths, stops)
     table.joints = joints
+    table.guard = routes.guard
     table.moves, left_out = compile_moves(routes.overlays, routes.watches, ways)
     table.faults = (*faults, *left_out)
     return table
