@@ -21,6 +21,7 @@ COMMANDS = (
     ("doctor", "what is well and what is not, each with its fix"),
     ("evals", "candidates measured on recorded calls: run, resume, show, list, search, judge"),
     ("import", "recorded calls of other tools and vendors into this instance"),
+    ("imports", "what was imported: list, relabel, erase"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
     ("models", "owned models: fetch, list, show, verify"),
     ("moves", "workflows from rented to owned: start, watch, approve, promote, hold, rollback, dossier, verify"),
@@ -34,7 +35,7 @@ COMMANDS = (
 )
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""
 
-_SPELLED = {"import": "imports"}
+_SPELLED = {"import": "importing"}
 """What Python keeps for itself cannot be the name of a file."""
 
 

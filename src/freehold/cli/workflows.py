@@ -171,7 +171,7 @@ def merge(place: Place, workflow: str, into: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def split(place: Place, workflow: str, templates: tuple[int, ...], name: str, *, as_json: bool) -> None:
-    """Make a workflow of its own out of some templates, unless it moves. Recorded calls follow at the next discovery."""
+    """Make a workflow of its own out of some templates, unless it moves. Its calls follow at the next discovery."""
     body = {"templates": list(templates), "name": name}
     found = place.client().post(f"/api/workflows/{segment(workflow)}/split", body)
     _done(found, f"made {found['name']}; have its calls follow: freehold workflows discover", as_json=as_json)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from freehold.core.crypto import sha256
 from freehold.core.db import upsert
@@ -81,6 +81,12 @@ def add_annotations(connection: Connection, found: Sequence[Annotation]) -> int:
     columns = ("id", "record", "kind", "target", "score", "who", "at", "note")
     upsert(connection, judgements, [{name: getattr(one, name) for name in columns} for one in fresh.values()])
     return len(fresh)
+
+
+def forget_judgements(connection: Connection, ids: Sequence[bytes]) -> None:
+    """What people said of records that are gone goes too."""
+    for some in _pieces(ids):
+        connection.execute(delete(judgements).where(judgements.c.record.in_(some)))
 
 
 def list_annotations(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, delete, func, select, text, update
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from freehold.core.db import upsert
@@ -227,6 +227,11 @@ def bodies_of_key(key_id: str) -> ColumnElement[bool]:
     return bodies.c.call.in_(select(calls.c.id).where(calls.c.key_id == key_id))
 
 
+def bodies_of_calls(ids: Sequence[bytes]) -> ColumnElement[bool]:
+    """Selects the bodies of these calls, or records."""
+    return bodies.c.call.in_(ids)
+
+
 def bodies_past(now: float) -> ColumnElement[bool]:
     """Selects bodies whose time is over."""
     return bodies.c.retention_until <= now
@@ -254,6 +259,16 @@ def forget_digests(connection: Connection, digests: Sequence[bytes]) -> None:
     """Erased rows know their content's digest no more."""
     statement = update(bodies).where(bodies.c.digest.in_(digests), bodies.c.erased_at.is_not(None))
     connection.execute(statement.values(digest=None))
+
+
+def forget_bodies(connection: Connection, ids: Sequence[bytes]) -> None:
+    """Tombstones of these calls go too, once their files are gone."""
+    connection.execute(delete(bodies).where(bodies.c.call.in_(ids), bodies.c.digest.is_(None)))
+
+
+def relabel_bodies(connection: Connection, ids: Select[Any], label: str) -> None:
+    """Say how sensitive the bodies of the selected calls are."""
+    connection.execute(update(bodies).where(bodies.c.call.in_(ids)).values(label=label))
 
 
 def _named(query: Select[Any], table: Table, wanted: Filter) -> Select[Any]:

@@ -39,6 +39,11 @@ class Shelf:
         self._engine = engine
         self._bodies = bodies
 
+    @property
+    def bodies(self) -> Bodies:
+        """Where their content lies."""
+        return self._bodies
+
     def records(self, which: Which, after: bytes = b"") -> Iterator[Record]:
         """Records that match, in order of time, from the one after `after` on.
 

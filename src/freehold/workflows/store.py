@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
 
 from freehold.core.db import insert_many, upsert
+from freehold.core.errors import NotFound
+from freehold.core.ids import as_text
 from freehold.identity.tables import keys
 from freehold.identity.types import SERVICE
 from freehold.ledger.meter import Usage
+from freehold.ledger.store import forget_bodies, relabel_bodies
 from freehold.ledger.tables import bodies, calls
 from freehold.workflows.known.tables import workflows
 from freehold.workflows.records import Record
@@ -58,6 +61,16 @@ class Captured(msgspec.Struct, frozen=True):
     asked: bytes | None
     answered: bytes | None
     until: float | None
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of some records of an import."""
+
+    label: str
+    vendor: str
+    app: str
+    consent: bool | None
+    calls: int
 
 
 class ImportRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +153,49 @@ def list_imports(connection: Connection, limit: int = 50) -> list[ImportRow]:
     query = select(imports).order_by(imports.c.id.desc()).limit(limit)
     found = connection.execute(query).mappings()
     return [ImportRow(**{**one, "files": json.loads(one["files"])}) for one in found]
+
+
+def of_import(connection: Connection, import_id: bytes, limit: int) -> list[bytes]:
+    """Ids of the first records of an import."""
+    query = select(records.c.id).where(records.c.import_id == import_id).order_by(records.c.id).limit(limit)
+    return [bytes(one) for one in connection.execute(query).scalars()]
+
+
+def workflows_of_import(connection: Connection, import_id: bytes) -> frozenset[str]:
+    """Ids of the workflows that its records are assigned to."""
+    query = select(records.c.assigned).where(records.c.import_id == import_id, records.c.assigned != "").distinct()
+    return frozenset(connection.execute(query).scalars())
+
+
+def said_of_import(connection: Connection, import_id: bytes) -> list[Said]:
+    """What was said of its records, and of how many, most first."""
+    names = ("label", "vendor", "app", "consent")
+    columns = [records.c[name] for name in names]
+    query = select(*columns, func.count().label("calls")).where(records.c.import_id == import_id).group_by(*columns)
+    found = [Said(**one) for one in connection.execute(query).mappings()]
+    return sorted(found, key=lambda one: (-one.calls, one.label, one.vendor, one.app))
+
+
+def say_of_import(connection: Connection, import_id: bytes, label: str, values: dict[str, Any]) -> int:
+    """Write other values over those of its records that have this label; how many there are."""
+    which = (records.c.import_id == import_id) & (records.c.label == label)
+    if "label" in values:
+        relabel_bodies(connection, select(records.c.id).where(which), values["label"])
+    return connection.execute(update(records).where(which).values(**values)).rowcount
+
+
+def forget(connection: Connection, ids: Sequence[bytes]) -> None:
+    """Records whose content is gone, and what is left of that, go."""
+    connection.execute(delete(records).where(records.c.id.in_(ids)))
+    forget_bodies(connection, ids)
+
+
+def show_import(connection: Connection, import_id: bytes) -> ImportRow:
+    """One import. Raises NotFound."""
+    found = connection.execute(select(imports).where(imports.c.id == import_id)).mappings().first()
+    if found is None:
+        raise NotFound(f"there is no import {as_text('imp', import_id)}", hint="list them: freehold imports list")
+    return ImportRow(**{**found, "files": json.loads(found["files"])})
 
 
 def collected_to(connection: Connection, name: str) -> int:

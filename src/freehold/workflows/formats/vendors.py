@@ -5,6 +5,13 @@ A model's name alone is taken as its maker's own offering: where it was resold, 
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Collection
+
+from freehold.core.errors import BadRequest
+from freehold.policy.terms import TERMS
+
 _PROVIDERS: tuple[tuple[str, str], ...] = (
     ("anthropic", "anthropic-api"),
     ("azure", "azure-openai"),
@@ -64,6 +71,24 @@ _MODELS: tuple[tuple[str, str], ...] = (
     ("o4-", "openai-api"),
 )
 _BY_PROVIDER = dict(_PROVIDERS)
+OFFERINGS = tuple(sorted({*(name for _, name in (*_PROVIDERS, *_HOSTS, *_MODELS)), *(one.party for one in TERMS)}))
+"""Every offering that a log can be of, and every party that terms are known of."""
+OWN = re.compile(r"own:[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+"""A party of a contract of the owner's: what it allows stands in `[[rights.overrides]]`, else it allows nothing."""
+
+
+def offering(name: str, own: Collection[str] = ()) -> str:
+    """The name, where it is a known offering, one in `own`, or of the form `own:NAME`; empty stays empty.
+
+    Raises BadRequest for any other: a name nobody knows has no terms, and a typo would decide about rights.
+    """
+    if not name or name in OFFERINGS or name in own or OWN.match(name):
+        return name
+    near = difflib.get_close_matches(name, [*OFFERINGS, *own], 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    known = ", ".join(one for one in (*OFFERINGS, *sorted(own)) if not one.startswith("licence:"))
+    hint = f"{meant}known are {known}; for a party of a contract of your own say own:NAME"
+    raise BadRequest(f"nobody knows the vendor {name[:80]!r}", hint=hint, param="vendor")
 
 
 def vendor_of(provider: str = "", model: str = "", url: str = "") -> str:
