@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
-
-from freehold.guard.types import Finding, Rule
 
 ALTERING = ("redact", "pseudonymise", "block")
 """Actions after which the text is not what it was."""
@@ -16,14 +15,10 @@ class Vault(Protocol):
     def stand_in(self, kind: str, value: str) -> str:
         """What stands for `value`; holds nothing of it."""
 
+    def replaced(self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int, str]]]) -> tuple[str, ...]:
+        """The texts with stand-ins for these spans (start, end, kind)."""
+
 
 def mark(kind: str) -> str:
     """What a redacted finding becomes, such as `[EMAIL]`."""
     return f"[{kind.upper()}]"
-
-
-def replacement(rule: Rule, found: Finding, value: str, vault: Vault | None) -> str:
-    """What is put in place of `value`. Without a vault nothing can be turned back: it is redacted."""
-    if rule.action == "pseudonymise" and vault is not None:
-        return vault.stand_in(found.kind, value)
-    return mark(found.kind)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import msgspec
 
+from freehold.guard.apply import ALTERING
 from freehold.guard.detectors.registry import load
 from freehold.guard.errors import BadProfile
 from freehold.guard.types import Detector, Direction, Finding, Profile, Rule, Source
@@ -52,6 +53,13 @@ class Guard:
                 continue
             return None if rule.action == "pass" or found.score < rule.at_least else rule
         return None
+
+    def alters(self, detector: str, direction: Direction, source: Source) -> bool:
+        """May a finding of that detector change the text, or end it?"""
+        return any(
+            rule.detector == detector and rule.action in ALTERING and _applies(rule, direction, source)
+            for rule in self.profile.rules
+        )
 
 
 def compile_profile(profile: Profile, detectors: Mapping[str, Detector] | None = None) -> Guard:

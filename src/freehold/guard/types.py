@@ -47,9 +47,12 @@ class Detector(Protocol):
     """Finds one family of things. Stateless; the same text gives the same findings.
 
     A detector of places (`span > 0`) promises that whether something begins at `s`, and where it ends, depends only on
-    `text[s - context : s + span + context]`, and that its findings do not overlap: that is what lets a stream be
-    released piece by piece with the very outcome of the whole text. A detector of wholes (`span == 0`) judges a piece
-    as one and reports it from its first to its last character.
+    `text[s - context : s + span + context]`, whatever lies before (findings may overlap): that is what lets a stream
+    be released piece by piece with the very outcome of the whole text. `detectors/patterns.py` keeps it by
+    construction, and says how much is `unsettled`: from there on more text may still change something; without that
+    method the last `span + context` characters are held back. A detector of wholes (`span == 0`) judges a piece as one
+    and reports it from its first to its last character. One of places that needs a wide view (a model of language)
+    sets `windowed`: it is asked for fixed stretches of the text.
     """
 
     name: str

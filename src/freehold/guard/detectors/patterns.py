@@ -1,0 +1,189 @@
+"""Detectors made of patterns: RE2 proposes in linear time, a plain function decides.
+
+Every start is judged by itself, from the characters around it alone, whatever lies before: so a stream can be released
+as soon as `unsettled` says so, and overlapping findings are the scanner's to resolve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Protocol
+
+import re2
+
+from freehold.guard.detectors.prefixes import parse, prefixes, widest, written
+from freehold.guard.errors import BadPattern
+from freehold.guard.types import Finding, Piece
+
+LONGEST = 1000
+"""Characters of a match; RE2 repeats no more often."""
+
+
+class Regexp(Protocol):
+    """What is used of a compiled pattern of RE2, on UTF-8."""
+
+    def search(self, text: bytes, pos: int = 0) -> Any:
+        """The leftmost match from `pos`, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a pattern matched, and what stands around it."""
+
+    value: str
+    before: str
+    """Up to the detector's `context` characters."""
+    after: str
+    """Up to the pattern's `after` characters."""
+
+
+def sure(hit: Hit) -> float:
+    """The form alone says it."""
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One form of one kind. `verify` gives the score of a match, 0 for none."""
+
+    kind: str
+    regex: str
+    verify: Callable[[Hit], float] = sure
+    after: int = 1
+    """Characters behind a match that `verify` looks at; one at least, for the boundary."""
+    needs: str = ""
+    """A match holds one of these characters; "" for any."""
+    loose: bool = False
+    """May a match begin or end inside a word?"""
+
+    @cached_property
+    def width(self) -> int:
+        """Most characters of a match. Raises BadPattern where there is no bound."""
+        found = widest(parse(self.regex))
+        if found is None or not 0 < found <= LONGEST:
+            raise BadPattern(f"the pattern {self.regex!r} may match more than {LONGEST} characters, or none")
+        return found
+
+    @cached_property
+    def compiled(self) -> Regexp:
+        """Ready for UTF-8."""
+        return compiled(self.regex)
+
+    @cached_property
+    def arriving(self) -> str:
+        """What a text ends in while this may still match, or change."""
+        tree = parse(self.regex)
+        behind = f"|{written(tree)}(?s:.){{0,{self.after - 1}}}" if self.after > 1 else ""
+        return f"(?:{prefixes(tree)}{behind})"
+
+
+def compiled(regex: str) -> Regexp:
+    """A pattern of RE2 for UTF-8. Raises BadPattern."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    try:
+        made: Regexp = re2.compile(regex, options)
+    except re2.error as error:
+        raise BadPattern(f"RE2 does not take {regex!r}: {error}") from None
+    return made
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """A detector of places from patterns."""
+
+    name: str
+    patterns: tuple[Pattern, ...]
+    context: int = 80
+    version: str = "1"
+    also: tuple[str, ...] = field(default=(), kw_only=True)
+    """Kinds that `verify` functions of a subclass may name beside the patterns'."""
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What it finds, sorted."""
+        return tuple(sorted({one.kind for one in self.patterns} | set(self.also)))
+
+    @cached_property
+    def span(self) -> int:
+        """Longest finding in characters."""
+        return max(one.width for one in self.patterns)
+
+    @cached_property
+    def _tail(self) -> Regexp:
+        return compiled(rf"(?:{'|'.join(one.arriving for one in self.patterns)})\z")
+
+    def unsettled(self, text: str) -> int:
+        """The first position where more text may still bring, or change, a finding."""
+        most = self.span + max(one.after for one in self.patterns)
+        start = max(0, len(text) - most - 1)
+        tail = text[start:].encode()
+        found = self._tail.search(tail)
+        if found is None:
+            return len(text)
+        return start + len(tail[: found.start()].decode())
+
+    def find(self, piece: Piece) -> Sequence[Finding]:
+        """Every finding, by start; they may overlap."""
+        text = piece.text
+        data = text.encode()
+        places: Sequence[int] | None = None
+        found: list[Finding] = []
+        present = {
+            needs: any(one in text for one in needs) for needs in {one.needs for one in self.patterns if one.needs}
+        }
+        for pattern in self.patterns:
+            if pattern.needs and not present[pattern.needs]:
+                continue
+            for first, last in _matches(pattern.compiled, data):
+                if len(data) == len(text):
+                    start, end = first, last
+                else:
+                    places = places or _characters(text, len(data))
+                    start, end = places[first], places[last]
+                score = self._score(pattern, text, start, end)
+                if score > 0:
+                    found.append(Finding(detector=self.name, kind=pattern.kind, start=start, end=end, score=score))
+        found.sort(key=lambda one: (one.start, -one.end))
+        return found
+
+    def _score(self, pattern: Pattern, text: str, start: int, end: int) -> float:
+        if not pattern.loose and (_inside(text, start) or _inside(text, end)):
+            return 0
+        before = text[max(0, start - self.context) : start]
+        return pattern.verify(Hit(text[start:end], before, text[end : end + pattern.after]))
+
+
+def _inside(text: str, at: int) -> bool:
+    """Does a word go on across `at`?"""
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+
+
+def _matches(regex: Regexp, data: bytes) -> Iterator[tuple[int, int]]:
+    """The match at every start that has one, as bytes."""
+    at = 0
+    while (found := regex.search(data, at)) is not None:
+        first, last = found.span()
+        if last > first:
+            yield first, last
+        at = first + 1
+        while at < len(data) and data[at] & 0xC0 == 0x80:  # the inside of a character
+            at += 1
+        if at > len(data):
+            return
+
+
+def _characters(text: str, size: int) -> list[int]:
+    """The character that each byte belongs to."""
+    places = [0] * (size + 1)
+    ends = accumulate(len(one.encode()) for one in text)
+    start = 0
+    for index, end in enumerate(ends):
+        places[start:end] = [index] * (end - start)
+        start = end
+    places[size] = len(text)
+    return places
