@@ -21,6 +21,7 @@ from freehold.core.money import from_pico
 from freehold.ledger.audit import note
 from freehold.ledger.audit.log import consistency_proof, receipt_of_call
 from freehold.ledger.audit.merkle import check_consistency
+from freehold.ledger.audit.salts import Salts
 from freehold.ledger.receipts import verify
 from freehold.ledger.tables import calls, checkpoints, leases, pending, spent, usage_hours
 from freehold.policy.authority import standing
@@ -180,9 +181,9 @@ def test_the_books_are_right(instance, seen, notes):
         assert money[budget] == cost <= limit
         stands = standing(engine, Budget(id=budget, limit=limit, period="total"), time.time())
         assert (stands.available, stands.spent, stands.held) == (limit - cost, cost, 0)
-    sealer = Sealer.load(home / "data.key")
+    salts = Salts(home, Sealer.load(home / "data.key"))
     for one in by_id:
-        assert len(verify(receipt_of_call(engine, identity, sealer, one), identity.public)) == 2
+        assert len(verify(receipt_of_call(engine, identity, salts, one), identity.public)) == 2
     with reading(engine) as connection:
         notes.append(connection.execute(select(checkpoints.c.note).order_by(checkpoints.c.size.desc())).scalar())
     for old, new in pairwise(note.read(one, identity) for one in notes):

@@ -15,6 +15,7 @@ from freehold.core.label import PUBLIC
 from freehold.core.permit import Origin
 from freehold.core.snapshot import write_snapshot
 from freehold.gateway.routing.types import Arm, Route, Routes
+from freehold.ledger.audit.salts import Salts
 from freehold.ledger.frames import Attempt, Body, Close, Frame, Open, Refused, Tried
 from freehold.ledger.intake.loader import Keys
 from freehold.ledger.journal import pack, segment_name
@@ -139,6 +140,10 @@ class Home:
         db.upgrade(self.engine)
         write_snapshot(path / "snapshots", "routes", 1, START, ROUTES, self.keys.identity)
         self._locks: dict[str, int] = {}
+
+    @property
+    def salts(self) -> Salts:
+        return Salts(self.path, self.keys.sealer)
 
     def begin(self, epoch: str) -> Path:
         folder = self.path / "journal" / epoch

@@ -49,9 +49,9 @@ def opened_bodies(home: Home, number: int) -> dict[str, bytes]:
     return {side: folder(home).open(digest) for side, digest in digests.items()}
 
 
-def test_bodies_come_back_and_equal_ones_are_one_file(kept: Home) -> None:
+def test_bodies_come_back_and_equal_ones_of_one_subject_are_one_file(kept: Home) -> None:
     assert opened_bodies(kept, 1) == {"request": PLAIN, "response": b"answer 1"}
-    assert len(files(kept)) == 4
+    assert len(files(kept)) == 5
 
 
 def test_files_are_compressed_sealed_and_private(kept: Home) -> None:
@@ -72,24 +72,24 @@ def test_names_of_files_tell_nothing_without_the_key(kept: Home) -> None:
 def test_a_changed_file_does_not_open(kept: Home) -> None:
     for path in files(kept):
         data = bytearray(path.read_bytes())
-        data[20] ^= 1
+        data[40] ^= 1
         path.write_bytes(data)
     with pytest.raises(BadSignature):
         opened_bodies(kept, 1)
 
 
 def test_erasing_a_call_leaves_a_tombstone_and_what_others_share(kept: Home) -> None:
-    assert capture.erase_call(kept.engine, folder(kept), call_id(1), "asked for", START) == 2
-    assert opened_bodies(kept, 1) == {}
+    assert capture.erase_call(kept.engine, folder(kept), call_id(0), "asked for", START) == 2
+    assert opened_bodies(kept, 0) == {}
     assert opened_bodies(kept, 3) == {"request": PLAIN, "response": b"answer 3"}
-    assert len(files(kept)) == 3
+    assert len(files(kept)) == 4
     with reading(kept.engine) as connection:
-        shown = store.show_call(connection, as_text("call", call_id(1)))
+        shown = store.show_call(connection, as_text("call", call_id(0)))
     assert [(one.side, one.erased_at, one.erased_why) for one in shown.bodies] == [
         ("request", START, "asked for"),
         ("response", START, "asked for"),
     ]
-    assert capture.erase_call(kept.engine, folder(kept), call_id(1), "again", START) == 0
+    assert capture.erase_call(kept.engine, folder(kept), call_id(0), "again", START) == 0
 
 
 def test_erasing_a_key_takes_all_of_its_calls(kept: Home) -> None:
@@ -110,7 +110,7 @@ def test_retention_ends_to_the_second(kept: Home) -> None:
 def test_an_erasure_that_was_cut_short_is_finished_by_the_next(kept: Home) -> None:
     with writing(kept.engine) as connection:
         store.mark_erased(connection, store.bodies_of_call(call_id(1)), "cut", START, limit=10)
-    assert len(files(kept)) == 4
+    assert len(files(kept)) == 5
     assert capture.expire(kept.engine, folder(kept), START) == 0
     assert len(files(kept)) == 3
     with reading(kept.engine) as connection:

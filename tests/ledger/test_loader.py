@@ -22,7 +22,7 @@ from freehold.core.snapshot import write_snapshot
 from freehold.ledger.frames import Frame
 from freehold.ledger.intake.loader import Loader, Pace
 from freehold.ledger.journal import Journal, pack
-from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent, usage_hours
+from freehold.ledger.tables import attempts, audit_intents, calls, leases, pending, positions, spent, usage_hours
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import RENTED, ROUTES, START, Home, attempt, call_id, closed, opened, refused, tried
 
@@ -35,7 +35,12 @@ def totals(home: Home) -> dict[str, object]:
             select(func.count(), func.coalesce(func.sum(calls.c.cost), 0), func.coalesce(func.sum(calls.c.input), 0))
         ).one()
         outcomes = dict(connection.execute(select(calls.c.outcome, func.count()).group_by(calls.c.outcome)).all())
-        leaves = list(connection.execute(select(calls.c.leaf).order_by(calls.c.leaf)).scalars())
+        leaves = sorted(
+            [
+                *connection.execute(select(calls.c.leaf)).scalars(),
+                *connection.execute(select(audit_intents.c.leaf)).scalars(),
+            ]
+        )
         tried_rows = connection.execute(select(func.count()).select_from(attempts)).scalar()
         hours = connection.execute(select(func.sum(usage_hours.c.calls), func.sum(usage_hours.c.input))).one()
         assert tuple(one or 0 for one in hours) == (count, tokens)
@@ -43,7 +48,8 @@ def totals(home: Home) -> dict[str, object]:
         for table, name in ((leases, "settled"), (spent, "amount")):
             for one in connection.execute(select(table)).mappings():
                 spending[one["budget"]] = spending.get(one["budget"], ZERO) + Decimal(one[name])
-    assert leaves == list(range(count))
+    assert leaves == list(range(len(leaves)))  # no leaf twice, and none left out
+    assert len(leaves) >= count
     return {"calls": count, "cost": from_pico(cost), "tokens": tokens, "outcomes": outcomes, "attempts": tried_rows} | {
         "spent": {name: amount for name, amount in spending.items() if amount}
     }

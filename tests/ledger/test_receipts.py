@@ -26,7 +26,7 @@ def load(home: Home) -> None:
 
 def receipt(home: Home, number: int) -> receipts.Receipt:
     text = as_text("call", call_id(number))
-    return log.receipt_of_call(home.engine, home.keys.identity, home.keys.sealer, text)
+    return log.receipt_of_call(home.engine, home.keys.identity, home.salts, text)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_no_receipt_for_what_is_no_ended_call(busy: Home) -> None:
     load(busy)
     for text in ("call_zz", as_text("call", call_id(998))):
         with pytest.raises(NotFound):
-            log.receipt_of_call(busy.engine, busy.keys.identity, busy.keys.sealer, text)
+            log.receipt_of_call(busy.engine, busy.keys.identity, busy.salts, text)
     with pytest.raises(NotFound) as caught:
         receipt(busy, 999)
     assert "not ended" in caught.value.hint
@@ -177,7 +177,7 @@ def test_changes_by_people_are_leaves_of_the_same_tree(home: Home) -> None:
         assert store.entries(connection, "keys.delete", None, 10) == []
         assert store.queued(connection, 10) == []
     assert (entry["leaf"], entry["content"]) == (1, '{"name":"app","team":"red"}')
-    found = log.receipt_of_change(home.engine, home.keys.identity, home.keys.sealer, 1)
+    found = log.receipt_of_change(home.engine, home.keys.identity, home.salts, 1)
     assert (found.statement["change"], found.statement["actor"]) == ("keys.create", "admin")
     receipts.verify(found, home.keys.identity.public)
     receipts.verify(receipt(home, 2), home.keys.identity.public)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,13 +22,21 @@ from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, FileRefused, NotFound
 from freehold.ledger import store
 from freehold.ledger.audit.store import append
+from freehold.ledger.audit.subjects import Subjects
 from freehold.ledger.frames import Body
 
 _PURPOSE = b"body"
+_OF_SUBJECT = b"\0FHSUBJ1"
+"""Begins a file that is sealed with its subject's key, whose name follows."""
+_NAME = 16
 _AT_ONCE = 500
 """Rows a transaction erases, so that the writer never waits long."""
 _WRITERS = 4
 """Threads that write one batch: they wait for the disk, not for each other."""
+
+
+Seal = Callable[[bytes], bytes]
+"""Packed content to a file's bytes."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -49,6 +57,7 @@ class Bodies:
     def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._folder = folder
         self._sealer = sealer
+        self._subjects = Subjects(folder.parent / "subjects", sealer)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -61,28 +70,34 @@ class Bodies:
         finally:
             os.close(handle)
 
-    def keep(self, body: Body, retention_seconds: float) -> Kept:
-        """Store one captured body (call inside `exclusive`). What does not open is noted and not kept."""
+    def keep(self, body: Body, retention_seconds: float, subject: str = "") -> Kept:
+        """Store one captured body (call inside `exclusive`), under the key of its subject (see `audit.subjects`).
+
+        What does not open is noted and not kept.
+        """
         until = body.at + retention_seconds
         try:
             plain = self._sealer.open(body.sealed, body.call + body.side.encode())
         except BadSignature:
             return Kept(body.call, body.side, None, body.label, -1, body.at, until)
-        digest = self._sealer.digest(_PURPOSE, plain)
+        digest, seal = self._way(subject, plain)
         path = self._path(digest)
         if not path.exists():
             packed = zstandard.ZstdCompressor(level=3).compress(plain)
-            write_private(path, self._sealer.seal(packed, digest))
+            write_private(path, seal(packed))
         return Kept(body.call, body.side, digest, body.label, len(plain), body.at, until)
 
-    def put_all(self, plain: Sequence[bytes]) -> list[bytes]:
+    def put_all(self, plain: Sequence[bytes], subjects: Sequence[str] = ()) -> list[bytes]:
         """Store contents that came by another way than the journal (call inside `exclusive`); their digests.
 
-        One flush for all of them: when this returns, every file survives a power cut. Raises FileRefused where the
-        disk is full or will not be written; files that no row refers to do no harm.
+        `subjects` names whose key each is kept under, empty for nobody's. One flush for all of them: when this
+        returns, every file survives a power cut. Raises FileRefused where the disk is full or will not be written;
+        files that no row refers to do no harm.
         """
-        found = [self._sealer.digest(_PURPOSE, one) for one in plain]
-        fresh = {digest: one for digest, one in zip(found, plain, strict=True) if not self._path(digest).exists()}
+        ways = [self._way(whose, one) for whose, one in zip(subjects or [""] * len(plain), plain, strict=True)]
+        found = [digest for digest, _ in ways]
+        whole = zip(ways, plain, strict=True)
+        fresh = {digest: (seal, one) for (digest, seal), one in whole if not self._path(digest).exists()}
         if not fresh:
             return found
         shares = [list(fresh.items())[at::_WRITERS] for at in range(_WRITERS)]
@@ -95,12 +110,23 @@ class Bodies:
         os.sync()
         return found
 
-    def _write_share(self, share: Sequence[tuple[bytes, bytes]]) -> None:
+    def _write_share(self, share: Sequence[tuple[bytes, tuple[Seal, bytes]]]) -> None:
         pack = zstandard.ZstdCompressor(level=3).compress
-        for digest, one in share:
+        for digest, (seal, one) in share:
             path = self._path(digest)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write_unflushed(path, self._sealer.seal(pack(one), digest))
+            _write_unflushed(path, seal(pack(one)))
+
+    def _way(self, subject: str, plain: bytes) -> tuple[bytes, Seal]:
+        """Digest of a content under its subject's key (equal ones of one subject are one file), and how it is sealed.
+
+        Where the subject has no key any more it is sealed as nobody's: who asks erases it at once.
+        """
+        key = self._subjects.key(subject) if subject else None
+        sealer = self._sealer if key is None else Sealer(key)
+        digest = sealer.digest(_PURPOSE, plain)
+        head = b"" if key is None else _OF_SUBJECT + bytes.fromhex(subject)
+        return digest, lambda packed: head + sealer.seal(packed, digest)
 
     def open(self, digest: bytes) -> bytes:
         """The plain body. Raises NotFound where the file is gone, BadSignature where it was changed."""
@@ -108,7 +134,14 @@ class Bodies:
             sealed = self._path(digest).read_bytes()
         except FileNotFoundError:
             raise NotFound("that body is not kept any more") from None
-        return zstandard.ZstdDecompressor().decompress(self._sealer.open(sealed, digest))
+        sealer = self._sealer
+        if sealed.startswith(_OF_SUBJECT):
+            head = len(_OF_SUBJECT)
+            key = self._subjects.key(sealed[head : head + _NAME].hex())
+            if key is None:
+                raise NotFound("the key of whom that body was about is destroyed")
+            sealer, sealed = Sealer(key), sealed[head + _NAME :]
+        return zstandard.ZstdDecompressor().decompress(sealer.open(sealed, digest))
 
     def drop(self, digests: Iterable[bytes]) -> None:
         """Delete files (call inside `exclusive`)."""

@@ -13,6 +13,26 @@ import msgspec
 from freehold.ledger.meter import Usage
 
 
+class Scan(msgspec.Struct, frozen=True, array_like=True):
+    """What a guard saw of one side of a call. Of a request also what its label was before, and why it was lowered."""
+
+    guard: str
+    """Name of the profile; empty where a label was lowered and nothing scanned."""
+    digest: str
+    """Of its rules and its detectors' versions."""
+    characters: int = 0
+    found: tuple[tuple[str, str, int], ...] = ()
+    """Detector, kind, how often."""
+    failed: tuple[str, ...] = ()
+    """Detectors that raised or ran out of time."""
+    unread: int = 0
+    """Images, sound and files that no detector of texts can look at."""
+    label: str = ""
+    """Of a request: before the guard looked. Of an answer: what it bears."""
+    lowered: str = ""
+    """`LABEL; REASON` where the caller used its right to lower the label."""
+
+
 class Open(msgspec.Struct, frozen=True, tag="open", array_like=True):
     """Written before the first byte leaves for a target."""
 
@@ -32,6 +52,10 @@ class Open(msgspec.Struct, frozen=True, tag="open", array_like=True):
     budgets: tuple[str, ...]
     """Leases drawn on, as `budget@period_start` (period start in whole Unix seconds)."""
     request_sha256: bytes
+    subject: str = ""
+    """Whom the call is about, as its caller named them; empty where nobody was named."""
+    scan: Scan | None = None
+    """What the guard saw of the request."""
 
 
 class Attempt(msgspec.Struct, frozen=True, tag="attempt", array_like=True):
@@ -86,7 +110,9 @@ class Close(msgspec.Struct, frozen=True, tag="close", array_like=True):
     """Fields lost in translation, as named in the response header."""
     error: str = ""
     scanned: int = -1
-    """Characters a scanner looked at; -1 where no scanner was configured."""
+    """Characters a scanner looked at, both ways; -1 where no scanner was configured."""
+    scan: Scan | None = None
+    """What the guard saw of the answer."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused", array_like=True):
@@ -104,6 +130,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", array_like=True):
     error: str
     policy_version: int
     routes_version: int
+    scan: Scan | None = None
 
 
 class Body(msgspec.Struct, frozen=True, tag="body", array_like=True):

@@ -1,11 +1,13 @@
 """Receipts: the signed statement of what happened to one call, checked offline with the public key alone.
 
 A receipt's bytes, behind a salt, are one leaf of the audit tree; the proof leads to a signed checkpoint. Pure.
-The salt keeps the tree from telling anything about a call to who holds only hashes.
+The salt keeps the tree from telling anything about a call to who holds only hashes. A row keeps the form its
+statement was hashed in; what a later version adds to a form stands there only where its row has it.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,9 +18,12 @@ from freehold.core.crypto import Sealer, Verifier
 from freehold.core.errors import BadSignature
 from freehold.ledger.audit import note
 from freehold.ledger.audit.merkle import check_inclusion, leaf_hash
+from freehold.ledger.audit.rowsum import row_sum
 
-FORM = 1
+FORM = 2
+"""Of new statements. Form 1 named neither what served the call nor the digest of its row."""
 _encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -41,10 +46,29 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def statement_of(call: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The statement about a call, out of its rows in storage form."""
+    """The statement about a call, out of its rows in storage form.
+
+    A row's column `scan`, where there is one, is JSON without floats: what was scanned, with what, and what was found.
+    """
+    form = call["form"]
+    said = _plain(call, attempts)
+    if form == 1:
+        return said
+    said["form"] = form
+    said["provider"] = call["provider"]
+    said["model"] = call["model"]
+    said["model_sha256"] = call["model_digest"]
+    said["row_sha256"] = row_sum(call, attempts)
+    scan = call.get("scan")
+    if scan:
+        said["scan"] = _decode(scan)
+    return said
+
+
+def _plain(call: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     what_if = call["what_if"]
     return {
-        "form": FORM,
+        "form": 1,
         "call": f"call_{call['id'].hex()}",
         "at_ms": int(call["at"] * 1000),
         "key": call["key_id"],
@@ -85,19 +109,44 @@ def statement_of(call: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]])
     }
 
 
-def change_of(at: float, kind: str, actor: str, content: str) -> dict[str, Any]:
+def change_of(at: float, kind: str, actor: str, content: str, form: int = FORM) -> dict[str, Any]:
     """The statement about a change of configuration, keys or data; `content` is canonical JSON."""
-    return {"form": FORM, "change": kind, "at_ms": int(at * 1000), "actor": actor, "content": content}
+    said = {"form": form, "change": kind, "at_ms": int(at * 1000), "actor": actor, "content": content}
+    if form > 1:
+        said["at"] = repr(at)
+    return said
 
 
-def call_salt(sealer: Sealer, call: bytes) -> bytes:
-    """16 bytes that hide a call's statement; derived, so loading a journal again gives the same leaf."""
+def intent_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The statement that a call was open, and where to, when a checkpoint was made."""
+    return {
+        "form": 1,
+        "intent": f"call_{row['call'].hex()}",
+        "at_ms": row["at_ms"],
+        "target": row["target"],
+        "label": row["label"],
+        "policy_version": row["policy_version"],
+    }
+
+
+def call_salt(secret: bytes, call: bytes) -> bytes:
+    """16 bytes that hide a call's statement: derived from its subject's key, so that they go with it."""
+    return hmac.digest(secret, b"receipt-salt\0" + call, "sha256")[:16]
+
+
+def first_call_salt(sealer: Sealer, call: bytes) -> bytes:
+    """The salt of a statement of form 1, which no subject's key could destroy."""
     return sealer.digest(b"receipt-salt", call)[:16]
 
 
 def change_salt(sealer: Sealer, leaf: int) -> bytes:
     """16 bytes that hide the statement about a change."""
     return sealer.digest(b"change-salt", leaf.to_bytes(8, "big"))[:16]
+
+
+def intent_salt(sealer: Sealer, call: bytes) -> bytes:
+    """16 bytes that hide an intent, which tells of nobody."""
+    return sealer.digest(b"intent-salt", call)[:16]
 
 
 def entry_of(statement: Mapping[str, Any], salt: bytes) -> bytes:

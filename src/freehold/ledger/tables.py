@@ -77,6 +77,12 @@ calls = Table(
     Column("dropped", Text, nullable=False, doc="Names joined by commas."),
     Column("scanned", BigInteger, nullable=False),
     Column("budgets", Text, nullable=False, doc="`budget@period_start` joined by commas."),
+    Column("scan", Text, nullable=False, server_default="", doc="JSON: what a guard saw and found; empty for none."),
+    Column("form", SmallInteger, nullable=False, server_default="1", doc="Of its statement, see `receipts`."),
+    Column("subject", String, nullable=False, server_default="", doc="Keyed digest of whom it is about; erasable."),
+    Column("provider", String, nullable=False, server_default="", doc="Who served the target, as configured."),
+    Column("model", String, nullable=False, server_default="", doc="What the provider calls the model."),
+    Column("model_digest", String, nullable=False, server_default="", doc="SHA-256 of an owned model, in hex."),
     Index("ix_calls_key_id", "key_id", "id"),
     Index("ix_calls_team", "team", "id"),
     Index("ix_calls_route", "route", "id"),
@@ -201,6 +207,31 @@ audit_entries = Table(
     Column("kind", String, nullable=False, index=True),
     Column("actor", String, nullable=False),
     Column("content", Text, nullable=False),
+    Column("form", SmallInteger, nullable=False, server_default="1", doc="Of its statement, see `receipts`."),
+)
+
+audit_intents = Table(
+    "audit_intents",
+    metadata,
+    Column("leaf", Serial, primary_key=True, autoincrement=False),
+    Column("call", Id, nullable=False, unique=True, doc="A call that was open when a checkpoint was made."),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("target", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("policy_version", BigInteger, nullable=False),
+)
+
+audit_holds = Table(
+    "audit_holds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("made_at", Double, nullable=False),
+    Column("made_by", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("scope", Text, nullable=False, doc="JSON: what is held, see `audit.holds.Scope`."),
+    Column("released_at", Double, index=True),
+    Column("released_by", String, nullable=False, server_default=""),
+    Column("released_why", String, nullable=False, server_default=""),
 )
 
 audit_tiles = Table(

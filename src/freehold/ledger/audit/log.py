@@ -7,34 +7,38 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from freehold.core.crypto import Sealer, Verifier
+from freehold.core.crypto import Verifier
 from freehold.core.db import reading
 from freehold.core.errors import BadSignature, NotFound, Unavailable
 from freehold.core.ids import from_text
 from freehold.ledger.audit import merkle, store
+from freehold.ledger.audit.salts import Salts
 from freehold.ledger.audit.tiles import nodes_of
-from freehold.ledger.receipts import Receipt, call_salt, change_of, change_salt, entry_of, statement_of
+from freehold.ledger.receipts import Receipt, change_of, entry_of, statement_of
 from freehold.ledger.store import call_rows
 
 
-def receipt_of_call(engine: Engine, verifier: Verifier, sealer: Sealer, call: str) -> Receipt:
-    """The receipt of an ended call. Raises NotFound, Unavailable (not signed yet: within a second), BadSignature."""
+def receipt_of_call(engine: Engine, verifier: Verifier, salts: Salts, call: str) -> Receipt:
+    """The receipt of an ended call.
+
+    Raises NotFound, Unavailable (not signed yet: within a second), Erased, BadSignature.
+    """
     try:
         raw = from_text(call)
     except ValueError:
         raise NotFound(f"{call!r} is no call id", hint="ids look like call_0192f3...: freehold calls tail") from None
     with reading(engine) as connection:
         row, tried = call_rows(connection, raw)
-        return _receipt(connection, verifier, statement_of(row, tried), call_salt(sealer, raw), row["leaf"])
+        return _receipt(connection, verifier, statement_of(row, tried), salts.of_call(row), row["leaf"])
 
 
-def receipt_of_change(engine: Engine, verifier: Verifier, sealer: Sealer, leaf: int) -> Receipt:
+def receipt_of_change(engine: Engine, verifier: Verifier, salts: Salts, leaf: int) -> Receipt:
     """The receipt of an audited change. Raises NotFound, Unavailable (not signed yet), BadSignature."""
     with reading(engine) as connection:
         found = store.entry_at(connection, leaf)
         if found is None:
             raise NotFound(f"no change is logged at leaf {leaf}")
-        return _receipt(connection, verifier, change_of(*found), change_salt(sealer, leaf), leaf)
+        return _receipt(connection, verifier, change_of(*found), salts.of_change(leaf), leaf)
 
 
 def consistency_proof(engine: Engine, old: int, new: int) -> tuple[str, ...]:

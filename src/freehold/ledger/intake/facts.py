@@ -25,6 +25,10 @@ class TargetFacts(msgspec.Struct, frozen=True):
     owned: bool = False
     region: str = "unknown"
     price: Price = FREE
+    provider: str = ""
+    model: str = ""
+    digest: str = ""
+    """Of an owned model's file: SHA-256 in hex."""
 
 
 class RouteFacts(msgspec.Struct, frozen=True):

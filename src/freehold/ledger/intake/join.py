@@ -5,7 +5,7 @@ One `Join` for each epoch, since a call's frames all stand in the journal of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -39,10 +39,13 @@ class Joined(msgspec.Struct):
 class Join:
     """The calls of one epoch that are open, and which of them are written down in `pending`."""
 
-    def __init__(self, stored: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """`stored` is the content of `pending` for this epoch: call ids and their frames."""
+    def __init__(self, stored: Iterable[tuple[bytes, bytes]] = (), logged: Collection[bytes] = ()) -> None:
+        """`stored` is the content of `pending` for this epoch: call ids and their frames. `logged` are those of them
+        whose intent stands in the audit tree.
+        """
         self.open: dict[bytes, Begun] = {call: _decode(frames) for call, frames in stored}
         self._stored = set(self.open)
+        self._unlogged = dict.fromkeys(call for call in self.open if call not in logged)
         self._changed: set[bytes] = set()
         self._gone: set[bytes] = set()
 
@@ -55,6 +58,7 @@ class Join:
                 if frame.call not in self.open:
                     self.open[frame.call] = [frame]  # type: ignore[list-item]  # `type() is` does not narrow
                     self._changed.add(frame.call)
+                    self._unlogged[frame.call] = None
             elif kind is Close:
                 found.ended.append(Ended(self._end(frame.call), frame))  # type: ignore[arg-type]
             elif kind is Attempt:
@@ -72,6 +76,22 @@ class Join:
             self._end(call)
         return lost
 
+    @property
+    def has_intents(self) -> bool:
+        """Is a call open whose intent nobody has taken?"""
+        return bool(self._unlogged)
+
+    def opened(self, calls: Iterable[bytes]) -> list[Open]:
+        """Openings of those of the calls that are open."""
+        found = [self.open[call][0] for call in calls if call in self.open]
+        return found  # type: ignore[return-value]  # a call begins with its Open
+
+    def intents(self) -> list[Open]:
+        """Openings of open calls, each told once, in the order they came."""
+        found = [self.open[call][0] for call in self._unlogged]
+        self._unlogged.clear()
+        return found  # type: ignore[return-value]  # a call begins with its Open
+
     def unstored(self) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
         """What `pending` must be told: calls to write with their frames, and calls to delete. Told once."""
         write = [(call, _encode(self.open[call])) for call in self._changed if call in self.open]
@@ -83,6 +103,7 @@ class Join:
 
     def _end(self, call: bytes) -> Begun | None:
         begun = self.open.pop(call, None)
+        self._unlogged.pop(call, None)
         self._changed.discard(call)
         if call in self._stored:
             self._stored.discard(call)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -23,13 +23,15 @@ from freehold.ledger import store as records_store
 from freehold.ledger.audit import note, tiles
 from freehold.ledger.audit import store as audit_store
 from freehold.ledger.audit.merkle import leaf_hash
+from freehold.ledger.audit.subjects import Known, Subjects
 from freehold.ledger.capture import Bodies
 from freehold.ledger.frames import Body
 from freehold.ledger.intake import store, tail
 from freehold.ledger.intake.facts import FactsReader
 from freehold.ledger.intake.join import Join
 from freehold.ledger.intake.rollup import by_hour
-from freehold.ledger.intake.rows import Loadable, Row, ended_rows, refused_rows
+from freehold.ledger.intake.rows import Loadable, Row, ended_rows, refused_rows, subject_of
+from freehold.ledger.retention import Retention
 
 _QUEUE_BATCH = 200
 
@@ -47,6 +49,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: int = 512 << 10
     checkpoint_seconds: float = 0.5
     retention_seconds: float = 30 * 86400.0
+    retention_classes: tuple[tuple[str, float], ...] = ()
+    """Other terms by level or regime, see `Retention`."""
 
 
 class _Epoch:
@@ -74,6 +78,8 @@ class Loader:
         self._pace = pace
         self._bodies = Bodies(home / "bodies", keys.sealer)
         self._facts = FactsReader(home / "snapshots", keys.identity)
+        self._subjects = Subjects(home / "subjects", keys.sealer)
+        self._known = Known(self._subjects)
         self._epochs: dict[str, _Epoch] = {}
         with reading(engine) as connection:
             self._positions = store.read_positions(connection)
@@ -117,7 +123,8 @@ class Loader:
         if found is None:
             folder = self._journal / name
             with reading(self._engine) as connection:
-                join = Join(store.read_pending(connection, name))
+                logged = audit_store.logged_intents(connection, name)
+                join = Join(store.read_pending(connection, name), logged)
             position = self._positions.get(name) or (tail.first_segment(folder), 0)
             found = self._epochs[name] = _Epoch(folder, position, join)
         return found
@@ -134,8 +141,13 @@ class Loader:
         loadable += [refused_rows(one, epoch.name) for one in joined.refused]
         # A close without an opening is a duplicate of a call that is stored, or the last trace of one.
         careful = careful or any(one.begun is None for one in ended)
-        with self._bodies.exclusive() if joined.bodies else nullcontext(), writing(self._engine) as connection:
-            self._keep(connection, joined.bodies)
+        with ExitStack() as held:
+            if joined.bodies:
+                held.enter_context(self._bodies.exclusive())
+            if loadable or joined.bodies:
+                held.enter_context(self._subjects.exclusive())
+            connection = held.enter_context(writing(self._engine))
+            self._keep(connection, epoch, joined.bodies, loadable)
             self._store(connection, epoch, loadable, careful)
             store.write_pending(connection, epoch.name, *epoch.join.unstored())
             store.write_position(connection, epoch.name, seen.segment, seen.offset)
@@ -163,9 +175,10 @@ class Loader:
         hashes: list[bytes] = []
         calls: list[Row] = []
         attempts: list[Row] = []
-        sealer = self._keys.sealer
+        known = self._known.of(one.subject for one in loadable)
         for at, one in enumerate(loadable, leaf):
-            salt = receipts.call_salt(sealer, one.call["id"])
+            one.call["subject"], secret = known[one.subject]
+            salt = receipts.call_salt(secret, one.call["id"])
             hashes.append(leaf_hash(receipts.entry_of(receipts.statement_of(one.call, one.attempts), salt)))
             one.call["leaf"] = at
             calls.append(one.call)
@@ -179,10 +192,18 @@ class Loader:
         store.settle(connection, epoch.name, spending)
         self._grow(connection, hashes)
 
-    def _keep(self, connection: Connection, bodies: list[Body]) -> None:
-        if bodies:
-            kept = [self._bodies.keep(one, self._pace.retention_seconds) for one in bodies]
-            records_store.insert_bodies(connection, kept)
+    def _keep(self, connection: Connection, epoch: _Epoch, bodies: list[Body], loadable: list[Loadable]) -> None:
+        if not bodies:
+            return
+        whom = {one.call["id"]: one.subject for one in loadable}
+        for opened in epoch.join.opened(one.call for one in bodies):
+            whom[opened.call] = subject_of(opened.subject, opened.team, opened.key_id)
+        known = self._known.of(whom[one.call] for one in bodies if one.call in whom)
+        late = store.subjects_of(connection, [one.call for one in bodies if one.call not in whom])
+        names = {call: known[one][0] for call, one in whom.items() if one in known} | late
+        seconds = Retention(self._pace.retention_seconds, self._pace.retention_classes).seconds
+        kept = [self._bodies.keep(one, seconds(one.label), names.get(one.call, "")) for one in bodies]
+        records_store.insert_bodies(connection, kept)
 
     def _take(self, connection: Connection, waiting: list[tuple[int, float, str, str, str]]) -> None:
         first = self._tree.size
@@ -199,14 +220,27 @@ class Loader:
 
     def _checkpoint_due(self, final: bool) -> bool:
         old = final or self._clock() - self._signed_at >= self._pace.checkpoint_seconds
-        return old and self._tree.size > self._signed
+        return old and (self._tree.size > self._signed or any(one.join.has_intents for one in self._epochs.values()))
+
+    def _intents(self, connection: Connection) -> None:
+        """What is open when a checkpoint is made stands in the tree: if its outcome never comes, that shows."""
+        opened = [found for one in self._epochs.values() for found in one.join.intents()]
+        if opened:
+            rows = audit_store.intent_rows(self._tree.size, opened)
+            salts = [receipts.intent_salt(self._keys.sealer, one["call"]) for one in rows]
+            said = zip(rows, salts, strict=True)
+            hashes = [leaf_hash(receipts.entry_of(receipts.intent_of(row), salt)) for row, salt in said]
+            audit_store.insert_intents(connection, rows)
+            self._grow(connection, hashes)
 
     def _checkpoint(self, connection: Connection, *, final: bool = False) -> None:
         if not self._checkpoint_due(final):
             return
+        self._intents(connection)
         now, identity, size = self._clock(), self._keys.identity, self._tree.size
         root = tiles.root(self._tree)
-        text = note.sign(note.Checkpoint(note.origin_of(identity), size, root), identity)
+        before = audit_store.kept_before(connection, now)
+        text = note.sign(note.Checkpoint(note.origin_of(identity), size, root, now, before), identity)
         audit_store.write_checkpoint(connection, size, now, root, text)
         self._signed, self._signed_at = size, now
 

@@ -14,7 +14,9 @@ from freehold.core.money import ZERO, to_pico
 from freehold.ledger.frames import Attempt, Close, Open, Refused, Tried
 from freehold.ledger.intake.facts import Facts, FactsAt
 from freehold.ledger.intake.join import Ended
+from freehold.ledger.intake.scans import scan_text
 from freehold.ledger.meter import Usage, charge
+from freehold.ledger.receipts import FORM
 from freehold.ledger.records import step_of
 
 Row = dict[str, Any]
@@ -29,6 +31,8 @@ class Loadable(msgspec.Struct, frozen=True):
     attempts: list[Row]
     cost: Decimal
     budgets: tuple[str, ...]
+    subject: str = ""
+    """Whom the call is about, in plain; the row gets its digest with the leaf."""
 
 
 def clean(name: str) -> str:
@@ -46,6 +50,7 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
     attempts = [_attempt_row(one, facts) for one in tried]
     at = next((place for place in range(len(tried) - 1, -1, -1) if tried[place].outcome == "ok"), len(tried) - 1)
     last = attempts[at] if attempts else _nowhere(begun[-1].target, facts)
+    served = facts.target(last["target"])
     latency = max(close.at - opened.at, 0.0)
     baseline = facts.baselines.get(opened.route) if tried else None
     row = {
@@ -91,12 +96,18 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "dropped": ",".join(close.dropped),
         "scanned": close.scanned,
         "budgets": ",".join(opened.budgets),
+        "scan": scan_text(opened.scan, close.scan),
+        "form": FORM,
+        "subject": "",
+        "provider": served.provider,
+        "model": served.model,
+        "model_digest": served.digest,
     }
     if len(attempts) > 1:
         for name in _TOKENS:
             row[name] = sum(one[name] for one in attempts)
         row["estimated"] = any(one["estimated"] for one in attempts)
-    return Loadable(row, attempts, close.cost, opened.budgets)
+    return Loadable(row, attempts, close.cost, opened.budgets, subject_of(opened.subject, opened.team, opened.key_id))
 
 
 def refused_rows(refused: Refused, epoch: str) -> Loadable:
@@ -118,15 +129,26 @@ def refused_rows(refused: Refused, epoch: str) -> Loadable:
         "error": refused.error,
         "policy_version": refused.policy_version,
         "routes_version": refused.routes_version,
+        "scan": scan_text(refused.scan, None),
     }
-    return Loadable(row, [], ZERO, ())
+    if refused.scan is not None and refused.scan.guard:
+        row["scanned"] = refused.scan.characters
+    return Loadable(row, [], ZERO, (), subject_of("", refused.team, refused.key_id))
+
+
+def subject_of(named: str, team: str, key_id: str) -> str:
+    """Whom a call is about: the person its caller named, within the caller's team; else the key itself."""
+    return f"person/{clean(team)}/{clean(named)}" if named else f"key/{key_id}"
 
 
 _TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
 _NOTHING_SENT: Row = {
     **dict.fromkeys(_TOKENS, 0),
     **dict.fromkeys(("target", "region", "price_source", "price_as_of", "what_if_target", "what_if_source"), ""),
-    **dict.fromkeys(("latency", "latency_step", "reserved", "cost", "attempts", "delivered"), 0),
+    **dict.fromkeys(("subject", "provider", "model", "model_digest"), ""),
+    "form": FORM,
+    "latency": 0.0,
+    **dict.fromkeys(("latency_step", "reserved", "cost", "attempts", "delivered"), 0),
     **dict.fromkeys(("stream", "owned", "estimated"), False),
     **dict.fromkeys(("first_token", "what_if"), None),
     "request_sha256": b"",

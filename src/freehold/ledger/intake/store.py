@@ -44,6 +44,14 @@ def existing(connection: Connection, ids: Collection[bytes]) -> set[bytes]:
     return found
 
 
+def subjects_of(connection: Connection, ids: Collection[bytes]) -> dict[bytes, str]:
+    """Names of whom stored calls are about."""
+    if not ids:
+        return {}
+    query = select(calls.c.id, calls.c.subject).where(calls.c.id.in_(list(ids)))
+    return {one.id: one.subject for one in connection.execute(query)}
+
+
 def read_positions(connection: Connection) -> dict[str, tuple[int, int]]:
     """Segment and offset by epoch."""
     return {one.epoch: (one.segment, one.offset) for one in connection.execute(select(positions))}

@@ -17,10 +17,10 @@ FORMS = (Receipt,)
 @router.get("/change/{leaf}", responses=described(Receipt))
 def of_change(leaf: int, instance: Served) -> Response:
     """The receipt of an audited change, by its leaf."""
-    return answer(receipt_of_change(instance.engine, instance.identity, instance.sealer, leaf))
+    return answer(receipt_of_change(instance.engine, instance.identity, instance.salts, leaf))
 
 
 @router.get("/{call}", responses=described(Receipt))
 def of_call(call: str, instance: Served) -> Response:
     """The receipt of a call; there within a second of its end."""
-    return answer(receipt_of_call(instance.engine, instance.identity, instance.sealer, call))
+    return answer(receipt_of_call(instance.engine, instance.identity, instance.salts, call))
