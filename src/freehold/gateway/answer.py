@@ -18,6 +18,8 @@ from freehold.ledger.meter import Usage
 if TYPE_CHECKING:
     from hashlib import _Hash as HASH
 
+    from freehold.gateway.screen import Screen
+
 
 MAX_ERROR_BYTES = 1 << 20
 ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
@@ -57,6 +59,14 @@ class Answering(Settling):
         """A whole answer came: True where it was a member's, and is dealt with."""
         raise NotImplementedError
 
+    def watched_answer(self) -> Screen:
+        """The guard's way for the answer of this attempt."""
+        raise NotImplementedError
+
+    def screened(self, body: bytes) -> tuple[Usage | None, bytes] | None:
+        """What of a whole answer the guard lets out."""
+        raise NotImplementedError
+
     def lenient(self) -> bool:
         """Is this attempt one whose failure, of whatever kind, another target makes good?"""
         raise NotImplementedError
@@ -84,9 +94,10 @@ class Answering(Settling):
         self._update = self._hash.update if self.plane.receipts else None
         self._passed = []
         self._idle_seconds = self.plan[self.position].target.idle_seconds
-        if out.decoded:
+        if out.decoded or self.guarded is not None:
             decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek, created=int(self.at))
-            self._stream = Translated(decoder, out.restore, encoder, frame)
+            restore = out.restore if self.guarded is None else self.watched_answer()
+            self._stream = Translated(decoder, restore, encoder, frame)
             return CONTENT
         stripper = self.dialect.stream_stripper() if out.strip_usage else None
         if stripper is None and http11 and upstream.may_be_raw() and not self.capturing:
@@ -143,7 +154,7 @@ class Answering(Settling):
         assert stream is not None
         self.deadline = self.plane.coarse + self._idle_seconds
         try:
-            if not self.committed and not self.out.decoded:
+            if not self.committed and not self.out.decoded and self.guarded is None:
                 if not self._judge_first(content):
                     return
                 content, self._first = self._first, b""
@@ -199,7 +210,10 @@ class Answering(Settling):
             raise UpstreamLied("the target answered a streaming request without a stream")
         refuse_compressed(upstream)
         out = self.out
-        if out.decoded:
+        screened = None if self.guarded is None else self.screened(body)
+        if screened is not None:
+            usage, body = screened
+        elif out.decoded:
             answer = out.dialect.decode_answer(body)
             if out.restore is not None:
                 answer = out.restore.answer(answer)
@@ -251,6 +265,8 @@ class Answering(Settling):
         more = self.plan[self.position].named
         if self.steps is not None and (step := self.steps[self.position]) is not None:
             more += step.line
+        if self.rerouted:
+            more += b"x-freehold-rerouted: refusal\r\n"
         if self.lane is not None and self.lane.limited and self.caller is not None:
             more += self.dialect.limit_lines(self.caller.limits(), plane.coarse)
         if out.dropped:
@@ -297,7 +313,10 @@ class Answering(Settling):
             self.fail(UpstreamLied("the target's stream is empty"))
             return
         if isinstance(stream, Translated):
-            self.out.dropped += tuple(one for one in stream.dropped if one not in self.out.dropped)
+            lost = stream.dropped
+            if self.guarded is not None and self.guarded.screen is not None:
+                lost += self.guarded.screen.dropped
+            self.out.dropped += tuple(one for one in lost if one not in self.out.dropped)
         self._end_attempt(usage or self.account.estimate(stream.events))
         if self._captured is not None:
             self.capture("response", b"".join(self._captured))

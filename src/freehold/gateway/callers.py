@@ -20,7 +20,7 @@ FOREVER = float("inf")
 class Caller:
     """One key, ready to be checked."""
 
-    __slots__ = ("budgets", "ends", "label", "lanes", "principal", "requests", "routes", "service", "tokens")
+    __slots__ = ("budgets", "ends", "label", "lanes", "lowers", "principal", "requests", "routes", "service", "tokens")
 
     def __init__(self, principal: Principal, requests: Bucket | None, tokens: Bucket | None) -> None:
         self.principal = principal
@@ -32,6 +32,8 @@ class Caller:
         self.ends = min((one for one in ends if one is not None), default=FOREVER)
         self.budgets = principal.budgets
         self.service = principal.role == SERVICE
+        self.lowers = "declassify" in principal.rights or any(one.right == "declassify" for one in principal.grants)
+        """May it ask for a lower label, now or for a while? `Principal.holds` says whether now."""
         self.lanes: dict[str, Lane] = {}
 
     def refuse_ended(self, now: float) -> None:

@@ -67,6 +67,10 @@ class Cascading(Answering):
         """Answer with an error."""
         raise NotImplementedError
 
+    def screened_member(self, kept: Kept) -> Kept:
+        """What of a member's answer the guard lets out."""
+        raise NotImplementedError
+
     # The way in
 
     def steer(self, ways: Sequence[Stop | Joint], move: Move | None, conversation: str) -> None:
@@ -207,6 +211,8 @@ class Cascading(Answering):
         """Answer with what a member said, in the caller's dialect, as a stream where one was asked for."""
         peek = self.peek
         assert peek is not None
+        if self.guarded is not None:
+            kept = self.screened_member(kept)
         out = self.out = kept.out
         self.position = kept.position
         asked = b"x-freehold-confidence" in self.inbound.headers

@@ -102,7 +102,11 @@ class Call(Guarding):
             lane = self.lane_for(caller, path, mint, header)
         else:
             known = caller.lanes.get(path.name)
-            lane = known if known and known.path is path and known.mint.base is mint else self.lane_for(caller, path, mint, None)
+            lane = (
+                known
+                if known and known.path is path and known.mint.base is mint
+                else self.lane_for(caller, path, mint, None)
+            )
         self.lane = lane
         if lane.limited:
             expected = len(self.inbound.body) // 4 + (peek.max_output or 0)

@@ -14,13 +14,14 @@ from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.relay import Stream
 from freehold.gateway.routing.table import Path, Stop
 from freehold.gateway.upstream import Upstream
-from freehold.ledger.frames import Body, Close, Refused
+from freehold.ledger.frames import Body, Close, Refused, Scan
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
     from freehold.core.label import Label
     from freehold.gateway.callers import Caller
     from freehold.gateway.course import Step
+    from freehold.gateway.guarded import Guarded
     from freehold.gateway.lanes import Lane
     from freehold.gateway.outgoing import Outgoing
     from freehold.gateway.plane import Plane
@@ -47,6 +48,17 @@ class Settling:
     lane: Lane | None = None
     raised: Label | None = None
     """What a header said of the content."""
+    lowered: Label | None = None
+    """What a caller with the right to says the label is, in spite of all else."""
+    lowered_why = ""
+    guarded: Guarded | None = None
+    """What the route's guard did with the call; None where the route has none."""
+    scan: Scan | None = None
+    """What is written down of it."""
+    told: Usage | None = None
+    """What a whole answer used, while it is looked at."""
+    rerouted = False
+    """Was an owned target asked because a rented model refused?"""
     workflow = ""
     plan: Sequence[Stop] = ()
     position = 0
@@ -73,11 +85,11 @@ class Settling:
         named = self.peek.model[:MAX_NAME] if self.peek else ""
         label = ""
         if self.caller is not None and self.path is not None:
-            label = str(label_of(self.caller, self.path, self.raised))
+            label = str(label_of(self.caller, self.path, self.raised, self.lowered))
         return Refused(
             self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
             self.path.name if self.path else named, self.dialect.name, label, self.workflow,
-            status, error, self.plane.mint.version, self.plane.table.version,
+            status, error, self.plane.mint.version, self.plane.table.version, scan=self.scan,
         )  # fmt: skip
 
     def _release(self) -> None:
@@ -108,7 +120,9 @@ class Settling:
     def partial_usage(self) -> Usage | None:
         """What a broken answer used: as told, else estimated from what was delivered; None where nothing was."""
         stream = self._stream
-        if stream is None or not self.committed:
+        if self.told is not None:
+            return self.told
+        if stream is None or not (self.committed or (self.guarded is not None and stream.events)):
             return None
         self._absorb()
         told = stream.usage()
@@ -120,7 +134,7 @@ class Settling:
 
     def reset_answer(self) -> None:
         """Forget what a lost attempt left behind."""
-        self._stream = self._captured = None
+        self._stream = self._captured = self.told = None
         self._first = self._held = b""
         self.delivered = 0
 
@@ -131,6 +145,14 @@ class Settling:
         sealed = sealer.seal(body, self.id + side.encode())
         label = self.lane.label_text if self.lane else ""
         self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, label))
+
+    def _with_scan(self, close: Close, guarded: Guarded) -> Close:
+        lane = self.lane
+        assert lane is not None
+        if close.outcome == "ok":
+            guarded.answered(lane.label)
+        characters = guarded.seen.scanned + guarded.characters()
+        return msgspec.structs.replace(close, scanned=characters, scan=guarded.answer_scan(lane.label))
 
     def settle(
         self,
@@ -158,4 +180,6 @@ class Settling:
             self.id, plane.now(), outcome, status, account.spent, tuple(account.tried), digest, self.delivered,
             self.out.dropped, error,
         )  # fmt: skip
+        if self.guarded is not None:
+            close = self._with_scan(close, self.guarded)
         plane.journal.add(close, then, exact=bool(account.reservation.slices))

@@ -39,6 +39,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Least label of everything sent on this route; empty for none."""
     capture: bool = False
     """Keep bodies (sealed, with retention)."""
+    guard: str = ""
+    """Name of the profile that its calls are scanned by; empty for none."""
 
 
 class Composite(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,3 +100,5 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     watches: tuple[Watch, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     """Other names for a route: `gpt-4o` may lead to `assistant`."""
+    guard: str = ""
+    """Profile for what Freehold's own rooms send to a target without a route; empty for none."""

@@ -1,0 +1,57 @@
+"""What goes wrong where a call is guarded."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from freehold.core.errors import Forbidden, Unavailable, UpstreamFailed
+
+
+class GuardBlocked(Forbidden):
+    """The route's guard found something in the request that its rules block; nothing was sent."""
+
+    code = "FH-POL-030"
+    hint_text = "take out what was found, or ask the owner of the guard: freehold guard profiles"
+
+
+class AnswerBlocked(Forbidden):
+    """The route's guard found something in the answer that its rules block."""
+
+    code = "FH-POL-031"
+    hint_text = "ask in another way, or ask the owner of the guard: freehold guard profiles"
+
+
+class ApprovalNeeded(Forbidden):
+    """The model wants to call a tool after it read what may be an instruction from outside: a person must approve."""
+
+    code = "FH-POL-032"
+    hint_text = "look at the tool's results; who may approve sends the call again with the header x-freehold-approve"
+
+
+class LabelRightNeeded(Forbidden):
+    """A call asked for a label below what its content joined to, and its key has no right to."""
+
+    code = "FH-POL-033"
+    hint_text = "ask an owner for the right: freehold keys rights NAME --give declassify"
+
+
+class GuardUnavailable(Unavailable):
+    """The route names a guard that could not be made ready: nothing goes through unguarded."""
+
+    code = "FH-AVA-030"
+    hint_text = "see why: freehold doctor; then mend [guard.NAME] in freehold.toml"
+
+
+class ScanFailed(Unavailable):
+    """The guard could not look at the whole answer, so the rest of it was not passed on."""
+
+    code = "FH-AVA-031"
+    hint_text = "try again; the operators see which detector failed: freehold calls show CALL"
+
+
+class ModelRefused(UpstreamFailed):
+    """A rented model refused what policy permits; an owned one is asked instead."""
+
+    code = "FH-UP-030"
+    hint_text = "the owned target's answer is the one that counts"
+    outcome: ClassVar[str] = "refused_by_model"

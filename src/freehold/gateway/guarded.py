@@ -1,0 +1,140 @@
+"""What the guard did with one call: what it found in the request, how the answer is looked at, what is written down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from freehold.core.errors import FreeholdError
+from freehold.core.label import Label
+from freehold.gateway.armed import Armed, Patience
+from freehold.gateway.errors import GuardUnavailable
+from freehold.gateway.ports import Restore
+from freehold.gateway.recall import Said as Turns
+from freehold.gateway.refusing import Hold
+from freehold.gateway.screen import Manner, Screen
+from freehold.gateway.texts import Said
+from freehold.guard.inspect import Seen, inspect
+from freehold.guard.types import Finding
+from freehold.guard.vault import Vault
+from freehold.ledger.frames import Scan
+
+TOKENS = "tokens"
+"""Told among failed detectors where text came as numbers of tokens, which none can read."""
+
+
+class Guarded:
+    """One call under one guard."""
+
+    def __init__(self, armed: Armed, said: Said, turns: Sequence[Turns], vault: Vault | None) -> None:
+        self.armed = armed
+        self.said = said
+        self.turns = turns
+        self.vault = vault
+        self.seen = Seen()
+        self.texts: tuple[str, ...] = ()
+        """The pieces as they may go on."""
+        self.failed: tuple[str, ...] = ()
+        self.stated = ""
+        """The label before the guard looked."""
+        self.screen: Screen | None = None
+        """Of the attempt under way."""
+        self.out: list[Finding] = []
+        """Found in answers of attempts before."""
+        self.out_scanned = 0
+        self.approval = ""
+        """What approves a tool's call, where there is one to approve."""
+        self.approved = False
+
+    def inspect(self) -> Seen:
+        """Look at the request."""
+        vault, pieces = self.vault, self.said.pieces
+        if vault is not None:
+            for piece in pieces:
+                vault.avoid(piece.text)
+        self.seen = inspect(self.armed.guard, pieces, "in", vault, late=Patience().late)
+        self.texts = self.seen.texts if vault is None else tuple(vault.sweep(one) for one in self.seen.texts)
+        self.failed = (*self.seen.failed, *((TOKENS,) if self.said.read.tokens else ()))
+        return self.seen
+
+    def watch(self, inner: Restore | None, hold: Hold | None, *, merges: bool) -> Screen:
+        """A screen for the answer of another attempt."""
+        self._keep()
+        manner = Manner(vault=self.vault, alters=self.armed.alters, withhold=self._withhold, inner=inner, hold=hold)
+        self.screen = Screen(self.armed.answers, manner, merges=merges)
+        return self.screen
+
+    def answered(self, label: Label) -> None:
+        """The answer went out whole: remember what it bears."""
+        screen = self.screen
+        if screen is not None:
+            bears = label if screen.label is None else label.join(screen.label)
+            self.armed.recall.answered(self.turns, screen.said(), bears)
+
+    def request_scan(self, lowered: str) -> Scan:
+        """What is written down of the request."""
+        return Scan(
+            guard=self.armed.profile.name,
+            digest=self.armed.guard.digest,
+            characters=self.seen.scanned,
+            found=counted([one for _, one in self.seen.findings]),
+            failed=self.failed,
+            unread=self.said.read.unread,
+            label=self.stated,
+            lowered=lowered,
+        )
+
+    def answer_scan(self, label: Label) -> Scan:
+        """What is written down of the answer."""
+        screen = self.screen
+        found = self.out + (screen.findings if screen is not None else [])
+        more = screen.label if screen is not None else None
+        return Scan(
+            guard=self.armed.profile.name,
+            digest=self.armed.guard.digest,
+            characters=self.characters(),
+            found=counted(found),
+            failed=screen.failed if screen is not None else (),
+            label=str(label if more is None else label.join(more)),
+        )
+
+    def characters(self) -> int:
+        """Characters of answers that were looked at."""
+        return self.out_scanned + (self.screen.scanned if self.screen is not None else 0)
+
+    def _keep(self) -> None:
+        if self.screen is not None:
+            self.out += self.screen.findings
+            self.out_scanned += self.screen.scanned
+            self.screen = None
+
+    def _withhold(self, tool: str) -> str:
+        if not self.seen.ask or self.approved:
+            return ""
+        return f"the tool's results were found to carry instructions; approve with {self.approval}"
+
+
+def counted(findings: Sequence[Finding]) -> tuple[tuple[str, str, int], ...]:
+    """Detector, kind and how often, sorted."""
+    counts = Counter((one.detector, one.kind) for one in findings)
+    return tuple((detector, kind, count) for (detector, kind), count in sorted(counts.items()))
+
+
+def vault_of(armed: Armed, team: str, conversation: str, turns: Sequence[Turns]) -> Vault | None:
+    """The stand-ins of a call: the same throughout its conversation, which begins the same way each time it is sent.
+
+    None where no rule wants any. Raises GuardUnavailable where the tenant's key cannot be had.
+    """
+    if not armed.stands_in:
+        return None
+    first = next((text for role, text in turns if role == "user"), "")
+    try:
+        return Vault(armed.vault_secret(team), conversation or first)
+    except (FreeholdError, OSError) as error:
+        raise GuardUnavailable(f"the key for stand-ins cannot be had: {error}") from None
+
+
+def approval_of(armed: Armed, said: Said) -> str:
+    """What approves calls of tools in answer to exactly these texts."""
+    texts = "\0".join(piece.text for piece in said.pieces)
+    return armed.sealer.digest(b"guard-approval", texts.encode("utf-8", "surrogatepass"))[:8].hex()

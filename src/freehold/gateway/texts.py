@@ -1,0 +1,266 @@
+"""Every text of a request that a model would read, one after the other, and the request with others in their place.
+
+One walk does both, so that the texts that were judged are those that are replaced. Pure. What cannot be read (images,
+sound, tokens) is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from freehold.core.errors import BadRequest, NotTranslatable
+from freehold.gateway.json_read import BROKEN
+from freehold.gateway.json_splice import joined, members
+from freehold.gateway.json_texts import rewritten
+from freehold.gateway.messages import (
+    Extra,
+    Image,
+    Opaque,
+    Part,
+    Redacted,
+    Refusal,
+    Request,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from freehold.gateway.ports import Dialect
+from freehold.guard.types import Piece, Source
+
+Visit = Callable[[str, Source], str]
+"""Takes a text and who wrote it, and gives what is to stand in its place."""
+
+_SOURCES: dict[str, Source] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "function": "tool",
+}
+_DOCUMENTS = frozenset({"document", "file", "search_result", "web_search_tool_result", "container_upload"})
+_UNREAD = frozenset({"data", "file_data"})
+"""Members that hold a file's bytes in base64, where their object says so."""
+_TECHNICAL = frozenset({"model", "dimensions", "encoding_format"})
+"""Members of a request in a dialect without a neutral form that no model reads."""
+
+
+class Read:
+    """What a walk met besides texts."""
+
+    def __init__(self) -> None:
+        self.unread = 0
+        """Images, sound and files whose content no detector of texts can look at."""
+        self.tokens = False
+        """Was text sent as numbers of tokens?"""
+
+
+class Gather:
+    """A visit that notes the texts down and leaves them as they are."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.turn = -1
+        """The turn being walked; -1 outside of turns."""
+        self.turns: list[int] = []
+        """The turn of each piece."""
+
+    def __call__(self, text: str, source: Source) -> str:
+        """Note it."""
+        self.pieces.append(Piece(text, source))
+        self.turns.append(self.turn)
+        return text
+
+
+class Fill:
+    """A visit that gives other texts, in the order of the walk."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = iter(texts)
+
+    def __call__(self, text: str, source: Source) -> str:
+        """The next one."""
+        return next(self._texts)
+
+
+class Walk:
+    """One walk over one request."""
+
+    def __init__(self, visit: Visit, read: Read | None = None) -> None:
+        self._visit = visit
+        self._read = read or Read()
+
+    def request(self, request: Request) -> Request:
+        """The request with what the visit gave."""
+        turns = []
+        for number, turn in enumerate(request.turns):
+            if isinstance(self._visit, Gather):
+                self._visit.turn = number
+            turns.append(self._turn(turn))
+        if isinstance(self._visit, Gather):
+            self._visit.turn = -1
+        form = request.format
+        return replace(
+            request,
+            turns=tuple(turns),
+            tools=tuple(self._tool(one) for one in request.tools),
+            format=form
+            and replace(
+                form, schema=self._raw(form.schema, "system"), description=self._text(form.description, "system")
+            ),
+            stop=tuple(self._text(one, "user") for one in request.stop),
+            user=self._text(request.user, "user"),
+            extra=self._extra(request.extra, "user"),
+        )
+
+    def body(self, body: bytes) -> bytes:
+        """The same for a request that has no neutral form; what no visit changed stays byte for byte."""
+        found = members(body)
+        changed = False
+        for name, value in found.items():
+            if name in _TECHNICAL:
+                continue
+            new = self._raw(value, "user")
+            if name == "input" and _has_numbers(value):
+                self._read.tokens = True
+            if new is not value:
+                found[name] = new
+                changed = True
+        return joined(found.items()) if changed else body
+
+    def _turn(self, turn: Turn) -> Turn:
+        source = _SOURCES.get(turn.role, "user")
+        return replace(
+            turn,
+            parts=tuple(self._part(one, source) for one in turn.parts),
+            name=self._text(turn.name, source),
+            extra=self._extra(turn.extra, source),
+        )
+
+    def _part(self, part: Part, source: Source) -> Part:
+        match part:
+            case Text():
+                extra, citations = self._extra(part.extra, source), self._raws(part.citations, source)
+                return replace(part, text=self._text(part.text, source), citations=citations, extra=extra)
+            case Refusal() | Thinking():
+                return replace(part, text=self._text(part.text, source))
+            case ToolCall():
+                arguments = rewritten(part.arguments, lambda text: self._visit(text, source))
+                return replace(part, arguments=arguments, extra=self._extra(part.extra, source))
+            case ToolResult():
+                inner: Any = tuple(self._part(one, "tool") for one in part.parts)
+                return replace(part, parts=inner, extra=self._extra(part.extra, "tool"))
+            case Image():
+                self._read.unread += 1
+                return replace(part, url=self._text(part.url, source), extra=self._extra(part.extra, source))
+            case Opaque():
+                return self._opaque(part, "document" if part.kind in _DOCUMENTS and source != "tool" else source)
+            case Redacted():
+                return part
+
+    def _opaque(self, part: Opaque, source: Source) -> Opaque:
+        """A part of a kind that only its dialect knows: all its texts, but not the bytes of a file in it."""
+        try:
+            held = members(part.raw)
+        except BROKEN:
+            return replace(part, raw=self._raw(part.raw, source))
+        new = {name: self._member(name, value, source) for name, value in held.items()}
+        same = all(new[name] is value for name, value in held.items())
+        return part if same else replace(part, raw=Raw(joined(new.items())))
+
+    def _member(self, name: str, value: Raw, source: Source) -> Raw:
+        """A member of such a part; one that is an object itself is where files stand."""
+        if not bytes(value).lstrip().startswith(b"{"):
+            return self._raw(value, source)
+        inner = members(value)
+        if name == "input_audio" or "file_data" in inner or bytes(value).find(b'"base64"') >= 0:
+            unread = [one for one in _UNREAD if one in inner]
+            self._read.unread += len(unread)
+        else:
+            unread = []
+        new = {one: each if one in unread else self._raw(each, source) for one, each in inner.items()}
+        return value if all(new[one] is each for one, each in inner.items()) else Raw(joined(new.items()))
+
+    def _tool(self, tool: Tool) -> Tool:
+        opaque = tool.opaque and replace(tool.opaque, raw=self._raw(tool.opaque.raw, "system"))
+        return replace(
+            tool,
+            description=self._text(tool.description, "system"),
+            schema=self._raw(tool.schema, "system"),
+            extra=self._extra(tool.extra, "system"),
+            opaque=opaque,
+        )
+
+    def _text(self, text: str, source: Source) -> str:
+        return self._visit(text, source) if text else text
+
+    def _raw(self, raw: Raw, source: Source) -> Raw:
+        """JSON that somebody wrote: the very same where nothing in it changed."""
+        data = bytes(raw)
+        if not data:
+            return raw
+        text = data.decode("utf-8", "surrogateescape")
+        new = rewritten(text, lambda one: self._visit(one, source))
+        return raw if new == text else Raw(new.encode("utf-8", "surrogateescape"))
+
+    def _raws(self, raws: tuple[Raw, ...], source: Source) -> tuple[Raw, ...]:
+        return tuple(self._raw(one, source) for one in raws)
+
+    def _extra(self, extra: Extra, source: Source) -> Extra:
+        return tuple((owner, name, self._raw(value, source)) for owner, name, value in extra)
+
+
+class Said:
+    """A decoded call: its pieces, and how to write it down again."""
+
+    def __init__(self, dialect: Dialect, body: bytes) -> None:
+        """Raises BadRequest for what does not decode."""
+        self.body = body
+        self.read = Read()
+        self.request: Request | None = None
+        gather = Gather()
+        walk = Walk(gather, self.read)
+        try:
+            self.request = dialect.decode_request(body)
+        except NotTranslatable:
+            walk.body(body)
+        else:
+            walk.request(self.request)
+        self.pieces = gather.pieces
+        self.turns = gather.turns
+        self._dialect = dialect
+
+    def rewritten(self, texts: tuple[str, ...], model: str, system: str = "") -> bytes:
+        """The body with these texts in the places of the pieces, and a system text before its own.
+
+        Raises NotTranslatable where the dialect cannot hold what was decoded from it.
+        """
+        same = all(new == piece.text for new, piece in zip(texts, self.pieces, strict=True))
+        if self.request is None:
+            return self.body if same else Walk(Fill(texts)).body(self.body)
+        if same and not system:
+            return self.body
+        request = self.request if same else Walk(Fill(texts)).request(self.request)
+        if system:
+            request = replace(request, turns=(Turn("system", (Text(system),)), *request.turns))
+        body, dropped = self._dialect.encode_request(request, model)
+        if dropped:
+            raise NotTranslatable(f"the guard could not write the request again: {', '.join(dropped)}")
+        return body
+
+
+def _has_numbers(value: Raw) -> bool:
+    """Does the input of an embedding hold token ids?"""
+    try:
+        found = msgspec.json.decode(value)
+    except BROKEN:
+        raise BadRequest("the input is not JSON", param="input") from None
+    items = found if isinstance(found, list) else [found]
+    return any(isinstance(one, int | list) for one in items)
