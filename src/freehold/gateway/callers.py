@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from freehold.core.clock import at
 from freehold.core.errors import ExpiredKey, RequestLimit, RevokedKey, TokenLimit, Unauthenticated, UnknownKey
 from freehold.identity.types import SERVICE, Keys, Principal
+from freehold.policy.labelling import DECLASSIFY, OVERRIDE
 from freehold.policy.limits import Bucket
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Caller:
         self.ends = min((one for one in ends if one is not None), default=FOREVER)
         self.budgets = principal.budgets
         self.service = principal.role == SERVICE
-        self.lowers = "declassify" in principal.rights or any(one.right == "declassify" for one in principal.grants)
+        held = {*principal.rights, *(one.right for one in principal.grants)}
+        self.lowers = not held.isdisjoint((DECLASSIFY, OVERRIDE))
         """May it ask for a lower label, now or for a while? `Principal.holds` says whether now."""
         self.lanes: dict[str, Lane] = {}
 

@@ -28,13 +28,6 @@ class ApprovalNeeded(Forbidden):
     hint_text = "look at the tool's results; who may approve sends the call again with the header x-freehold-approve"
 
 
-class LabelRightNeeded(Forbidden):
-    """A call asked for a label below what its content joined to, and its key has no right to."""
-
-    code = "FH-POL-033"
-    hint_text = "ask an owner for the right: freehold keys rights NAME --give declassify"
-
-
 class GuardUnavailable(Unavailable):
     """The route names a guard that could not be made ready: nothing goes through unguarded."""
 

@@ -35,8 +35,6 @@ class Guarded:
         self.texts: tuple[str, ...] = ()
         """The pieces as they may go on."""
         self.failed: tuple[str, ...] = ()
-        self.stated = ""
-        """The label before the guard looked."""
         self.screen: Screen | None = None
         """Of the attempt under way."""
         self.out: list[Finding] = []
@@ -71,8 +69,8 @@ class Guarded:
             bears = label if screen.label is None else label.join(screen.label)
             self.armed.recall.answered(self.turns, screen.said(), bears)
 
-    def request_scan(self, lowered: str) -> Scan:
-        """What is written down of the request."""
+    def request_scan(self, label: str, lowered: str) -> Scan:
+        """What is written down of the request; `label` is what it was before the guard looked."""
         return Scan(
             guard=self.armed.profile.name,
             digest=self.armed.guard.digest,
@@ -80,7 +78,7 @@ class Guarded:
             found=counted([one for _, one in self.seen.findings]),
             failed=self.failed,
             unread=self.said.read.unread,
-            label=self.stated,
+            label=label,
             lowered=lowered,
         )
 

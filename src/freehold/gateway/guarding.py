@@ -1,17 +1,19 @@
 """The guard in the call machine: the request is looked at before its label is final, the answer before it goes out.
 
 Fail closed: a label only rises, what a detector failed on is unknown, and an answer that cannot be looked at is cut.
-Only a key with the right to can have a label lowered; that stands in the journal with its reason.
+Only a key with a named right can have a label lowered; that stands in the journal with its reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from freehold.core.errors import BadRequest, FreeholdError
-from freehold.core.label import UNKNOWN, Label, parse_label
+from freehold.core.label import Label, parse_label
 from freehold.gateway.armed import Armed, Unarmed, Watch
 from freehold.gateway.callers import Caller
 from freehold.gateway.cascade import Kept
-from freehold.gateway.errors import GuardBlocked, GuardUnavailable, LabelRightNeeded, ModelRefused
+from freehold.gateway.errors import GuardBlocked, GuardUnavailable, ModelRefused
 from freehold.gateway.failing import Failing
 from freehold.gateway.guarded import Guarded, approval_of, vault_of
 from freehold.gateway.lanes import Lane, lane_of
@@ -22,59 +24,65 @@ from freehold.gateway.screen import Screen
 from freehold.gateway.texts import Said
 from freehold.ledger.frames import Scan
 from freehold.ledger.meter import Usage
+from freehold.policy.labelling import Lowering, joined, label_of, lower, started, wish
 from freehold.policy.permits import Mint
 
-DECLASSIFY, APPROVE = "declassify", "approve"
-"""Rights of a key, as `identity` names them."""
+APPROVE = "approve"
+"""The right of a key to let a model call a tool after it read what may be an instruction from outside."""
 MOST_REASON = 200
 """Characters of a reason that are kept."""
+MOST_DIGITS = 6
+NO_LABELS: Mapping[int, Label] = {}
 
 
 class Guarding(Failing):
     """The call machine where it looks at content."""
 
-    turn_labels: dict[int, Label]
-    """What a header said of single turns."""
+    stated: Label | None = None
+    """What the header says of the call."""
+    turn_labels: Mapping[int, Label] = NO_LABELS
+    """What it says of single turns."""
+    lowering: Lowering | None = None
+    """Which right lowered the label, and why."""
 
     # The label
 
-    def lane_for(self, caller: Caller, path: Path, mint: Mint, stated: bytes | None) -> Lane:
-        """The lane by what the headers say of the content. Raises BadRequest, LabelRightNeeded, NoPermittedTarget."""
-        if stated is not None:
-            self.raised, self.turn_labels = stated_labels(stated.decode("latin-1"))
+    def lane_for(self, caller: Caller, path: Path, mint: Mint, header: bytes | None) -> Lane:
+        """The lane by what the headers say of the content. Raises BadRequest, Forbidden, NoPermittedTarget."""
+        if header is not None:
+            self.stated, self.turn_labels = stated_labels(header.decode("latin-1"))
+            self.raised = joined((self.stated, *self.turn_labels.values()))
         if caller.lowers:
-            header = self.inbound.headers.get(b"x-freehold-declassify")
-            if header is not None:
-                self._lower(caller, path, header.decode("latin-1"))
-        if self.raised is None and self.lowered is None:
+            self._judge_label(caller, path, None, (), failed=False)
+        elif header is None:
             return lane_of(caller, path, mint)
-        return Lane(caller, path, mint, self.raised, self.lowered)
+        return Lane(caller, path, mint, self.raised, self.label)
 
-    def _lower(self, caller: Caller, path: Path, header: str) -> None:
-        """Take the caller's word for a lower label. It replaces what key, header, memory and detectors say."""
-        if not caller.principal.holds(DECLASSIFY, self.at):
-            raise LabelRightNeeded(f"this key may not lower a label: it has not the right {DECLASSIFY!r}")
-        text, _, reason = header.partition(";")
-        reason = reason.strip()
-        if not reason or not reason.isprintable():
-            raise BadRequest(
-                "a label is lowered for a reason",
-                hint="send x-freehold-declassify: LABEL; REASON",
-                param="x-freehold-declassify",
-            )
-        self.lowered = parse_label(text)
-        self.lowered_why = f"{self.lowered}; {reason[:MOST_REASON]}"
-        before = caller.label if path.label is None else caller.label.join(path.label)
-        if self.raised is not None:
-            before = before.join(self.raised)
-        self.scan = Scan(guard="", digest="", label=str(before), lowered=self.lowered_why)
+    def _judge_label(
+        self, caller: Caller, path: Path, known: Label | None, found: Sequence[Label], *, failed: bool
+    ) -> None:
+        """The label by the law in `policy/labelling`: `known` is what is remembered of these turns.
+
+        Raises BadRequest or Forbidden where a lower label is asked for, and cannot be had.
+        """
+        principal = caller.principal
+        begun, used = started(caller.label, self.stated, principal, self.at)
+        said = joined((begun, path.label, known, *self.turn_labels.values()))
+        asked = self.inbound.headers.get(b"x-freehold-declassify")
+        if asked is not None:
+            to, reason = wish(asked.decode("latin-1"))
+            used = lower(said, to, principal, self.at, reason)
+        self.lowering = used
+        self.label = label_of((said,), found, failed=failed, lowered=used)
+        if used is not None:
+            self.scan = Scan(guard="", digest="", label=str(used.before), lowered=lowered_text(used))
 
     # The way in
 
     def guard(self, watch: Watch) -> None:
         """Look at the request, join what is found to its label, and put what may go on in its place.
 
-        Raises GuardUnavailable, GuardBlocked, LabelRightNeeded, NoPermittedTarget, BadRequest.
+        Raises GuardUnavailable, GuardBlocked, NoPermittedTarget, BadRequest, Forbidden.
         """
         caller, lane, peek = self.caller, self.lane, self.peek
         assert caller is not None
@@ -82,27 +90,20 @@ class Guarding(Failing):
         assert peek is not None
         if isinstance(watch, Unarmed):
             raise GuardUnavailable(watch.fault)
-        headers = self.inbound.headers
-        if not caller.lowers and b"x-freehold-declassify" in headers:
-            raise LabelRightNeeded(f"this key may not lower a label: it has not the right {DECLASSIFY!r}")
         guarded = self.guarded = self._begin_guarded(watch, lane)
-        guarded.stated = lane.label_text
         known = watch.recall.label_of(guarded.turns)
-        watch.recall.stated(guarded.turns, self.raised, self.turn_labels if self.raised is not None else {})
+        watch.recall.stated(guarded.turns, self.stated, self.turn_labels)
         seen = guarded.inspect()
-        found = [one for one in (known, seen.label, UNKNOWN if guarded.failed else None) if one is not None]
-        for one in found:
-            self.raised = one if self.raised is None else self.raised.join(one)
-        if guarded.failed and self.lowered is not None:  # a person judged the content, not the failure
-            self.lowered = self.lowered.join(UNKNOWN)
-        self.scan = guarded.request_scan(self.lowered_why)
+        found = () if seen.label is None else (seen.label,)
+        self._judge_label(caller, lane.path, known, found, failed=bool(guarded.failed))
+        self.scan = guarded.request_scan(lane.label_text, lowered_text(self.lowering))
         if seen.blocked:
             raise GuardBlocked(f"the request holds {seen.blocked}, which this route does not let through")
-        if found:
-            self.lane = Lane(caller, lane.path, self.plane.mint, self.raised, self.lowered)
+        if self.label != lane.label:
+            self.lane = Lane(caller, lane.path, self.plane.mint, self.raised, self.label)
         if seen.ask:
             guarded.approval = approval_of(watch, guarded.said)
-            given = headers.get(b"x-freehold-approve", b"").decode("latin-1")
+            given = self.inbound.headers.get(b"x-freehold-approve", b"").decode("latin-1")
             guarded.approved = given == guarded.approval and caller.principal.holds(APPROVE, self.at)
         self.inbound.body = guarded.said.rewritten(guarded.texts, peek.model, watch.profile.system)
 
@@ -179,21 +180,26 @@ class Guarding(Failing):
         return True
 
 
-def stated_labels(header: str) -> tuple[Label, dict[int, Label]]:
+def stated_labels(header: str) -> tuple[Label | None, dict[int, Label]]:
     """What `x-freehold-label` says: a label of the whole call, labels of single turns, or both.
 
-    `confidential:GDPR; 2=restricted:HIPAA` says it of the third turn, counted from 0 without the system's. Whatever
-    is said of a turn holds for the call. Raises BadRequest.
+    `confidential:GDPR; 2=restricted:HIPAA` says the second of the third turn, counted from 0 without the system's.
+    What is said of a turn holds for the call too. Raises BadRequest.
     """
     labels: dict[int, Label] = {}
     found: Label | None = None
     for one in header.split(";"):
         number, mark, text = one.partition("=")
         label = parse_label(text if mark else one)
-        if mark:
-            if not number.strip().isdecimal() or len(number) > 6:
-                raise BadRequest(f"{number.strip()[:40]!r} is no number of a turn", param="x-freehold-label")
+        if not mark:
+            found = label if found is None else found.join(label)
+        elif number.strip().isdecimal() and len(number) <= MOST_DIGITS:
             labels[int(number)] = label
-        found = label if found is None else found.join(label)
-    assert found is not None
+        else:
+            raise BadRequest(f"{number.strip()[:40]!r} is no number of a turn", param="x-freehold-label")
     return found, labels
+
+
+def lowered_text(used: Lowering | None) -> str:
+    """How the journal tells of it; empty for none."""
+    return "" if used is None else f"{used.after}; {used.right}: {used.reason[:MOST_REASON]}"

@@ -20,12 +20,14 @@ class Lane:
     __slots__ = ("budgets", "key_id", "label", "label_text", "limited", "mint", "only", "path", "team")
 
     def __init__(
-        self, caller: Caller, path: Path, mint: Mint, raised: Label | None = None, lowered: Label | None = None
+        self, caller: Caller, path: Path, mint: Mint, raised: Label | None = None, label: Label | None = None
     ) -> None:
-        """Raises RouteNotInScope, or NoPermittedTarget with the reason for each target."""
+        """`label` is the call's, where more decides on it than key, route and header. Raises RouteNotInScope, or
+        NoPermittedTarget with the reason for each target.
+        """
         if caller.routes is not None and path.name not in caller.routes:
             raise RouteNotInScope(f"this key may not use {path.name!r}", param="model")
-        label = label_of(caller, path, raised, lowered)
+        label = label or label_of(caller, path, raised)
         self.path = path
         self.mint = mint = scope_of(caller, path, mint)
         self.label = label
@@ -52,13 +54,8 @@ def scope_of(caller: Caller, path: Path, mint: Mint) -> Mint:
     return mint.scoped(caller.principal.team, path.name)
 
 
-def label_of(caller: Caller, path: Path, raised: Label | None, lowered: Label | None = None) -> Label:
-    """The join of what the key, the route, a header and the guard say of a call's content.
-
-    `lowered` stands for all of it but the route's, where somebody with the right to said so.
-    """
-    if lowered is not None:
-        return lowered if path.label is None else lowered.join(path.label)
+def label_of(caller: Caller, path: Path, raised: Label | None) -> Label:
+    """The join of what the key, the route and a header say of a call's content."""
     label = caller.label if path.label is None else caller.label.join(path.label)
     return label if raised is None else label.join(raised)
 

@@ -48,9 +48,8 @@ class Settling:
     lane: Lane | None = None
     raised: Label | None = None
     """What a header said of the content."""
-    lowered: Label | None = None
-    """What a caller with the right to says the label is, in spite of all else."""
-    lowered_why = ""
+    label: Label | None = None
+    """The label, where more is joined in it than key, route and header, or less by a named right."""
     guarded: Guarded | None = None
     """What the route's guard did with the call; None where the route has none."""
     scan: Scan | None = None
@@ -85,7 +84,7 @@ class Settling:
         named = self.peek.model[:MAX_NAME] if self.peek else ""
         label = ""
         if self.caller is not None and self.path is not None:
-            label = str(label_of(self.caller, self.path, self.raised, self.lowered))
+            label = str(self.label or label_of(self.caller, self.path, self.raised))
         return Refused(
             self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
             self.path.name if self.path else named, self.dialect.name, label, self.workflow,
