@@ -11,6 +11,7 @@ from docs import generate
 from freehold.cli.main import COMMANDS
 from freehold.cli.main import freehold as tree
 from freehold.core import errors as tree_of_errors
+from freehold.server.document import OPEN_TO_ALL
 from freehold.settings.load import parse
 from freehold.settings.problems import InvalidConfig
 from freehold.settings.tree import Settings
@@ -98,9 +99,10 @@ def test_commands_that_are_advised_exist():
     assert not unknown
 
 
-def test_every_endpoint_but_the_probe_demands_a_permission():
-    open_to_all = [path for _, path, permission, _ in generate.endpoints() if not permission]
-    assert open_to_all == ["/health"]
+def test_every_endpoint_but_the_probe_and_sign_in_demands_a_permission():
+    open_to_all = sorted({path for _, path, permission, _ in generate.endpoints() if not permission})
+    assert open_to_all == ["/api/login", "/api/login/finish", "/health"]
+    assert open_to_all == sorted(OPEN_TO_ALL)
 
 
 @pytest.mark.parametrize("page", [one for one in tracked() if one.endswith(".md") and not one.startswith("bench/out")])

@@ -17,6 +17,7 @@ OPENS_SOCKETS = {
     "core/egress.py": "the one way out of the data path",
     "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
+    "identity/oidc/fetch.py": "asks the issuer who signed in, from the admin process alone",
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",
     "policy/authority.py": "binds the budget authority's local socket",

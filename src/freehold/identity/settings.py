@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from freehold.core.section import Port, Seconds, Secret, Section
+from freehold.core.section import Port, Secret, Section
 from freehold.identity.roles import ROLES
 
 
@@ -37,7 +37,7 @@ class OidcSettings(Section):
     )
     default_role: RoleName | Literal[""] = Field("", description="Role of who has no group with one; empty refuses.")
     allowed_domains: tuple[str, ...] = Field((), description="Domains of verified e-mail addresses; empty allows all.")
-    clock_skew: Seconds = Field(60.0, le=300, description="Seconds by which the issuer's clock may differ.")
+    clock_skew: float = Field(60.0, ge=0, le=300, description="Seconds by which the issuer's clock may differ.")
     redirect_port: Port = Field(0, description="Loopback port that sign-ins return to; 0 takes a free one.")
 
 

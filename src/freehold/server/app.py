@@ -13,13 +13,16 @@ from freehold import __version__
 from freehold.server.api import annotations as judgements
 from freehold.server.api import (
     audit,
+    break_glass,
     calls,
     config,
     evals,
     jobs,
     keys,
+    login,
     models,
     moves,
+    people,
     providers,
     receipts,
     routes,
@@ -31,18 +34,22 @@ from freehold.server.api import (
 from freehold.server.document import complete
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
+from freehold.server.sign_in import Issuers
 from freehold.server.structs import components
 
 ROUTERS = (
     judgements.router,
     audit.router,
+    break_glass.router,
     calls.router,
     config.router,
     evals.router,
     jobs.router,
     keys.router,
+    login.router,
     models.router,
     moves.router,
+    people.router,
     providers.router,
     receipts.router,
     routes.router,
@@ -85,11 +92,12 @@ def create_app(instance: Instance | None, token: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0"},
-        description="Send the token in `run/admin.token` of the instance's home, or a key whose role allows it, "
-        "as `Authorization: Bearer`.",
+        description="Send the token in `run/admin.token` of the instance's home, a session's token, or a key whose "
+        "role allows it, as `Authorization: Bearer`.",
     )
     app.state.instance = instance
     app.state.token = token
+    app.state.issuers = Issuers(instance) if instance else None
     for router in ROUTERS:
         app.include_router(router)
     translate_errors(app)

@@ -25,7 +25,7 @@ _FORM = {
         }
     },
 }
-OPEN_TO_ALL = ("/health",)
+OPEN_TO_ALL = ("/api/login", "/api/login/finish", "/health")
 _METHODS = ("delete", "get", "patch", "post", "put")
 
 

@@ -6,6 +6,7 @@ Only origins that the settings name are asked; nothing of a call ever goes this 
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -42,6 +43,19 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    error: str = ""
+
+
+def _word(body: bytes) -> str:
+    """The one word by which OAuth says why, and nothing else of an answer that may hold anything."""
+    try:
+        found = msgspec.json.decode(body, type=_Refusal).error
+    except msgspec.MsgspecError:
+        return ""
+    return f": {found}" if re.fullmatch(r"[a-z_]{1,64}", found) else ""
+
+
 class Fetcher:
     """Asks the allowed origins. `tls_ca`: file of the certificates that theirs must chain to, else the system's."""
 
@@ -69,7 +83,7 @@ class Fetcher:
         finally:
             connection.close()
         if response.status != 200:
-            raise IssuerFailed(f"{origin} answered {response.status} to {parts.path}")
+            raise IssuerFailed(f"{origin} answered {response.status} to {parts.path}{_word(body)}")
         if len(body) > MOST_BYTES:
             raise IssuerFailed(f"{origin} answered with more than {MOST_BYTES} bytes")
         return body

@@ -93,10 +93,13 @@ class Issuer:
         """What the issuer says of who signed in. Raises IssuerFailed, BadIdToken."""
         token = self._exchanged(code, verifier, redirect_uri)
         expected = Expected(self.client.issuer, self.client.client_id, nonce, self.client.skew)
+        kept = self._keys
         try:
             return claims_of(token, self._known_keys(), expected, self._clock())
-        except UnknownSigner:  # it may have changed its keys since we asked
-            self._keys = None
+        except UnknownSigner:
+            if kept is None:
+                raise
+            self._keys = None  # it may have changed its keys since we asked
             return claims_of(token, self._known_keys(), expected, self._clock())
 
     def _exchanged(self, code: str, verifier: str, redirect_uri: str) -> str:

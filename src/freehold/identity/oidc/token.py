@@ -46,10 +46,10 @@ class Expected(msgspec.Struct, frozen=True):
 def claims_of(token: str, keys: Sequence[Mapping[str, Any]], expected: Expected, now: float) -> dict[str, Any]:
     """The claims of a token that holds at `now` (Unix seconds); `keys` are the issuer's JWKs.
 
-    Raises UnknownSigner where no key of the issuer's fits, BadIdToken for everything else.
+    Raises UnknownSigner where no key of the issuer's fits or made the signature, BadIdToken for everything else.
     """
     from joserfc import jwt
-    from joserfc.errors import JoseError
+    from joserfc.errors import BadSignatureError, JoseError
     from joserfc.jwk import import_key
 
     if len(token) > MOST_BYTES:
@@ -59,6 +59,8 @@ def claims_of(token: str, keys: Sequence[Mapping[str, Any]], expected: Expected,
     key = _chosen(header, algorithm, keys)
     try:
         claims = jwt.decode(token, import_key(dict(key), key["kty"]), algorithms=[algorithm]).claims
+    except BadSignatureError:
+        raise UnknownSigner("the issuer's token is not signed with a key that it publishes") from None
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise BadIdToken(f"the issuer's token is not signed as it says ({type(error).__name__})") from None
     _check_words(claims, expected)
