@@ -8,12 +8,21 @@ from freehold.guard.types import Detector, Profile
 
 
 def _pii(profile: Profile) -> Detector:
-    from freehold.guard.detectors.pii import Pii
+    from freehold.guard.detectors.pii import pii
 
-    return Pii()
+    return pii()
 
 
-MAKERS: tuple[tuple[str, Callable[[Profile], Detector]], ...] = (("pii", _pii),)
+def _regulated(profile: Profile) -> Detector:
+    from freehold.guard.detectors.regulated import Regulated
+
+    return Regulated()
+
+
+MAKERS: tuple[tuple[str, Callable[[Profile], Detector]], ...] = (
+    ("pii", _pii),
+    ("regulated", _regulated),
+)
 """Name and maker, sorted by name. A maker gets the profile, for detectors that the owner's words configure."""
 
 
