@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from freehold.evals.door import Door
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base
+    from freehold.policy.rights import Rules
     from freehold.server.publish import Publisher
     from freehold.workflows.shelf import Shelf
 
@@ -91,7 +92,38 @@ class Instance:
             door=self.door(),
             gold=self.annotations.gold,
             clock=time.time,
+            rights=self.rights,
         )
+
+    def rights(self) -> Rules:
+        """What recorded calls may be used for, by the settings in force."""
+        from freehold.settings import compile as compiled
+        from freehold.settings.last_good import in_force
+
+        return compiled.rights(in_force(self.config, self.home).settings)
+
+    def licence_of(self, target: str) -> str:
+        """The licence of the model that an owned target serves, or served; empty where the store has none of it."""
+        from freehold.registry.artefacts import Store
+        from freehold.serving.deployments import deployed
+
+        models = {one.name: one.model for one in deployed(self.home / "run")}
+        with contextlib.suppress(NotFound):  # what a move made is served under its own name
+            name = models.get(target, target.removeprefix("owned-"))
+            return Store(self.home / "store", self.identity).show(name).licence
+        return ""
+
+    def vendor_of(self, target: str) -> str:
+        """The offering behind a rented target, as terms name it; empty where its model's name must tell."""
+        from freehold.settings.last_good import in_force
+        from freehold.workflows.formats.vendors import vendor_of
+
+        settings = in_force(self.config, self.home).settings
+        found = settings.targets.get(target)
+        if found is None:
+            return ""
+        provider = settings.providers[found.provider]
+        return "" if provider.owned else vendor_of(provider=provider.vendor or found.provider, url=provider.base_url)
 
 
 def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
@@ -115,7 +147,7 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         return {"erased": expire(engine, bodies, time.time())}
 
     def collection(_payload: Payload, _beat: Beat) -> Payload:
-        return {"collected": collect(engine, bodies, time.time())}
+        return {"collected": collect(engine, bodies, time.time(), instance.vendor_of)}
 
     def watch(_payload: Payload, beat: Beat) -> Payload:
         if not rollouts:
@@ -140,8 +172,6 @@ def long(instance: Instance) -> tuple[Kind, ...]:
     from freehold.evals import jobs as evals
     from freehold.moves.preparing import Parts, Preparation, give_up
     from freehold.moves.store import moving
-    from freehold.settings import compile as compiled
-    from freehold.settings.last_good import in_force
     from freehold.workflows import discovery
 
     def preparation(payload: Payload, beat: Beat) -> Payload:
@@ -152,11 +182,12 @@ def long(instance: Instance) -> tuple[Kind, ...]:
             identity=instance.identity,
             shelf=instance.shelf,
             gold=instance.annotations.gold,
-            rights=lambda: compiled.rights(in_force(instance.config, instance.home).settings),
+            rights=instance.rights,
             runs=instance.runs(),
             base_of=lambda name: base_of(instance, name),
             publish=instance.publish,
             clock=time.time,
+            licence_of=instance.licence_of,
         )
         return Preparation(parts, payload["move"], beat).run()
 

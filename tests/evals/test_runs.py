@@ -10,15 +10,18 @@ import sys
 import time
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from freehold.core.db import reading, writing
+from freehold.core.errors import RightsRefused
 from freehold.core.ids import as_text
 from freehold.evals import store
 from freehold.evals.errors import DoorClosed, EvaluationBudget, NothingToEvaluate
-from freehold.evals.runs import evaluate, side_name
+from freehold.evals.runs import REFUSED, evaluate, side_name
 from freehold.evals.types import AGAIN, CANDIDATE, Plan, Run
 from freehold.grading.types import Spec
+from freehold.policy.rights import Override, Rules
 from tests.evals.conftest import START, WORKFLOW, completion, number_of, record
 
 RUN = as_text("ev", b"r" * 16)
@@ -148,6 +151,28 @@ def test_the_incumbents_noise_is_measured_and_its_outages_count_for_nobody(fill,
     assert (card.pairs, card.quality) == (10, 1.0)
     assert (card.noise.pairs, card.noise.mean) == (4, 1.0)
     assert [(one.reason, one.calls) for one in card.missing] == [("the incumbent did not answer again", 1)]
+
+
+def test_answers_that_nobody_may_compare_with_are_left_out_and_counted(fill, parts, gateway, begin):
+    fill(record(n, vendor="openai-api" if n % 3 else "unheard-of") for n in range(12))
+    card = evaluate(parts, begin())
+    assert (card.pairs, {one.reason: one.calls for one in card.missing}) == (8, {REFUSED: 4})
+
+
+def test_where_no_answer_may_be_compared_with_nobody_is_asked_and_the_reasons_are_told(
+    fill, parts, gateway, begin, engine
+):
+    fill(record(n, vendor="unheard-of") for n in range(5))
+    gateway.play = lambda target, request: pytest.fail("nobody is to be asked")
+    with pytest.raises(RightsRefused, match="unheard-of: no row about this in the table of terms"):
+        evaluate(parts, begin())
+    assert state(engine).state == "failed"
+    word = Override(
+        party="unheard-of", purpose="evaluate", allowed=True, reason="contract", by="Ann", since="2020-01-01"
+    )
+    gateway.play = lambda target, request: (200, completion("yes"), {})
+    allowed = msgspec.structs.replace(parts, rights=lambda: Rules(overrides=(word,)))
+    assert evaluate(allowed, RUN).pairs == 5
 
 
 def test_near_duplicates_and_owned_answers_and_other_workflows_are_left_out(fill, parts, gateway, begin):

@@ -73,6 +73,19 @@ def test_comparing_stops_at_its_budget_and_says_so() -> None:
     assert due(held, replace(QUIET, evidence=1e6)) is None
 
 
+@pytest.mark.parametrize("stage", SERVING)
+def test_the_budget_holds_also_where_the_candidate_serves_and_says_what_is_not_seen_any_more(stage: str) -> None:
+    for move in (at(stage, share=0.5), at(stage, share=0.5, held="a look"), at(stage, share=0.5, waiting="owned")):
+        held = onward(move, replace(QUIET, spent=25.01))
+        assert (held.stage, held.share, held.unpaid) == (stage, 0.5, True)
+        assert "budget" in held.held and "harm is not looked for" in held.held
+        assert due(held, replace(QUIET, spent=99.0)) is None, "it is said once"
+        broken = due(held, replace(QUIET, spent=99.0, broken=2.0, broken_at=2.0))
+        assert broken is not None and broken[1]["to"] == "rolled_back"
+        resumed = apply(held, Event(held.events, 1.0, "resumed", "ann", {"why": "", "spent": 25.01, "pairs": 0}))
+        assert (resumed.unpaid, due(resumed, replace(QUIET, spent=50.0))) == (False, None)
+
+
 def test_a_move_that_a_person_lets_go_on_is_not_held_again_for_the_same() -> None:
     held = onward(at("shadow"), replace(QUIET, spent=25.01))
     resumed = apply(held, Event(held.events, 1.0, "resumed", "ann", {"why": "", "spent": 25.01, "pairs": 300}))

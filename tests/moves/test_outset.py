@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from freehold.core.errors import BadRequest, Conflict
 from freehold.core.label import Label, Level
 from freehold.core.permit import Origin
+from freehold.evals.proof.validity import FAULTS, FLOOR
 from freehold.gateway.routing.types import Routes
 from freehold.moves.errors import NotMature
 from freehold.moves.outset import LEAST, Given, judged, outset
@@ -80,6 +81,19 @@ def test_incumbent_grader_and_recipe_are_found_from_the_calls() -> None:
     dated = [replace(one, model="m-2026-01-01", target="") for one in sample()]
     assert begun(dated)[0].incumbent == "rented", "vendors answer under a dated name"
     assert begun(sample(), candidate="owned-b")[0].recipe == "none"
+
+
+def test_what_is_usual_is_measured_from_the_incumbents_own_answers_before_any_outcome() -> None:
+    _, rule = begun(sample())
+    assert rule.usual == (FLOOR,) * len(FAULTS), "where nothing was wrong the floor stands"
+    some = [record(number, "" if number % 10 == 0 else "yes") for number in range(300)]
+    _, rule = begun([replace(one, response=one.response) for one in some])
+    usual = dict(zip(FAULTS, rule.usual, strict=True))
+    assert 0.1 < usual.pop("empty") < 0.15
+    assert set(usual.values()) == {FLOOR}
+    assert rule.digest() != begun(sample())[1].digest(), "it is part of the rule"
+    with pytest.raises(BadRequest, match="usual"):
+        begun(sample(), rule={"usual": [0.1]})
 
 
 def test_what_cannot_be_begun_says_what_is_missing() -> None:

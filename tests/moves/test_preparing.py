@@ -70,6 +70,7 @@ class Bench:
         self.shelf = Shelf()
         self.door = Asked(self.says)
         self.published = 0
+        self.licences: dict[str, str] = {}
         self.on_beat: Callable[[dict[str, Any]], object] = lambda _progress: None
 
     def says(self, _target: str, question: str) -> str:
@@ -98,6 +99,7 @@ class Bench:
             base_of=lambda name: Base(name, "", ""),
             publish=self.publish,
             clock=lambda: AFTER,
+            licence_of=lambda target: self.licences.get(target, ""),
         )
 
     def publish(self) -> None:
@@ -256,6 +258,21 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_refused_for_it(bench: Bench)
         bench.work()
     assert "work" in told.value.message and "disk has room" in told.value.hint
     assert (bench.now().stage, bench.now().held) == ("evaluated", "")
+
+
+@pytest.mark.parametrize(("licence", "cleared"), [("Apache-2.0", True), ("llama3", False), ("", False)])
+def test_an_owned_answer_trains_by_its_models_licence(bench: Bench, licence: str, *, cleared: bool) -> None:
+    bench.shelf.all = [replace(one, owned=True, vendor="", target="owned-chat") for one in bench.shelf.all]
+    bench.licences = {"owned-chat": licence}
+    bench.begin("classifier")
+    (bench.home / "work").write_text("")
+    if cleared:
+        with pytest.raises(FileRefused):  # it went on to train
+            bench.work()
+    else:
+        bench.work()
+        assert bench.now().stage == "refused"
+        assert "licence" in bench.events()[-1].content["why"]
 
 
 def test_without_a_model_of_ours_there_is_nothing_to_look_at_first(bench: Bench) -> None:

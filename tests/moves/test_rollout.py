@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 from freehold.core import db
 from freehold.evals.errors import DoorClosed
+from freehold.evals.proof.validity import FAULTS
 from freehold.grading.types import Answer
-from freehold.moves import store
+from freehold.moves import desk, store
 from freehold.moves.rollout import ROUND, Parts, Rollout, run
 from freehold.moves.types import Event, Move
 from freehold.workflows.records import Record
@@ -239,6 +240,35 @@ def test_a_call_that_waits_for_its_pair_counts_once_for_validity(bench: Bench) -
         bench.work()
     assert bench.now().stage == "owned", "one empty answer is no dead model, however often it is looked at"
     assert len(bench.door.asked) == 20
+
+
+def test_once_its_budget_is_spent_what_serves_is_not_compared_but_still_watched(bench: Bench) -> None:
+    bench.begin(replace(move("owned", share=0.98), rule=replace(RULE, sample_owned=1.0, budget="0.05")))
+    bench.serve(200, ("owned-a",))
+    bench.work()
+    asked = len(bench.door.asked)
+    assert asked == ROUND, "the round in which it was spent is the last: 64 answers at a tenth of a cent"
+    held = bench.now()
+    assert held.unpaid and "budget" in held.held and held.stage == "owned"
+    bench.serve(100, ("owned-a",))
+    bench.work()
+    assert len(bench.door.asked) == asked
+    with db.writing(bench.engine) as connection:
+        desk.promote(connection, held, desk.Act("ann", WINDOW + 1, "granted"), without_proof=False)
+    bench.work()
+    assert asked < len(bench.door.asked) <= asked + ROUND
+    bench.shelf.all += [record(number, "", "owned-a") for number in range(bench.sent, bench.sent + 5)]
+    bench.work()
+    assert bench.now().stage == "rolled_back", "what needs no comparison costs nothing"
+
+
+@pytest.mark.parametrize(("usual", "stage"), [(0.4, "owned"), (0.01, "rolled_back")])
+def test_a_fault_that_the_incumbent_has_as_often_takes_nobody_back(bench: Bench, usual: float, stage: str) -> None:
+    often = tuple(usual if kind == "empty" else 0.01 for kind in FAULTS)
+    bench.begin(replace(move("owned", share=0.98), rule=replace(RULE, sample_owned=0.0, usual=often)))
+    bench.shelf.all = [record(number, ("", "yes", "yes")[number % 3], "owned-a") for number in range(60)]
+    bench.work()
+    assert bench.now().stage == stage
 
 
 def test_a_held_shadow_asks_nothing(bench: Bench) -> None:

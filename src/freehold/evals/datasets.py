@@ -43,6 +43,8 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str = ""
     model: str = ""
     """That answered then."""
+    target: str = ""
+    """Of a live call."""
     consent: bool | None = None
     app: str = ""
     conversation: str = ""
@@ -83,6 +85,7 @@ def examples(records: Iterable[Record], gold: Callable[[bytes], Answer | None] |
             label=record.label,
             vendor=record.vendor,
             model=record.model,
+            target=record.target,
             consent=record.consent,
             app=record.app,
             conversation=record.conversation,

@@ -6,6 +6,7 @@ Invariant: a row is keyed by run, record and side, so a killed run goes on where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -13,7 +14,7 @@ from sqlalchemy import Engine
 
 from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
-from freehold.core.errors import FreeholdError, LeaseLost, Unavailable
+from freehold.core.errors import FreeholdError, LeaseLost, RightsRefused, Unavailable
 from freehold.core.money import from_pico, to_pico
 from freehold.evals import store
 from freehold.evals.contents import Content, Contents
@@ -27,12 +28,14 @@ from freehold.evals.types import AGAIN, CANDIDATE, Plan, Row, Run
 from freehold.grading.errors import GraderFailed
 from freehold.grading.registry import GRADERS, grade, with_embedder
 from freehold.grading.types import Answer, Grader, Spec
+from freehold.policy.rights import Facts, Rules, gate, told
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Which
 
 FLUSH = 8
 """Answers written down at a time: what a kill can lose, and have asked again."""
 _UNGRADED = "ungraded"
+REFUSED = "terms do not let its recorded answer be compared with"
 
 Gold = Callable[[bytes], Answer | None]
 Progress = Callable[[int, int], None]
@@ -49,6 +52,15 @@ class Parts(msgspec.Struct, frozen=True):
     gold: Callable[[str], Gold]
     """What people said is right, by workflow then record."""
     clock: Clock
+    rights: Callable[[], Rules] = Rules
+    """What recorded answers may be used for."""
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """The examples of a run, and how many answers nobody may be compared with."""
+
+    examples: list[Example]
+    refused: int
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -67,18 +79,20 @@ def side_name(run: str, side: str) -> str:
 def evaluate(parts: Parts, run_id: str, progress: Progress | None = None) -> Scorecard:
     """Ask and grade what is not graded yet, and draw up the scorecard.
 
-    Raises NothingToEvaluate, EvaluationBudget where the money is spent, DoorClosed where the gateway is gone (what was
-    graded is kept; run it again to go on), DoorRefused where it does not take our calls.
+    Raises NothingToEvaluate, RightsRefused where no recorded answer may be compared with, EvaluationBudget where the
+    money is spent, DoorClosed where the gateway is gone (what was graded is kept; run it again to go on), DoorRefused
+    where it does not take our calls.
     """
     with reading(parts.engine) as connection:
         run = store.load_run(connection, run_id)
         done = {(one.record, one.side) for one in store.rows_of(connection, run_id)}
     try:
-        found = chosen(parts, run.plan, run.at)
+        picked = chosen(parts, run.plan, run.at)
+        found = picked.examples
         run = msgspec.structs.replace(run, state="running", dataset=digest(found), examples=len(found), error="")
         _keep(parts, run)
         _ask(parts, run, [one for one in _items(run.plan, found) if (one.example.id, one.side) not in done], progress)
-        card = _scorecard(parts, run, found)
+        card = _scorecard(parts, run, picked)
     except LeaseLost:  # another worker goes on with it
         raise
     except EvaluationBudget as error:
@@ -96,8 +110,10 @@ def evaluate(parts: Parts, run_id: str, progress: Progress | None = None) -> Sco
     return card
 
 
-def chosen(parts: Parts, plan: Plan, began: float) -> list[Example]:
-    """The examples of a plan: the latest of its window, one of each group of near-duplicates. Raises NothingToEvaluate.
+def chosen(parts: Parts, plan: Plan, began: float) -> Chosen:
+    """The examples of a plan: the latest of its window, one of each group of near-duplicates.
+
+    Raises NothingToEvaluate, and RightsRefused where the terms let none of the recorded answers be compared with.
 
     The window ends when the run `began` at the latest, so that a run that goes on later has the same examples. Calls
     that an owned model answered are no incumbent's. Memory: the workflow's answered calls in the window.
@@ -110,9 +126,15 @@ def chosen(parts: Parts, plan: Plan, began: float) -> list[Example]:
     if not found:
         what = "annotated call" if plan.reference == "annotations" else "recorded call with an answer"
         raise NothingToEvaluate(f"{plan.workflow} has no {what} in the window")
+    today = datetime.fromtimestamp(began, UTC).date()
+    # The incumbent's answers are graded also where people said what is right: its maker decides in both cases.
+    gated = gate(((one, Facts(id=one.id.hex(), vendor=one.vendor)) for one in found), "evaluate", parts.rights(), today)
+    found = list(gated.cleared)
+    if not found:
+        raise RightsRefused(told(gated))
     alike = groups([said(one) for one in found])
     latest = dict(zip(alike, found, strict=True))  # of each group the last one stays
-    return sorted(latest.values(), key=lambda one: (one.at, one.id))[-plan.limit :]
+    return Chosen(sorted(latest.values(), key=lambda one: (one.at, one.id))[-plan.limit :], gated.refused)
 
 
 def _items(plan: Plan, found: Sequence[Example]) -> Iterator[Item]:
@@ -225,13 +247,13 @@ def _graders(door: Door, plan: Plan) -> tuple[Grader, ...]:
     return with_embedder(lambda text: door.embed(plan.embedder, text, "unknown"))
 
 
-def _scorecard(parts: Parts, run: Run, found: Sequence[Example]) -> Scorecard:
+def _scorecard(parts: Parts, run: Run, found: Chosen) -> Scorecard:
     with reading(parts.engine) as connection:
         rows = store.rows_of(connection, run.id)
-    return card_of(run, rows, found)
+    return card_of(run, rows, found.examples, found.refused)
 
 
-def card_of(run: Run, rows: Sequence[Row], found: Sequence[Example]) -> Scorecard:
+def card_of(run: Run, rows: Sequence[Row], found: Sequence[Example], refused: int = 0) -> Scorecard:
     """The scorecard of a run's rows. Pure."""
     plan = run.plan
     by_id = {one.id: one for one in found}
@@ -244,6 +266,7 @@ def card_of(run: Run, rows: Sequence[Row], found: Sequence[Example]) -> Scorecar
     missing = {
         "the reference cannot be graded": sum(one.side == CANDIDATE and one.error == _UNGRADED for one in rows),
         "not asked, as the difference was plain": _not_asked(run, rows, found),
+        REFUSED: refused,
         "the incumbent did not answer again": sum(one.score is None and one.error != _UNGRADED for one in asked_again),
     }
     about = About(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from freehold.core.errors import BadRequest, Conflict, NotFound
 from freehold.core.ids import as_text
 from freehold.core.money import from_pico
+from freehold.evals.proof.validity import FAULTS
 from freehold.grading.types import Spec
 from freehold.moves import store
 from freehold.moves.machine import apply, begin, fact, forward
@@ -49,6 +50,8 @@ def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: 
         raise BadRequest("holdback and samples are shares between 0 and 1", param="rule")
     if min(rule.step_pairs, rule.most_pairs) < 1 or not 1 < rule.patience < _MOST:
         raise BadRequest("step_pairs and most_pairs are at least 1, and patience is more", param="rule")
+    if len(rule.usual) != len(FAULTS) or not all(0 < one < 1 for one in rule.usual):
+        raise BadRequest(f"usual has a share between 0 and 1 for each of {', '.join(FAULTS)}", param="usual")
     for name in ("budget", "label_price"):
         _money(name, getattr(rule, name))
     return rule

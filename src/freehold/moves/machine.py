@@ -58,6 +58,7 @@ def apply(move: Move, event: Event) -> Move:
             stage_at=event.at,
             stage_pairs=content.get("pairs", 0),
             held="",
+            unpaid=False,
             waiting="",
             cut_over=event.at if content["to"] == "owned" else after.cut_over,
         )
@@ -74,11 +75,12 @@ def apply(move: Move, event: Event) -> Move:
     if event.kind == "scorecard":
         return replace(after, evaluated=after.evaluated or content["target"] == after.candidate)
     if event.kind == "held":
-        return replace(after, held=content["why"], held_at=event.at)
+        return replace(after, held=content["why"], held_at=event.at, unpaid=content.get("unpaid", after.unpaid))
     if event.kind == "resumed":
         return replace(
             after,
             held="",
+            unpaid=False,
             spent_before=content.get("spent", after.spent_before),
             # What held it may still be so: the step is looked at again once it has had its pairs anew.
             stage_pairs=content.get("pairs", after.stage_pairs) if move.stage == "canary" else after.stage_pairs,
@@ -104,6 +106,10 @@ def _due(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | None:
         harm = _harm(move, measured)
         if harm is not None:
             return "stage", {"to": "rolled_back", **harm}
+    # Also while it is held or waits: what serves is compared all the same.
+    unpaid = _unpaid(move, measured) if move.stage in SERVING else None
+    if unpaid is not None:
+        return unpaid
     if move.held or move.waiting:
         return None
     if move.stage == "shadow":
@@ -161,10 +167,16 @@ def _after_shadow(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] 
     if measured.pairs >= rule.most_pairs:
         facts = fact("pairs", measured.pairs, rule.most_pairs, "still undecided")
         return "stage", {"to": "refused", **facts}
-    bound = float(rule.budget) + move.spent_before
-    if measured.spent > bound:
-        return "held", {"why": "the budget of pairing is spent", **fact("spent", measured.spent, bound, "")}
-    return None
+    return _unpaid(move, measured)
+
+
+def _unpaid(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | None:
+    bound = float(move.rule.budget) + move.spent_before
+    if move.unpaid or measured.spent <= bound:
+        return None
+    serves = "; harm is not looked for any more, broken answers still are" if move.stage in SERVING else ""
+    why = f"the budget of comparing is spent{serves}"
+    return "held", {"why": why, "unpaid": True, **fact("spent", measured.spent, bound, why)}
 
 
 def _after_step(move: Move, measured: Measured) -> tuple[str, dict[str, Any]] | None:

@@ -17,7 +17,6 @@ from freehold.evals.proof.simulate import Trinomial
 from freehold.moves.machine import Measured
 from freehold.moves.types import SERVING, Pair, Rule
 
-BASELINE = validity.Baseline()
 _LARGEST = 1e12
 """E-values are shown up to here; far above every bound."""
 _DROP = 0.10
@@ -30,9 +29,9 @@ class Pulse(msgspec.Struct, frozen=True):
 
     health: validity.Health = validity.Health()
 
-    def after(self, faults: Iterable[validity.Fault | None]) -> Pulse:
+    def after(self, rule: Rule, faults: Iterable[validity.Fault | None]) -> Pulse:
         """After more calls, in order."""
-        return Pulse(validity.note(BASELINE, self.health, faults))
+        return Pulse(validity.note(baseline_of(rule), self.health, faults))
 
 
 class Fold(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ def weigh(rule: Rule, found: Fold, pulse: Pulse | None = None) -> Measured:
         futility=min(verdict.against, _LARGEST),
         alarm=min(found.harm.level, _LARGEST),
         broken=min(pulse.health.level, _LARGEST) if pulse else 0.0,
-        broken_at=BASELINE.threshold,
+        broken_at=baseline_of(rule).threshold,
         spent=float(from_pico(found.spent)),
     )
 
@@ -103,6 +102,11 @@ def _test(rule: Rule) -> noninferiority.Rule:
 def watch_of(rule: Rule) -> detector.Watch:
     """The rollback detector of a rule."""
     return detector.Watch(harm=rule.harm, threshold=rule.patience)
+
+
+def baseline_of(rule: Rule) -> validity.Baseline:
+    """What the validity stream takes to be usual."""
+    return validity.Baseline(rates=rule.usual)
 
 
 def detection(rule: Rule, pairs: Sequence[Pair], share: float) -> detector.Delay:

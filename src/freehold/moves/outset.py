@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.errors import BadRequest, Conflict
+from freehold.evals.proof.validity import FAULTS, usual_rate
 from freehold.gateway.routing.types import Routes
 from freehold.grading.choose import spec_for
 from freehold.grading.errors import GraderFailed
@@ -18,6 +19,7 @@ from freehold.grading.registry import check
 from freehold.grading.types import Spec
 from freehold.moves.desk import rule_of
 from freehold.moves.errors import NotMature
+from freehold.moves.pairing import fault_of
 from freehold.moves.settings import MoveSettings
 from freehold.moves.training.answers import learn
 from freehold.moves.training.errors import NothingToLearn
@@ -98,7 +100,17 @@ def outset(
         options=given.options,
         first_look=given.first_look or settings.first_look,
     )
-    return plan, rule_of(settings, grader, now, changes)
+    return plan, rule_of(settings, grader, now, {"usual": usual(sample), **changes})
+
+
+def usual(sample: Sequence[Record]) -> tuple[float, ...]:
+    """Upper limits of how often each kind of fault is in the recorded answers, so before any outcome is read.
+
+    Only answers that were recorded tell: how often there was none at all stays at the floor.
+    """
+    said = [exchange(one) for one in sample]
+    found = [fault_of(one.answer, one) for one in said]
+    return tuple(round(usual_rate(found.count(kind), len(found)), 6) for kind in FAULTS)
 
 
 def _grader(named: Any) -> Spec:

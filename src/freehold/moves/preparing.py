@@ -51,6 +51,10 @@ BASELINE_ITEMS = 24
 """Calls on which what is there already is looked at: enough to see that a model is far off, no more."""
 
 
+def _unknown(_target: str) -> str:
+    return ""
+
+
 class Parts(msgspec.Struct, frozen=True):
     """What preparing works with."""
 
@@ -66,6 +70,8 @@ class Parts(msgspec.Struct, frozen=True):
     """The model a recipe starts from, by name (empty: the embedded one)."""
     publish: Callable[[], None]
     clock: Clock
+    licence_of: Callable[[str], str] = _unknown
+    """The licence of the model behind an owned target; empty where nobody knows."""
 
 
 class Stopped(Exception):
@@ -160,7 +166,9 @@ class Preparation:
             self._tell("stage", {"to": "tuned", "why": "the candidate is there already"})
             return
         today = datetime.fromtimestamp(self._parts.clock(), UTC).date()
-        found = gate(((_lesson(one), _facts(one)) for one in sides.train), USES[recipe], self._parts.rights(), today)
+        found = gate(
+            ((_lesson(one), self._facts(one)) for one in sides.train), USES[recipe], self._parts.rights(), today
+        )
         if found.refused and not self._has("rights"):
             self._tell("rights", {"recipe": recipe, "refused": found.refused, "why": told(found)})
         if not len(found.cleared):
@@ -236,6 +244,17 @@ class Preparation:
         bounded = msgspec.structs.replace(parts.runs, door=door)
         return runs.evaluate(bounded, run.id, lambda done, of: self._beat({"phase": told, "done": done, "of": of}))
 
+    def _facts(self, example: Example) -> Facts:
+        """What the rights gate decides by: a rented answer's vendor, an owned one's licence, a person's word."""
+        return Facts(
+            id=example.id.hex(),
+            label=example.label,
+            consent=example.consent,
+            maker=_maker(example),
+            vendor=example.vendor,
+            licence=self._parts.licence_of(example.target) if example.owned else "",
+        )
+
     def _name(self, recipe: str) -> str:
         return f"{recipe}-{self.move.plan.workflow.removeprefix('wf_')}-{self.move.id[-6:]}".lower()
 
@@ -277,16 +296,6 @@ def _lesson(example: Example) -> Lesson:
         request=example.request.decode("utf-8", "replace"),
         answer=example.reference,
         maker=_maker(example),
-    )
-
-
-def _facts(example: Example) -> Facts:
-    return Facts(
-        id=example.id.hex(),
-        label=example.label,
-        consent=example.consent,
-        maker=_maker(example),
-        vendor=example.vendor,
     )
 
 

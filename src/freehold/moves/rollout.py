@@ -83,7 +83,8 @@ class Rollout:
         found = [] if any(gold(one) is None for one in wanted[:1]) else self._found(move, after)
         made: Sequence[Pair] = ()
         trouble: FreeholdError | None = None
-        if found and (not move.held or move.stage in SERVING):  # what serves is watched, also while it is held
+        # What serves is watched, also while it is held; but not at a cost that nobody granted.
+        if found and not move.unpaid and (not move.held or move.stage in SERVING):
             try:
                 end = parts.clock() + ROUND_SECONDS
                 compared = compare(move, found, parts.members(move), parts.door, gold, lambda: parts.clock() > end)
@@ -141,7 +142,7 @@ class Rollout:
             if one.target in members:
                 said = exchange(one)
                 faults.append(fault_of(said.answer, said))
-        pulse = pulse.after(faults)
+        pulse = pulse.after(move.rule, faults)
         self._pulses[move.id] = (tried[-1][0] if tried else leaf, seen, pulse)
         return pulse
 

@@ -60,8 +60,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds: what is older trains and evaluates, only what is later decides."""
     approvals: tuple[Approval, ...] = ()
     """Steps that a person must approve: `shadow`, `canary`, `owned`."""
+    usual: tuple[float, ...] = (0.01, 0.01, 0.01, 0.01, 0.01)
+    """Shares of calls with each kind of fault (`schema`, `tool_name`, `refusal`, `timeout`, `empty`) that the
+    incumbent's own recorded answers had: upper limits, measured when the move begins."""
     budget: str = "25"
-    """Dollars that pairing may cost in all; decimal text."""
+    """Dollars that comparing may cost, from shadow to owned; decimal text. Once it is spent the move is held."""
     label_price: str = "0"
     """Dollars a person's annotation costs; decimal text."""
 
@@ -157,6 +160,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """When it became owned."""
     evaluated: bool = False
     """Has the candidate's scorecard on the window been read?"""
+    unpaid: bool = False
+    """The budget of comparing is spent: nothing is compared until a person lets it go on."""
     spent_before: float = 0.0
     """Dollars that comparing had cost when a person last let a held move go on: the budget counts from there."""
     events: int = 0

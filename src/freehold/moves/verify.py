@@ -21,7 +21,7 @@ from freehold.moves.types import Event, Move, Pair, Plan, Rule
 
 _SAME = 1e-6
 """Relative difference up to which two computations of an e-value count as the same."""
-_RECOMPUTED = ("evidence", "futility", "harm")
+_RECOMPUTED = ("evidence", "futility", "harm", "spent")
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -108,10 +108,13 @@ def _decision(move: Move, event: Event, pairs: list[Pair]) -> Check:
     if not 0 <= count <= len(pairs):
         return Check(what, ok=False, detail=f"it names {count} pairs, there are {len(pairs)}")
     measured = measure(move.rule, pairs[:count])
-    value = {"evidence": measured.evidence, "futility": measured.futility, "harm": measured.alarm}[told["metric"]]
-    bound = {"evidence": 1 / move.rule.alpha, "futility": 1 / move.rule.futility, "harm": move.rule.patience}
-    same = math.isclose(value, told["value"], rel_tol=_SAME)
-    same = same and math.isclose(bound[told["metric"]], told["bound"], rel_tol=_SAME)
+    value, bound = {
+        "evidence": (measured.evidence, 1 / move.rule.alpha),
+        "futility": (measured.futility, 1 / move.rule.futility),
+        "harm": (measured.alarm, move.rule.patience),
+        "spent": (measured.spent, float(move.rule.budget) + move.spent_before),
+    }[told["metric"]]
+    same = math.isclose(value, told["value"], rel_tol=_SAME) and math.isclose(bound, told["bound"], rel_tol=_SAME)
     reached = value >= told["bound"] if event.kind == "stage" else True
     detail = f"{value:.6g} recomputed, {told['value']:.6g} stated, bound {told['bound']:.6g}"
     return Check(what, same and reached, detail)
