@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from freehold.core.errors import NoPermittedTarget
 from freehold.core.label import Label, Level, parse_label
-from freehold.policy.permits import DAY_SECONDS, MOST_REMEMBERED, PERMIT_SECONDS, Mint, day
+from freehold.core.permit import PERMIT_SECONDS
+from freehold.policy.permits import DAY_SECONDS, MOST_REMEMBERED, Mint, day
 from freehold.policy.types import Narrowing, Policy, Where
 from tests.policy.worlds import CONTRACTS, LABELS, NOON, POLICIES, TARGETS, TODAY, decision_of, rented
 

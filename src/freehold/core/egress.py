@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from freehold.core.errors import EgressRefused, UpstreamTimeout, UpstreamUnreachable
-from freehold.core.permit import Origin, Permit
+from freehold.core.permit import PERMIT_SECONDS, Origin, Permit
 
+SLACK_SECONDS = 5.0
+"""By which the clock of a connection may lag behind that of the mint."""
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
@@ -71,6 +73,7 @@ def send(sink: Sink, origin: Origin, permit: Permit, head: bytes, now: float) ->
     """Let the permit's body out to `origin` behind `head`. Raises EgressRefused where the permit does not cover it."""
     if permit.origin is not origin and permit.origin != origin:
         raise EgressRefused(f"the permit is for {permit.origin}, the connection goes to {origin}")
-    if now > permit.expires_at:
-        raise EgressRefused("the permit has expired")
+    left = permit.expires_at - now
+    if not 0.0 <= left <= PERMIT_SECONDS + SLACK_SECONDS:  # nor may a clock that was set back keep it alive
+        raise EgressRefused("the permit has expired" if left < 0.0 else "the permit is not of this time")
     sink.write(head + permit.body)

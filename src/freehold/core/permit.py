@@ -22,6 +22,10 @@ class Origin(msgspec.Struct, frozen=True):
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
+PERMIT_SECONDS = 600.0
+"""How long a body may wait for its connection; beyond it the decision must be made anew."""
+
+
 class Permit(msgspec.Struct, frozen=True):
     """One body may go to one target until `expires_at` (Unix seconds)."""
 

@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 
 from freehold.core.errors import NoPermittedTarget
 from freehold.core.label import Label
-from freehold.core.permit import Permit
+from freehold.core.permit import PERMIT_SECONDS, Permit
 from freehold.policy.cedar import Rules
 from freehold.policy.decide import decide
 from freehold.policy.targets import Target
 from freehold.policy.types import Decision, Policy, Where
 
-PERMIT_SECONDS = 600.0
-"""How long a body may wait for its connection; beyond it the decision must be made anew."""
 DAY_SECONDS = 86400.0
 MOST_REMEMBERED = 8192
 """Callers may name labels of their own, and memory is not theirs to fill."""
