@@ -21,6 +21,8 @@ import freehold
 from freehold.cli.main import COMMANDS
 from freehold.cli.main import freehold as tree
 from freehold.core.errors import FreeholdError
+from freehold.identity.roles import ROLES, permissions
+from freehold.server.access import ACCESS, roles_for
 from freehold.server.actors import Allowed
 from freehold.server.app import ROUTERS
 from freehold.settings.environment import override_name
@@ -42,6 +44,12 @@ One `freehold.toml`; unknown keys are errors. `freehold config schema` prints th
 A key of a plain table can also be set from outside, as `{override_name("table", "key")}`.
 A running instance takes changes at once, but for [instance], [gateway], [admin] and [serving] (not its prices), which
 are read at its start.
+"""
+_ROLES = """\
+A person has a role by group, or because an owner gave it; a key has the role it was made with. A key of the role
+`developer` is an application and may do nothing here; what is told of `developer` is true of people. While a
+break-glass for `owner` lasts, a person may do what an owner may but for `break-glass:approve`, `keys:admin`,
+`people:admin` and `scim:write`, which would outlive it.
 """
 _API = """\
 On its own listener, loopback by default; never on the gateway's. The whole description is its `/openapi.json`.
@@ -238,10 +246,25 @@ def _permissions(dependant: Dependant) -> Iterator[str]:
         yield from _permissions(one)
 
 
+def roles_page() -> str:
+    """Which role has which permission, and what each endpoint demands."""
+    heads = " | ".join(f"`{role}`" for role in ROLES)
+    lines = [NOTE, "# Roles\n", _ROLES, f"| permission | {heads} |", f"|---|{'---|' * len(ROLES)}"]
+    for permission in sorted({one for role in ROLES for one in permissions(role)}):
+        marks = " | ".join("yes" if permission in permissions(role) else "" for role in ROLES)
+        lines.append(f"| `{permission}` | {marks} |")
+    lines += ["\n## Endpoints\n", "| method | path | permission | roles |\n|---|---|---|---|"]
+    for method, path, permission in ACCESS:
+        told = ", ".join(roles_for(permission)) if permission else "open to all"
+        lines.append(f"| {method} | `{path}` | {f'`{permission}`' if permission else 'none'} | {told} |")
+    return "\n".join([*lines, ""])
+
+
 PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("api.md", api_page),
     ("cli.md", cli_page),
     ("errors.md", errors_page),
+    ("roles.md", roles_page),
     ("settings.md", settings_page),
 )
 

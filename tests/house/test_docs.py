@@ -86,7 +86,7 @@ def test_the_tree_of_errors_is_drawn():
 
 
 def test_commands_that_are_advised_exist():
-    advice = re.compile(r"freehold (?:--\w+ \S+ )*([a-z]+(?: [a-z]+)?)")
+    advice = re.compile(r"freehold (?:--\w+ \S+ )*([a-z]+(?: [a-z-]+)?)")
     unknown = set()
     for path in package_files():
         for line in path.read_text().splitlines():
@@ -140,7 +140,7 @@ def test_commands_in_the_pages_exist_with_their_options(page):
     for command in [part for line in lines for part in re.split(r"&&", line.partition("#")[0]) if "freehold " in part]:
         words = command.partition("freehold ")[2].split()
         named = [word for word in words if not word.startswith("-")]
-        path = next(one for one in (f"freehold {' '.join(named[:2])}", f"freehold {named[0]}") if one in ALL_COMMANDS)
+        path = next(one for deep in (3, 2, 1) if (one := f"freehold {' '.join(named[:deep])}") in ALL_COMMANDS)
         known = {spelling for option in ALL_COMMANDS[path].params for spelling in option.opts}
         given = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert given <= known | {"--home", "--config"}, command

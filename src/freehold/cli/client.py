@@ -49,10 +49,14 @@ class Client:
 
     @classmethod
     def of(cls, home: Path) -> Client:
-        """The client for the instance in `home`. Raises NotRunning."""
+        """The client for the instance in `home`, as the person who signed in there, if one did. Raises NotRunning."""
+        from freehold.cli.sessions import kept
         from freehold.settings.location import read_endpoints
 
         endpoints = read_endpoints(home)
+        session = kept(home)
+        if session is not None:
+            return cls(endpoints.admin if endpoints else session.address, session.token, home)
         try:
             token = (home / "run" / "admin.token").read_text().strip()
         except OSError:

@@ -15,6 +15,7 @@ from freehold.core.errors import FileRefused, FreeholdError
 
 COMMANDS = (
     ("annotations", "what people say about recorded answers: import, list, export"),
+    ("audit", "the log of calls and changes: verify, export, show, checkpoints, erase, hold"),
     ("calls", "what happened: tail, show, export, erase"),
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, check, show, schema"),
@@ -23,14 +24,18 @@ COMMANDS = (
     ("import", "recorded calls of other tools and vendors into this instance"),
     ("imports", "what was imported: list, relabel, erase"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
+    ("login", "sign in as yourself; commands then act in your role"),
+    ("logout", "end your session"),
     ("models", "owned models: fetch, list, show, verify"),
     ("moves", "workflows from rented to owned: start, watch, approve, promote, hold, rollback, dossier, verify"),
+    ("people", "who signs in: list, show, role, revoke, restore, break-glass"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),
     ("up", "start everything and stay"),
     ("usage", "tokens, money and time, by team, workflow, target and more"),
     ("vault", "keys of the pseudonym vault: list, erase"),
+    ("whoami", "as whom commands act here"),
     ("workflows", "the tasks calls are made of: discover, list, show, rename, merge, split, samples"),
 )
 """Name (also of the file in `cli/` and of the command in it), and its line of help."""

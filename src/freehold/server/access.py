@@ -1,0 +1,98 @@
+"""What each endpoint of the management API demands, in one place. An endpoint that is not here fails the tests.
+
+The roles that have a permission stand in `identity/roles.py`. An empty permission is open to all: the probe, and what
+a sign-in begins with.
+"""
+
+from __future__ import annotations
+
+from freehold.identity.roles import ROLES, permissions
+
+ACCESS: tuple[tuple[str, str, str], ...] = (
+    ("GET", "/api/annotations", "evals:read"),
+    ("POST", "/api/annotations", "evals:write"),
+    ("GET", "/api/annotations/export", "bodies:read"),
+    ("GET", "/api/audit", "audit:read"),
+    ("GET", "/api/break-glass", "people:read"),
+    ("POST", "/api/break-glass", "break-glass:request"),
+    ("POST", "/api/break-glass/{name}/approve", "break-glass:approve"),
+    ("POST", "/api/break-glass/{name}/end", "break-glass:request"),
+    ("GET", "/api/budgets", "usage:read"),
+    ("GET", "/api/calls", "calls:read"),
+    ("GET", "/api/calls/export", "calls:read"),
+    ("GET", "/api/calls/tail", "calls:read"),
+    ("GET", "/api/calls/{call}", "calls:read"),
+    ("GET", "/api/calls/{call}/bodies/{side}", "bodies:read"),
+    ("POST", "/api/calls/{call}/erase", "bodies:erase"),
+    ("GET", "/api/config", "config:read"),
+    ("POST", "/api/config/reload", "config:reload"),
+    ("GET", "/api/config/schema", "config:read"),
+    ("GET", "/api/evals", "evals:read"),
+    ("POST", "/api/evals", "evals:write"),
+    ("POST", "/api/evals/search", "evals:read"),
+    ("GET", "/api/evals/{run}", "evals:read"),
+    ("POST", "/api/evals/{run}/judge", "evals:write"),
+    ("GET", "/api/evals/{run}/page", "evals:read"),
+    ("POST", "/api/evals/{run}/resume", "evals:write"),
+    ("GET", "/api/jobs", "status:read"),
+    ("GET", "/api/jobs/{job}", "status:read"),
+    ("GET", "/api/keys", "keys:read"),
+    ("POST", "/api/keys", "keys:write"),
+    ("GET", "/api/keys/{name:path}", "keys:read"),
+    ("PATCH", "/api/keys/{name:path}", "keys:write"),
+    ("POST", "/api/keys/{name:path}/erase", "bodies:erase"),
+    ("POST", "/api/keys/{name:path}/revoke", "keys:write"),
+    ("POST", "/api/keys/{name:path}/rotate", "keys:write"),
+    ("GET", "/api/login", ""),
+    ("POST", "/api/login", ""),
+    ("POST", "/api/login/finish", ""),
+    ("POST", "/api/logout", "self:end"),
+    ("GET", "/api/models", "models:read"),
+    ("GET", "/api/models/deployments", "models:read"),
+    ("POST", "/api/models/deployments/{target}/undeploy", "models:write"),
+    ("GET", "/api/models/{name}", "models:read"),
+    ("POST", "/api/models/{name}/deploy", "models:write"),
+    ("POST", "/api/models/{name}/remove", "models:write"),
+    ("POST", "/api/models/{name}/verify", "models:read"),
+    ("GET", "/api/moves", "moves:read"),
+    ("POST", "/api/moves", "moves:write"),
+    ("GET", "/api/moves/{name}", "moves:read"),
+    ("GET", "/api/moves/{name}/dossier", "moves:read"),
+    ("GET", "/api/moves/{name}/dossier.html", "moves:read"),
+    ("GET", "/api/moves/{name}/events", "moves:read"),
+    ("GET", "/api/moves/{name}/trajectory", "moves:read"),
+    ("GET", "/api/moves/{name}/wanted", "moves:read"),
+    ("POST", "/api/moves/{name}/{verb}", "moves:write"),
+    ("GET", "/api/people", "people:read"),
+    ("GET", "/api/people/{name}", "people:read"),
+    ("POST", "/api/people/{name}/restore", "people:admin"),
+    ("POST", "/api/people/{name}/revoke", "people:write"),
+    ("POST", "/api/people/{name}/role", "people:admin"),
+    ("GET", "/api/providers", "routes:read"),
+    ("POST", "/api/providers/{name:path}/check", "providers:check"),
+    ("GET", "/api/receipts/change/{leaf}", "receipts:read"),
+    ("GET", "/api/receipts/{call}", "receipts:read"),
+    ("GET", "/api/routes", "routes:read"),
+    ("GET", "/api/routes/{name:path}", "routes:read"),
+    ("GET", "/api/routes/{name:path}/explain", "routes:read"),
+    ("GET", "/api/status", "status:read"),
+    ("GET", "/api/targets", "routes:read"),
+    ("GET", "/api/usage", "usage:read"),
+    ("GET", "/api/vault", "keys:read"),
+    ("POST", "/api/vault/{tenant:path}/erase", "bodies:erase"),
+    ("GET", "/api/whoami", "self:read"),
+    ("GET", "/api/workflows", "workflows:read"),
+    ("POST", "/api/workflows/discover", "workflows:write"),
+    ("GET", "/api/workflows/{name:path}", "workflows:read"),
+    ("POST", "/api/workflows/{name:path}/merge", "workflows:write"),
+    ("POST", "/api/workflows/{name:path}/rename", "workflows:write"),
+    ("GET", "/api/workflows/{name:path}/samples", "workflows:read"),
+    ("POST", "/api/workflows/{name:path}/split", "workflows:write"),
+    ("GET", "/health", ""),
+)
+"""Method, path and permission, by path."""
+
+
+def roles_for(permission: str) -> tuple[str, ...]:
+    """The roles that may, strongest first; every one where nothing is demanded."""
+    return tuple(one for one in ROLES if not permission or permission in permissions(one))
