@@ -55,8 +55,10 @@ class Armed:
         """Does a rule put stand-ins in the place of what is found?"""
         self.profile = guard.profile
         self.answers = _for_answers(guard)
-        self.alters = any(rule.action in ALTERING for rule in self.answers.profile.rules if "out" in rule.directions)
-        """May an answer go on otherwise than it came?"""
+        self.vital = frozenset(
+            rule.detector for rule in self.answers.profile.rules if rule.action in ALTERING and "out" in rule.directions
+        )
+        """Detectors that may have an answer go on otherwise than it came."""
         self.refused = refused
         """Tells a model's refusal; None where nobody is asked instead."""
 

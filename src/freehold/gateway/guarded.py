@@ -46,11 +46,8 @@ class Guarded:
 
     def inspect(self) -> Seen:
         """Look at the request."""
-        vault, pieces = self.vault, self.said.pieces
-        if vault is not None:
-            for piece in pieces:
-                vault.avoid(piece.text)
-        self.seen = inspect(self.armed.guard, pieces, "in", vault, late=Patience().late)
+        vault = self.vault
+        self.seen = inspect(self.armed.guard, self.said.pieces, "in", vault, late=Patience().late)
         self.texts = self.seen.texts if vault is None else tuple(vault.sweep(one) for one in self.seen.texts)
         self.failed = (*self.seen.failed, *((TOKENS,) if self.said.read.tokens else ()))
         return self.seen
@@ -58,7 +55,9 @@ class Guarded:
     def watch(self, inner: Restore | None, hold: Hold | None, *, merges: bool) -> Screen:
         """A screen for the answer of another attempt."""
         self._keep()
-        manner = Manner(vault=self.vault, alters=self.armed.alters, withhold=self._withhold, inner=inner, hold=hold)
+        # A detector that failed on the request made the label unknown: who answers then is owned, and answers.
+        vital = self.armed.vital.difference(self.failed)
+        manner = Manner(vault=self.vault, vital=vital, withhold=self._withhold, inner=inner, hold=hold)
         self.screen = Screen(self.armed.answers, manner, merges=merges)
         return self.screen
 

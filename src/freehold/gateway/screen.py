@@ -47,20 +47,24 @@ LOGPROBS = "logprobs"
 class Manner:
     """What a screen needs to know of its call."""
 
-    __slots__ = ("alters", "hold", "inner", "patience", "vault", "withhold")
+    __slots__ = ("alters", "hold", "inner", "patience", "vault", "vital", "withhold")
 
     def __init__(
         self,
         *,
         vault: Vault | None,
-        alters: bool,
+        vital: frozenset[str],
         withhold: Callable[[str], str],
         inner: Restore | None = None,
         hold: Hold | None = None,
     ) -> None:
-        """`withhold` says how a call of a tool by that name may be approved; empty where it needs no approval."""
+        """`vital` are detectors whose failure cuts the answer: they would take something from it.
+
+        `withhold` says how a call of a tool by that name may be approved; empty where it needs no approval.
+        """
         self.vault = vault if vault is not None and len(vault) else None
-        self.alters = alters or self.vault is not None
+        self.vital = vital
+        self.alters = bool(vital) or self.vault is not None
         self.withhold = withhold
         self.inner = inner
         self.hold = hold
@@ -145,9 +149,11 @@ class Screen:
         """Take over what one scanner found. Raises where its text may not go on."""
         self.scanned += scanner.scanned - seen
         self._given += given
-        if scanner.failed or (self.scanned != self._given and not scanner.blocked):
+        whole = self.scanned == self._given or scanner.blocked
+        if scanner.failed or not whole:
             self.failed = tuple(dict.fromkeys((*self.failed, *(scanner.failed or ("count",)))))
-            raise ScanFailed(f"the answer could not be looked at whole: {', '.join(self.failed)}")
+            if not whole or not self._manner.vital.isdisjoint(scanner.failed):
+                raise ScanFailed(f"the answer could not be looked at whole: {', '.join(self.failed)}")
         if scanner.blocked:
             self.findings += scanner.findings
             raise AnswerBlocked(f"the answer holds {scanner.blocked}, which this route does not let through")

@@ -115,9 +115,9 @@ class Walk:
             and replace(
                 form, schema=self._raw(form.schema, "system"), description=self._text(form.description, "system")
             ),
-            stop=tuple(self._text(one, "user") for one in request.stop),
-            user=self._text(request.user, "user"),
-            extra=self._extra(request.extra, "user"),
+            stop=tuple(self._text(one, "system") for one in request.stop),
+            user=self._text(request.user, "system"),
+            extra=self._extra(request.extra, "system"),
         )
 
     def body(self, body: bytes) -> bytes:
