@@ -16,7 +16,7 @@ from freehold.core.clock import at
 from freehold.core.errors import FileRefused, FreeholdError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from freehold.core.crypto import Identity
     from freehold.ledger.meter import Price
@@ -52,16 +52,28 @@ def writer(config: str | None, home: Path) -> None:
     """The ledger's writer and the budget authority."""
     from freehold.core.crypto import Identity
     from freehold.core.db import url_of
+    from freehold.ledger.audit.publisher import Plan, Publisher
     from freehold.ledger.intake.loader import Pace
     from freehold.ledger.writer import WriterConfig, run
     from freehold.policy.authority import Authority
     from freehold.settings.last_good import in_force
 
-    days = in_force(config, home).settings.capture.retention_days
+    capture = in_force(config, home).settings.capture
+    classes = tuple(sorted((name, days * 86400.0) for name, days in capture.retention.items()))
+    pace = Pace(retention_seconds=capture.retention_days * 86400.0, retention_classes=classes)
     verifier = Identity.load(home / "identity.key")
+
+    def plan() -> Plan:
+        audit = in_force(config, home).settings.audit
+        return Plan(audit.folders(), audit.every_seconds)
+
+    def publisher(engine: Engine) -> Publisher:
+        return Publisher(home, engine, verifier, plan, time.time)
+
     run(
-        WriterConfig(home=home, database=url_of(home / "freehold.db"), pace=Pace(retention_seconds=days * 86400.0)),
-        lambda engine: [Authority(home, engine, verifier, time.time)],
+        WriterConfig(home=home, database=url_of(home / "freehold.db"), pace=pace),
+        lambda engine: [Authority(home, engine, verifier, time.time), publisher(engine)],
+        lambda engine: publisher(engine).round(),
     )
 
 

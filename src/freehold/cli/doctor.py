@@ -197,6 +197,18 @@ def _quarantine(place: Place) -> Iterator[Finding]:
         yield Finding("warn", "journal", message, fix)
 
 
+def _outside(place: Place) -> Iterator[Finding]:
+    """Whether checkpoints of the audit log get out."""
+    from freehold.ledger.audit.publisher import line, standing
+
+    for one in standing(place.home):
+        fix = "make the folder writable for the instance, or name another in [audit]"
+        if one.differs:
+            fix = "find out what was changed: freehold audit verify"
+        state = "ok" if not one.error else "fail" if one.differs or not one.size else "warn"
+        yield Finding(state, "audit", line(one), fix if one.error else "")
+
+
 def _processes(place: Place) -> Iterator[Finding]:
     from freehold.core.process import read_processes
 
@@ -265,6 +277,7 @@ CHECKS: tuple[Check, ...] = (
     _home,
     _snapshots,
     _quarantine,
+    _outside,
     _processes,
     _deployments,
     _listeners,

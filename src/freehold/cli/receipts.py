@@ -63,7 +63,7 @@ def verify(ctx: click.Context, what: str, public_key: str | None, *, as_json: bo
     assert place is not None
     receipt = _read(what, place)
     try:
-        checks = _verify(receipt, _trusted(public_key, place))
+        checks = _verify(receipt, trusted(public_key, place))
     except BadSignature as error:
         _tell(error, as_json=as_json)
         ctx.exit(4)
@@ -129,7 +129,7 @@ def _read(what: str, place: Place) -> Receipt:
         raise BadSignature(f"{what} holds no receipt: {error}") from None
 
 
-def _trusted(given: str | None, place: Place) -> bytes:
+def trusted(given: str | None, place: Place) -> bytes:
     """The key to check by: as given, or this machine's own. Raises BadSignature, UsageError."""
     if given:
         try:

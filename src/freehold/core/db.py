@@ -137,6 +137,17 @@ def harden(engine: Engine) -> None:
             driver.execute("PRAGMA synchronous=NORMAL")
 
 
+def damage(engine: Engine) -> list[str]:
+    """What SQLite itself finds wrong with its file, at most ten things. PostgreSQL keeps checksums of its own."""
+    if engine.dialect.name != "sqlite":
+        return []
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        found = [str(one[0]) for one in driver.execute("PRAGMA integrity_check(10)").fetchall()]
+    return [] if found == ["ok"] else found
+
+
 def upgrade(engine: Engine) -> None:
     """Bring the schema to the newest revision; does nothing where it is there already."""
     from alembic import command

@@ -1,10 +1,37 @@
-"""The table [capture]: whether bodies are kept, and for how long."""
+"""The tables [capture] and [audit]: whether bodies are kept and how long, and where checkpoints are published."""
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from pathlib import Path
+from typing import Annotated
 
-from freehold.core.section import Count, Flag, Section
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from freehold.core.label import Level
+from freehold.core.section import Count, Flag, Seconds, Section
+
+_REGIME = re.compile(r"[A-Z][A-Z0-9_]{0,31}\Z")
+_LEVELS = tuple(one.name.lower() for one in Level)
+
+
+def _class(value: str) -> str:
+    if value not in _LEVELS and not _REGIME.match(value):
+        levels = ", ".join(_LEVELS)
+        raise PydanticCustomError("class", "is no class: name a level ({levels}) or a regime", {"levels": levels})
+    return value
+
+
+def _absolute(value: str) -> str:
+    if not Path(value).is_absolute():
+        raise PydanticCustomError("folder", "must be an absolute path: it lies outside of the instance")
+    return value
+
+
+Class = Annotated[str, AfterValidator(_class)]
+"""A level or a regime of labels."""
+OutsideFolder = Annotated[str, AfterValidator(_absolute)]
 
 
 class CaptureSettings(Section):
@@ -12,3 +39,21 @@ class CaptureSettings(Section):
 
     bodies: Flag = Field(default=False, description="Keep request and response bodies on routes that say nothing.")
     retention_days: Count = Field(30, description="Days until a kept body is erased.")
+    retention: dict[Class, Count] = Field(
+        default_factory=dict,
+        description="Days by class of the label, a level or a regime (`restricted = 7`, `HIPAA = 2190`); "
+        "of several that match the shortest counts.",
+    )
+
+
+class AuditSettings(Section):
+    """Where checkpoints of the audit log are published, out of reach of whoever could change the log."""
+
+    checkpoints: tuple[OutsideFolder, ...] = Field(
+        (), description="Folders that exist, outside of the home: a mount, a share, a disk of others."
+    )
+    every_seconds: Seconds = Field(60.0, description="How often the newest checkpoint is published.")
+
+    def folders(self) -> tuple[Path, ...]:
+        """The folders as paths."""
+        return tuple(Path(one) for one in self.checkpoints)

@@ -78,8 +78,10 @@ def step(make: Callable[[], Loader], loader: Loader) -> tuple[Loader, int]:
         return loader, loader.load(careful=True)
 
 
-def run(config: WriterConfig, services: Services = lambda _: ()) -> None:
-    """The process. Returns after SIGTERM or SIGINT, with all loaded that was written by then.
+def run(
+    config: WriterConfig, services: Services = lambda _: (), finish: Callable[[Engine], None] = lambda _: None
+) -> None:
+    """The process. Returns after SIGTERM or SIGINT, with all loaded that was written by then; then `finish` is done.
 
     Raises Conflict where another writer runs, Unavailable where the schema is not this version's.
     """
@@ -92,6 +94,7 @@ def run(config: WriterConfig, services: Services = lambda _: ()) -> None:
     try:
         check(engine)
         asyncio.run(_main(config, engine, services))
+        finish(engine)
     finally:
         engine.dispose()
         os.close(lock)

@@ -13,7 +13,7 @@ from freehold.gateway.settings import (
     TargetSettings,
 )
 from freehold.identity.settings import IdentitySettings
-from freehold.ledger.settings import CaptureSettings
+from freehold.ledger.settings import AuditSettings, CaptureSettings
 from freehold.moves.settings import MoveSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
@@ -43,6 +43,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     identity: IdentitySettings = IdentitySettings()
     capture: CaptureSettings = CaptureSettings()
+    audit: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
     rights: RightsSettings = RightsSettings()
     serving: ServingSettings = ServingSettings()

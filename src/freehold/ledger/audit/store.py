@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+import msgspec
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Integer,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    type_coerce,
+)
 
 from freehold.core.canonical import canonical
 from freehold.core.db import insert_many, upsert
 from freehold.ledger.audit.tiles import Tile, Tiles, Tree, load
 from freehold.ledger.frames import Open
 from freehold.ledger.receipts import FORM
-from freehold.ledger.tables import audit_entries, audit_intents, audit_queue, audit_tiles, calls, checkpoints, pending
+from freehold.ledger.tables import (
+    attempts,
+    audit_entries,
+    audit_intents,
+    audit_queue,
+    audit_tiles,
+    calls,
+    checkpoints,
+    pending,
+)
 
 _HOUR = 3600
+
+Row = dict[str, Any]
 
 
 def append(connection: Connection, at: float, kind: str, actor: str, content: object) -> None:
@@ -146,3 +171,88 @@ def entry_at(connection: Connection, leaf: int) -> tuple[float, str, str, str, i
     """Time, kind, actor, content and form of the change at a leaf."""
     found = connection.execute(select(audit_entries).where(audit_entries.c.leaf == leaf)).first()
     return None if found is None else (found.at, found.kind, found.actor, found.content, found.form)
+
+
+class Leaves(msgspec.Struct, frozen=True):
+    """Rows of a span of leaves: calls with their attempts, changes, intents; `astray` are attempts without a call."""
+
+    calls: list[tuple[Row, list[Row]]]
+    changes: list[Row]
+    intents: list[Row]
+    astray: list[int]
+
+
+def leaves_between(connection: Connection, first: int, end: int) -> Leaves:
+    """What stands at the leaves `[first, end)`, in storage form. Raises SQLAlchemyError where rows cannot be read."""
+    tried: dict[int, list[Row]] = {}
+    for one in _span(connection, attempts, first, end):
+        tried.setdefault(one["leaf"], []).append(one)
+    for rows in tried.values():
+        rows.sort(key=itemgetter("number"))
+    return Leaves(
+        calls=[(one, tried.pop(one["leaf"], [])) for one in _span(connection, calls, first, end)],
+        changes=_span(connection, audit_entries, first, end),
+        intents=_span(connection, audit_intents, first, end),
+        astray=sorted(tried),
+    )
+
+
+def _span(connection: Connection, table: Table, first: int, end: int) -> list[Row]:
+    # Booleans as they lie, so that a 3 does not pass for a true.
+    columns = [type_coerce(one, Integer).label(one.name) if isinstance(one.type, Boolean) else one for one in table.c]
+    flags = [one.name for one in table.c if isinstance(one.type, Boolean)]
+    query = select(*columns).where(table.c.leaf >= first, table.c.leaf < end).order_by(table.c.leaf)
+    found = [dict(one) for one in connection.execute(query).mappings()]
+    for row in found:
+        for name in flags:
+            row[name] = {0: False, 1: True}.get(row[name], row[name])
+    return found
+
+
+def last_leaf(connection: Connection) -> int:
+    """The highest leaf any row claims; -1 where there is none."""
+    found = [connection.execute(select(func.max(one.c.leaf))).scalar() for one in (calls, audit_entries, audit_intents)]
+    return max((one for one in found if one is not None), default=-1)
+
+
+def stored_tiles(connection: Connection) -> dict[tuple[int, int], bytes]:
+    """Every tile, by level and number."""
+    return {(one.level, one.number): one.hashes for one in connection.execute(select(audit_tiles))}
+
+
+def all_checkpoints(connection: Connection) -> list[Row]:
+    """Every checkpoint, smallest first: size, at, root, note."""
+    return [dict(one) for one in connection.execute(select(checkpoints).order_by(checkpoints.c.size)).mappings()]
+
+
+def erasures(connection: Connection, kind: str) -> list[tuple[int | None, str]]:
+    """Leaf (None while it waits) and content of every logged change of a kind, oldest first."""
+    logged = select(audit_entries.c.leaf, audit_entries.c.content).where(audit_entries.c.kind == kind)
+    waiting = select(audit_queue.c.content).where(audit_queue.c.kind == kind).order_by(audit_queue.c.id)
+    found: list[tuple[int | None, str]] = [
+        (one.leaf, one.content) for one in connection.execute(logged.order_by(audit_entries.c.leaf))
+    ]
+    return found + [(None, one) for one in connection.execute(waiting).scalars()]
+
+
+def waiting(connection: Connection) -> int:
+    """How many changes wait for the writer."""
+    return int(connection.execute(select(func.count()).select_from(audit_queue)).scalar_one())
+
+
+def pending_epochs(connection: Connection) -> list[str]:
+    """Epochs with open calls in the tables."""
+    return sorted(connection.execute(select(pending.c.epoch).distinct()).scalars())
+
+
+def lost_calls(connection: Connection) -> list[bytes]:
+    """Calls whose gateway did not live to tell their outcome, in order."""
+    query = select(calls.c.id).where(text("calls.outcome <> 'ok'"), calls.c.outcome == "lost").order_by(calls.c.leaf)
+    return list(connection.execute(query).scalars())
+
+
+def intents_without_call(connection: Connection) -> list[tuple[int, bytes]]:
+    """Leaf and call of every intent whose call has not ended, in order."""
+    query = select(audit_intents.c.leaf, audit_intents.c.call).outerjoin(calls, calls.c.id == audit_intents.c.call)
+    found = connection.execute(query.where(calls.c.id.is_(None)).order_by(audit_intents.c.leaf))
+    return [(one.leaf, one.call) for one in found]

@@ -83,8 +83,8 @@ class Join:
 
     def opened(self, calls: Iterable[bytes]) -> list[Open]:
         """Openings of those of the calls that are open."""
-        found = [self.open[call][0] for call in calls if call in self.open]
-        return found  # type: ignore[return-value]  # a call begins with its Open
+        # A call begins with its Open.
+        return [self.open[call][0] for call in calls if call in self.open]  # type: ignore[misc]
 
     def intents(self) -> list[Open]:
         """Openings of open calls, each told once, in the order they came."""
