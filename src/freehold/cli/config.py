@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, json_option, say, table
 from freehold.cli.place import Place
 from freehold.core.errors import Conflict
+
+_BROUGHT = [("field", "field"), ("value", "value"), ("outcome", "outcome"), ("to", "went to"), ("note", "note")]
 
 
 @click.group(cls=Noun)
@@ -36,6 +41,45 @@ def init(file: str, *, as_json: bool) -> None:
     else:
         click.echo(str(path))
     say("check it after each change: freehold config check")
+
+
+@config.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it here; else it is printed.")
+@json_option
+def import_(file: Path, *, out: Path | None, as_json: bool) -> None:
+    """Turn another gateway's configuration (LiteLLM, Portkey, Bifrost) into freehold.toml.
+
+    Every field is told: exact, approximated, or not supported. Keys are never copied, only where they stand.
+    """
+    from freehold.settings.foreign.coming import bring
+
+    brought = bring(file.read_bytes(), file.name, datetime.now(UTC).date())
+    text = brought.text()
+    if out is not None:
+        try:
+            with out.open("x", encoding="utf-8") as written:
+                written.write(text)
+        except FileExistsError:
+            raise Conflict(f"{out} is there already, and stays as it is", hint="name another file") from None
+    if as_json:
+        emit_json(
+            {
+                "kind": brought.kind,
+                "settings": brought.settings,
+                "fields": msgspec.to_builtins(brought.fields),
+                "problems": brought.problems,
+            }
+        )
+        return
+    if out is None:
+        click.echo(text)
+    table([msgspec.to_builtins(one) for one in brought.fields], _BROUGHT)
+    counts = Counter(one.outcome for one in brought.fields)
+    say(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    for problem in brought.problems:
+        say(f"still to be put right: {problem}")
+    say(f"check it: freehold --config {out} config check" if out else "keep it with: --out freehold.toml")
 
 
 @config.command()

@@ -1,0 +1,47 @@
+"""What other gateways call a provider, and which of our rows that is."""
+
+from __future__ import annotations
+
+import re
+
+from freehold.gateway.providers.vendors import vendor
+
+_SAME = {
+    "cohere_chat": "cohere",
+    "fireworks_ai": "fireworks",
+    "fireworks-ai": "fireworks",
+    "google": "gemini",
+    "mistral-ai": "mistral",
+    "nvidia_nim": "nvidia",
+    "perplexity-ai": "perplexity",
+    "text-completion-openai": "openai",
+    "together_ai": "together",
+    "together-ai": "together",
+}
+"""Spellings of others for rows of ours."""
+
+OWN_SERVERS = frozenset(
+    {"custom_openai", "hosted_vllm", "llamafile", "lm_studio", "ollama", "ollama_chat", "openai_like", "sgl", "vllm"}
+)
+"""Servers that speak OpenAI's dialect at an address of the owner's."""
+
+
+OWNED_NOTE = "if it runs on machines of your own, say so: owned = true; nothing restricted goes there before"
+
+
+def known(name: str) -> str:
+    """The row of that provider; empty where there is none."""
+    lowered = name.lower()
+    ours = _SAME.get(lowered, lowered)
+    return ours if vendor(ours) is not None else ""
+
+
+def identifier(text: str) -> str:
+    """The text as a name that tables may have."""
+    name = re.sub(r"[^A-Za-z0-9._:/-]+", "-", text).strip("-._:/")
+    return name[:120] or "unnamed"
+
+
+def variable(text: str) -> str:
+    """The text as the name of an environment variable."""
+    return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_") or "PROVIDER"
