@@ -96,7 +96,9 @@ class Guarding(Failing):
         seen = guarded.inspect()
         found = () if seen.label is None else (seen.label,)
         self._judge_label(caller, lane.path, known, found, failed=bool(guarded.failed))
-        self.scan = guarded.request_scan(lane.label_text, lowered_text(self.lowering))
+        used = self.lowering
+        before = lane.label_text if used is None else str(used.before)
+        self.scan = guarded.request_scan(before, lowered_text(used))
         if seen.blocked:
             raise GuardBlocked(f"the request holds {seen.blocked}, which this route does not let through")
         if self.label != lane.label:
