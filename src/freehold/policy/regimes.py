@@ -52,6 +52,7 @@ REGIMES: tuple[Regime, ...] = (
     Regime("HIPAA", "45 CFR 164.502(e): a business associate contract", needs=("baa",)),
     Regime("MNPI", "Regulation (EU) 596/2014, art. 10; 17 CFR 243: disclosure"),
     Regime("PCI", "PCI DSS 4.0, requirement 12.8: a written agreement with each service provider"),
+    Regime("PRIVILEGED", "legal professional privilege: telling a third party may end it"),
 )
 
 LEVELS: tuple[tuple[Level, tuple[str, ...]], ...] = (
@@ -116,7 +117,7 @@ def _regime(row: Regime, target: Target, policy: Policy, today: str) -> str:
     why: list[str] = []
     if row.regions:
         region, told = place(target, policy, today)
-        if region and within_any(region, row.regions):
+        if within_any(region, row.regions):
             return ""
         why.append(f"a target in {' or '.join(row.regions)} ({told})")
     for name in row.needs:
