@@ -93,6 +93,17 @@ def test_judgements_of_which_none_was_taken_are_a_failure(told, tmp_path, new, k
         assert told(annotations.annotations, "import", str(file), *more, answer=answer)[0].exit_code == code
 
 
+def test_a_judgement_that_no_request_holds_is_told_with_its_number_and_the_others_go_on(told, tmp_path):
+    file = tmp_path / "lines.jsonl"
+    long = annotations.LINE_BYTES + 1
+    file.write_bytes(b"{}\n" + b"x" * long + b"\n" + b"{}\n" + b"y" * long)
+    answer = {"read": 2, "new": 2, "known": 0, "refused": 0, "rejected": []}
+    found, _ = told(annotations.annotations, "import", str(file), "--json", answer=answer)
+    said = json.loads(found.output)
+    assert [one["line"] for one in said["rejected"]] == [2, 4]
+    assert (said["new"], said["refused"], found.exit_code) == (2, 2, 0)
+
+
 def test_the_help_of_judgements_shows_no_markup(told):
     found, _ = told(annotations.annotations, "import", "--help", answer=None)
     assert "\\b" not in found.output and '"score": 0.5' in found.output

@@ -13,7 +13,7 @@ from freehold.core.label import Label, Level
 from freehold.core.permit import Origin
 from freehold.evals.proof.validity import FAULTS, FLOOR
 from freehold.gateway.routing.types import Routes
-from freehold.moves.errors import NotMature
+from freehold.moves.errors import BadRule, NotMature
 from freehold.moves.outset import LEAST, Given, judged, outset
 from freehold.moves.settings import MoveSettings
 from freehold.policy.targets import Target
@@ -116,6 +116,40 @@ def test_what_cannot_be_begun_says_what_is_missing() -> None:
     ):
         with pytest.raises(BadRequest):
             begun(sample(), rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "hint"),
+    [
+        ({"rule": {"margin": 5}}, "margin is 5", "moves start --help"),
+        ({"rule": {"margin": 5}, "recipe": "lora"}, "margin is 5", "moves start --help"),
+        ({"rule": {"harm": 0}}, "harm is 0", "moves start --help"),
+        ({"rule": {"holdback": 2}}, "holdback is 2", "moves start --help"),
+        ({"rule": {"step_pairs": 0}}, "step_pairs is 0", "moves start --help"),
+        ({"rule": {"budget": "abc"}}, "budget is 'abc'", "moves start --help"),
+        ({"recipe": "none"}, "a candidate is needed", "--candidate"),
+        ({"recipe": "classifier", "candidate": "owned-b"}, "none can be named", "--recipe none"),
+        ({"recipe": "prompt", "escalate": 0.9}, "how sure", "--escalate"),
+        ({"candidate": "owned-b", "escalate": 0.9}, "how sure", "composite"),
+        ({"incumbent": "owned-b"}, "owned already", "rented"),
+        ({"candidate": "rented"}, "to itself", "--candidate"),
+        ({"candidate": "nobody"}, "nobody", "routes list"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_by_name_and_says_what_to_do(given: Any, says: str, hint: str) -> None:
+    with pytest.raises(BadRule, match=says) as told:
+        begun(sample(), **given)
+    assert hint in str(told.value.hint)
+
+
+def test_where_nothing_can_be_trained_every_way_to_a_trained_model_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    texts = [record(number, f"Dear number {number}, " * (number % 7 + 1)) for number in range(LEAST)]
+    ways: tuple[dict[str, Any], ...] = ({"recipe": "lora"}, {})
+    for given in ways:
+        with pytest.raises(Conflict) as told:
+            begun(texts, name="mail", **given)
+        assert "make train" in str(told.value.hint) and "start mail --recipe none --candidate" in str(told.value.hint)
 
 
 def test_answers_are_read_as_json() -> None:

@@ -88,6 +88,15 @@ def test_a_grader_that_makes_no_sense_is_refused_before_anything_is_queued(clien
     assert client.get("/api/evals").json() == []
 
 
+def test_targets_that_are_not_there_are_refused_before_anything_is_queued(client, shelf):
+    for more in ({"target": "nonsense"}, {"incumbent": "nonsense"}, {"embedder": "nonsense"}):
+        told = start(client, **more)
+        assert told.status_code == 404 and "'nonsense'" in told.text and "mine, rented" in told.text
+    assert client.get("/api/evals").json() == []
+    run = start(client).json()["run"]["id"]
+    assert client.post(f"/api/evals/{run}/judge", json={"judge": "nonsense"}).status_code == 404
+
+
 def test_a_scorecard_is_shown_and_drawn(client, instance, shelf):
     run = start(client).json()["run"]["id"]
     assert client.get(f"/api/evals/{run}/page").status_code == 404
@@ -111,11 +120,11 @@ def test_only_what_stopped_goes_on_and_with_a_new_budget(client, instance, shelf
 def test_a_search_finds_the_pair_that_no_single_one_equals(client, instance, shelf):
     """Two that err on different calls: where they agree they are right."""
     right = ["yes" if n % 5 else "no" for n in range(400)]
-    for target, flaw in (("a", 0), ("b", 7)):
+    for target, flaw in (("mine", 0), ("rented", 7)):
         run = start(client, target=target).json()["run"]["id"]
         finish(instance, run, [f"odd {target} {n}" if n % 13 == flaw else one for n, one in enumerate(right)])
     told = client.post("/api/evals/search", json={"workflow": WORKFLOW}).json()
-    assert sorted(told["best"]["policy"]["members"]) == ["a", "b"]
+    assert sorted(told["best"]["policy"]["members"]) == ["mine", "rented"]
     assert told["best"]["delta"] == 0.0
     assert told["best"]["kept"] == pytest.approx(11 / 13, abs=0.01)
     assert told["considered"] == 4
@@ -125,10 +134,10 @@ def test_a_search_finds_the_pair_that_no_single_one_equals(client, instance, she
 
 def test_a_judge_is_queued_and_a_candidate_does_not_judge_itself(client, instance, shelf):
     run = start(client).json()["run"]["id"]
-    told = client.post(f"/api/evals/{run}/judge", json={"judge": "oracle"}).json()
+    told = client.post(f"/api/evals/{run}/judge", json={"judge": "rented"}).json()
     with instance.reading() as connection:
         job = jobs.find(connection, told["job"])
-    assert (job.kind, job.payload["judge"], job.payload["run"]) == ("evals.judge", "oracle", run)
+    assert (job.kind, job.payload["judge"], job.payload["run"]) == ("evals.judge", "rented", run)
     assert client.post(f"/api/evals/{run}/judge", json={"judge": "mine"}).status_code == 409
 
 

@@ -14,6 +14,8 @@ from freehold.cli.place import Place
 
 PIECE_BYTES = 512 * 1024
 """Of one request; a longer file is sent in several."""
+LINE_BYTES = PIECE_BYTES // 2
+"""JSON may write each of them as two."""
 _COLUMNS = (
     ("record", "record"),
     ("kind", "kind"),
@@ -50,11 +52,16 @@ def import_(ctx: click.Context, /, file: IO[bytes], who: str, *, as_json: bool) 
     assert place is not None
     client = place.client()
     total: dict[str, Any] = {"read": 0, "new": 0, "known": 0, "refused": 0, "rejected": []}
-    for first, lines in _pieces(file):
+    long: list[int] = []
+    for first, lines in _pieces(file, long):
         told = client.post("/api/annotations", {"who": who or _login(), "lines": lines})
         for name in ("read", "new", "known", "refused"):
             total[name] += told[name]
         total["rejected"] += [{**one, "line": one["line"] + first} for one in told["rejected"]]
+    told_long = f"it is longer than {LINE_BYTES:,} bytes"
+    total["read"] += len(long)
+    total["refused"] += len(long)
+    total["rejected"] += [{"line": number, "why": told_long} for number in long]
     if as_json:
         emit_json(total)
     else:
@@ -90,11 +97,14 @@ def export(place: Place, workflow: str, target_file: Any, *, as_json: bool) -> N
         target_file.write(line)
 
 
-def _pieces(file: IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Lines in pieces that a request may hold, each with the number of lines before it."""
+def _pieces(file: IO[bytes], long: list[int]) -> Iterator[tuple[int, str]]:
+    """Lines in pieces that a request may hold, each with the number of lines before it.
+
+    In place of a line that no request holds stands an empty one; its number, from 1, goes into `long`.
+    """
     lines: list[str] = []
     size, before = 0, 0
-    for number, line in enumerate(file):
+    for number, line in enumerate(_short(file, long)):
         if lines and size + 2 * len(line) > PIECE_BYTES:
             yield before, "\n".join(lines)
             lines, size, before = [], 0, number
@@ -102,6 +112,19 @@ def _pieces(file: IO[bytes]) -> Iterator[tuple[int, str]]:
         size += 2 * len(line)  # JSON may escape much of it
     if lines:
         yield before, "\n".join(lines)
+
+
+def _short(file: IO[bytes], long: list[int]) -> Iterator[bytes]:
+    number = 0
+    while line := file.readline(LINE_BYTES + 1):
+        number += 1
+        if len(line) <= LINE_BYTES:
+            yield line
+            continue
+        long.append(number)
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LINE_BYTES)
+        yield b"\n"
 
 
 def _login() -> str:

@@ -196,7 +196,7 @@ def _searched(found: dict[str, Any]) -> None:
             "delta": f"{100 * one['delta']:+.2f}",
             "proven": f"{-100 * one['proven_margin']:+.2f}",
             "pairs": one["pairs"],
-            "cost": "-" if one["cost"] is None else f"${one['cost']:.6f}",
+            "cost": _dollars(one["cost"]),
             "latency": "-" if one["latency"] is None else f"{one['latency']:.2f} s",
             "verdict": "proven" if one["accepted"] else "not proven",
         }
@@ -214,6 +214,12 @@ def _searched(found: dict[str, Any]) -> None:
             ("tried", f"{found['considered']} policies, each tested at {found['alpha']:.2g}"),
         ]
     )
+
+
+def _dollars(cost: float | None) -> str:
+    if cost is None:
+        return "-"
+    return f"${cost:.6f}" if cost else "$0"
 
 
 def _judged(found: dict[str, Any]) -> None:

@@ -156,7 +156,7 @@ def _annotation(record: bytes, one: dict[str, Any], who: str, now: float) -> Ann
     shared: dict[str, Any] = {"id": number, "record": record, "who": by, "at": float(at), "note": note}
     if "score" in one:
         if not _number(score) or not 0 <= score <= 1:
-            raise BadAnnotation("`score` lies between 0 and 1")
+            raise BadAnnotation("`score` is a number between 0 and 1")
         return Annotation(kind="score", score=float(score), target=target, **shared)
     return Annotation(kind="answer", answer=_answer(one["answer"]), **shared)
 

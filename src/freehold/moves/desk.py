@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_args
 
@@ -14,12 +15,18 @@ from freehold.core.money import from_pico
 from freehold.evals.proof.validity import FAULTS
 from freehold.grading.types import Spec
 from freehold.moves import store
+from freehold.moves.errors import BadRule
 from freehold.moves.machine import apply, begin, fact, forward
 from freehold.moves.settings import MoveSettings
 from freehold.moves.types import SERVING, Approval, Event, Move, Plan, Rule
 
+_ANOTHER = "nothing is left to do; to move it after all: freehold moves start WORKFLOW"
+_LOOK = "see where it stands: freehold moves status {}"
 BY_HAND = "by hand, without proof"
 _MOST = 1e12
+_PROPER = ("margin", "harm", "alpha", "futility")
+_SHARES = ("holdback", "sample", "sample_owned")
+_COUNTS = ("step_pairs", "most_pairs")
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -34,27 +41,31 @@ def rule_of(settings: MoveSettings, grader: Spec, window_until: float, changes: 
     """The rule of a new move: the settings' values but for `changes`. Raises BadRequest on what makes no sense."""
     unknown = sorted(set(changes) - set(Rule.__struct_fields__))
     if unknown:
-        raise BadRequest(f"a rule has no {', '.join(unknown)}", param="rule")
+        raise BadRule(f"a rule has no {', '.join(unknown)}", param="rule")
     values = settings.model_dump(mode="json")
     values |= {"grader": msgspec.to_builtins(grader), "window_until": window_until, **changes}
     try:
         rule = msgspec.convert(values, Rule)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"the rule makes no sense: {error}") from None
+        raise BadRule(f"the rule makes no sense: {error}") from None
     shares = (0.0, *rule.steps, 1.0)
     if list(shares) != sorted(set(shares)):
-        raise BadRequest("the steps must grow, each between 0 and 1", param="steps")
-    if not (0 < rule.margin < 1 and 0 < rule.harm < 1 and 0 < rule.alpha < 1 and 0 < rule.futility < 1):
-        raise BadRequest("margin, harm, alpha and futility lie between 0 and 1", param="rule")
-    if not all(0 <= one <= 1 for one in (rule.holdback, rule.sample, rule.sample_owned)):
-        raise BadRequest("holdback and samples are shares between 0 and 1", param="rule")
-    if min(rule.step_pairs, rule.most_pairs) < 1 or not 1 < rule.patience < _MOST:
-        raise BadRequest("step_pairs and most_pairs are at least 1, and patience is more", param="rule")
+        raise BadRule(f"steps is {list(rule.steps)}: they must grow, each between 0 and 1", param="steps")
+    _within(rule, _PROPER, "it lies between 0 and 1, both excluded", lambda one: 0 < one < 1)
+    _within(rule, _SHARES, "it is a share between 0 and 1", lambda one: 0 <= one <= 1)
+    _within(rule, _COUNTS, "it is at least 1", lambda one: one >= 1)
+    _within(rule, ("patience",), "it is more than 1", lambda one: 1 < one < _MOST)
     if len(rule.usual) != len(FAULTS) or not all(0 < one < 1 for one in rule.usual):
-        raise BadRequest(f"usual has a share between 0 and 1 for each of {', '.join(FAULTS)}", param="usual")
+        raise BadRule(f"usual has a share between 0 and 1 for each of {', '.join(FAULTS)}", param="usual")
     for name in ("budget", "label_price"):
         _money(name, getattr(rule, name))
     return rule
+
+
+def _within(rule: Rule, names: Sequence[str], law: str, good: Callable[[float], bool]) -> None:
+    for name in names:
+        if not good(getattr(rule, name)):
+            raise BadRule(f"{name} is {getattr(rule, name):g}: {law}", param=name)
 
 
 def _money(name: str, text: str) -> None:
@@ -63,7 +74,7 @@ def _money(name: str, text: str) -> None:
     except InvalidOperation:
         amount = Decimal("nan")
     if not amount.is_finite() or amount < 0:
-        raise BadRequest(f"{text[:40]!r} is no amount of dollars", param=name)
+        raise BadRule(f"{name} is {text[:40]!r}, which is no amount of dollars", param=name)
 
 
 def start(
@@ -100,12 +111,12 @@ def promote(connection: Connection, move: Move, act: Act, *, without_proof: bool
     Raises Conflict where the move ended or is not held, BadRequest where a step without proof names no reason.
     """
     if move.ended:
-        raise Conflict(f"{move.id} has ended as {move.stage}", hint="start another move")
+        raise Conflict(f"{move.id} has ended as {move.stage}", hint=_ANOTHER)
     if without_proof:
         if not act.why:
             raise BadRequest("a step without proof needs a reason", param="why", hint="say it: --why TEXT")
         if move.stage in ("observed", "evaluated"):
-            raise Conflict(f"{move.id} has no candidate that serves yet")
+            raise Conflict(f"{move.id} has no candidate that serves yet", hint=_LOOK.format(move.id))
         freed = msgspec.structs.replace(move, approved=get_args(Approval))
         pairs = len(store.pairs_of(connection, move.id))
         kind, content = forward(freed, pairs, {**fact("promoted", 1, 1, BY_HAND), "why": act.why})
@@ -121,14 +132,15 @@ def promote(connection: Connection, move: Move, act: Act, *, without_proof: bool
 def hold(connection: Connection, move: Move, act: Act) -> Move:
     """Keep the move where it is; what serves goes on serving. Raises Conflict where it ended or is held already."""
     if move.ended or move.held:
-        raise Conflict(f"{move.id} {'has ended' if move.ended else 'is held already'}")
+        hint = _ANOTHER if move.ended else f"let it go on: freehold moves promote {move.id}"
+        raise Conflict(f"{move.id} {'has ended' if move.ended else 'is held already'}", hint=hint)
     return _append(connection, move, act, "held", {"why": act.why or "a person's wish"})
 
 
 def rollback(connection: Connection, move: Move, act: Act) -> Move:
     """Give all traffic back to the incumbent and end the move. Raises Conflict where it has ended."""
     if move.ended:
-        raise Conflict(f"{move.id} has ended as {move.stage} already")
+        raise Conflict(f"{move.id} has ended as {move.stage} already", hint=_ANOTHER)
     to = "rolled_back" if move.stage in SERVING else "refused"
     facts = fact("rollback", 1, 1, act.why or "a person's wish")
     return _append(connection, move, act, "stage", {"to": to, **facts})

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from freehold.core.errors import Conflict
+from freehold.core.errors import BadRequest, Conflict
+
+
+class BadRule(BadRequest):
+    """A move was to begin with a rule, or a plan, that makes no sense. Nothing was begun."""
+
+    code = "FH-REQ-014"
+    hint_text = "see what a rule may say: freehold moves start --help, and [moves] in freehold.toml"
 
 
 class NotMature(Conflict):

@@ -18,7 +18,7 @@ from freehold.grading.errors import GraderFailed
 from freehold.grading.registry import check
 from freehold.grading.types import Spec
 from freehold.moves.desk import rule_of
-from freehold.moves.errors import NotMature
+from freehold.moves.errors import BadRule, NotMature
 from freehold.moves.pairing import fault_of
 from freehold.moves.settings import MoveSettings
 from freehold.moves.training.answers import learn
@@ -30,6 +30,7 @@ from freehold.workflows.types import Workflow
 
 SAMPLE = 600
 """Recorded calls that are looked at."""
+_TARGETS = "see what there is: freehold routes list, and [targets] in freehold.toml"
 _DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})\Z")
 LEAST = 50
 """Answered calls a workflow needs before anything can be said of it."""
@@ -40,6 +41,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
     workflow: str
     """Id."""
+    name: str = ""
+    """Of the workflow, for people."""
     recipe: str = "auto"
     candidate: str = ""
     incumbent: str = ""
@@ -80,17 +83,16 @@ def outset(
     """
     if len(sample) < LEAST:
         hint = "import or record more of its calls first"
-        raise Conflict(f"{given.workflow} has {len(sample)} answered calls of the {LEAST} that a move needs", hint=hint)
-    recipe = _recipe(given, sample)
-    known = {one.name for one in routes.targets} | {one.name for one in routes.composites}
-    if recipe == "none" and given.candidate not in known:
-        raise BadRequest(f"there is no target or composite {given.candidate!r} to move to", param="candidate")
-    incumbent = given.incumbent or _incumbent(sample, routes)
-    if incumbent not in known:
-        raise BadRequest(f"there is no target {incumbent!r}", param="incumbent", hint="see: freehold routes list")
+        name = given.name or given.workflow
+        raise Conflict(f"{name} has {len(sample)} answered calls of the {LEAST} that a move needs", hint=hint)
     changes = dict(given.rule)
     named = changes.pop("grader", None)
     grader = _grader(named) if named else spec_for([exchange(one) for one in sample])
+    rule = rule_of(settings, grader, now, {"usual": usual(sample), **changes})
+    _fits(given)
+    recipe = _recipe(given, sample)
+    incumbent = given.incumbent or _incumbent(sample, routes)
+    _leads(recipe, given.candidate, incumbent, routes)
     plan = Plan(
         workflow=given.workflow,
         incumbent=incumbent,
@@ -100,7 +102,36 @@ def outset(
         options=given.options,
         first_look=given.first_look or settings.first_look,
     )
-    return plan, rule_of(settings, grader, now, {"usual": usual(sample), **changes})
+    return plan, rule
+
+
+def _fits(given: Given) -> None:
+    """Raises BadRule where two wishes exclude each other."""
+    if given.candidate and given.recipe not in ("auto", "none"):
+        hint = "leave out one of them; a candidate that is there takes --recipe none"
+        raise BadRule(
+            f"the recipe {given.recipe} makes a candidate, so none can be named", param="candidate", hint=hint
+        )
+    if given.recipe == "none" and not given.candidate:
+        raise BadRule("without a recipe a candidate is needed", param="candidate", hint="name it: --candidate TARGET")
+    if given.escalate is not None and (given.candidate or given.recipe not in ("auto", "classifier")):
+        hint = "leave out --escalate; for a target of yours name a composite of freehold.toml as --candidate"
+        raise BadRule("only a classifier states how sure it is", param="escalate", hint=hint)
+
+
+def _leads(recipe: Recipe, candidate: str, incumbent: str, routes: Routes) -> None:
+    """Raises BadRule where the plan leads from or to what is not there, or from what is owned already."""
+    owned = {one.name: one.owned for one in routes.targets}
+    known = owned.keys() | {one.name for one in routes.composites}
+    if recipe == "none" and candidate not in known:
+        raise BadRule(f"there is no target or composite {candidate!r} to move to", param="candidate", hint=_TARGETS)
+    if incumbent not in known:
+        raise BadRule(f"there is no target {incumbent!r}", param="incumbent", hint=_TARGETS)
+    if owned.get(incumbent):
+        hint = "name the rented target that answers now, or leave --incumbent out"
+        raise BadRule(f"{incumbent} is owned already: a move leads from what is rented", param="incumbent", hint=hint)
+    if candidate == incumbent:
+        raise BadRule(f"{candidate} cannot be moved to itself", param="candidate", hint="name another --candidate")
 
 
 def usual(sample: Sequence[Record]) -> tuple[float, ...]:
@@ -118,11 +149,13 @@ def _grader(named: Any) -> Spec:
         spec = msgspec.convert(named, Spec)
         check(spec)
     except (msgspec.ValidationError, GraderFailed) as error:
-        raise BadRequest(f"the grader makes no sense: {error}", param="rule.grader") from None
+        raise BadRule(f"the grader makes no sense: {error}", param="rule.grader") from None
     return spec
 
 
 def _recipe(given: Given, sample: Sequence[Record]) -> Recipe:
+    if given.recipe == "lora":
+        _needs_training(given, "the recipe lora trains a model")
     if given.recipe != "auto":
         named: Recipe = msgspec.convert(given.recipe, Recipe)
         return named
@@ -134,10 +167,21 @@ def _recipe(given: Given, sample: Sequence[Record]) -> Recipe:
         pass
     else:
         return "classifier"
-    if importlib.util.find_spec("torch") is None:
-        hint = "install what training needs: pip install 'freehold[train]', or name a --candidate"
-        raise Conflict(f"the answers of {given.workflow} are no small set, so they need a model that writes", hint=hint)
+    name = given.name or given.workflow
+    _needs_training(given, f"the answers of {name} are no small set, so they need a model that writes")
+    if given.escalate is not None:
+        hint = "leave out --escalate"
+        raise BadRule(
+            f"the recipe for {name} is lora, which does not state how sure it is", param="escalate", hint=hint
+        )
     return "lora"
+
+
+def _needs_training(given: Given, why: str) -> None:
+    if importlib.util.find_spec("torch") is None:
+        other = f"freehold moves start {given.name or given.workflow} --recipe none --candidate TARGET"
+        hint = f"install what training needs (make train, or pip install 'freehold[train]'), or: {other}"
+        raise Conflict(why, hint=hint)
 
 
 def _incumbent(sample: Sequence[Record], routes: Routes) -> str:

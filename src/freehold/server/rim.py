@@ -94,7 +94,8 @@ def translate_errors(app: FastAPI) -> None:
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         found = [f"{'.'.join(str(one) for one in each['loc'])}: {each['msg']}" for each in error.errors()]
-        return answer(errors.BadRequest("; ".join(found), hint="compare it with /openapi.json"))
+        hint = "see what it takes: the command's --help; over HTTP, /openapi.json"
+        return answer(errors.BadRequest("; ".join(found), hint=hint))
 
     async def plain(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

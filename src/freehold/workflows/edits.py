@@ -16,6 +16,7 @@ from freehold.workflows.known import store
 from freehold.workflows.naming import unique
 from freehold.workflows.types import Workflow
 
+_LIST = "name two different ones: freehold workflows list"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ /-]{0,63}")
 
 
@@ -49,7 +50,7 @@ def check_name(name: str) -> None:
 def merge(connection: Connection, gone: Workflow, into: Workflow) -> Workflow:
     """Make one of two: `into` stays. Raises BadRequest where they are one already."""
     if gone.id == into.id:
-        raise BadRequest(f"{into.name} cannot be merged into itself", param="into")
+        raise BadRequest(f"{into.name} cannot be merged into itself", param="into", hint=_LIST)
     for one in (gone, into):
         for each in store.templates(connection, one.id):
             store.pin(connection, each.digest, into.id)
@@ -73,7 +74,8 @@ def split(connection: Connection, workflow: Workflow, numbers: tuple[int, ...], 
             hint=f"see them: freehold workflows show {workflow.name}",
         )
     if len(set(numbers)) == len(held):
-        raise BadRequest("all of its templates would go, and nothing be left", param="templates")
+        hint = f"see them: freehold workflows show {workflow.name}"
+        raise BadRequest("all of its templates would go, and nothing be left", param="templates", hint=hint)
     known = store.everything(connection)
     if name:
         check_name(name)

@@ -25,6 +25,7 @@ from freehold.grading.choose import MOST, spec_for
 from freehold.grading.registry import check
 from freehold.grading.types import Spec
 from freehold.jobs import store as jobs
+from freehold.moves import store as moves
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
@@ -123,6 +124,7 @@ def start(new: NewRun, instance: Served, actor: Writer) -> Response:
     """Start an evaluation; the worker does it."""
     with instance.reading() as connection:
         workflow = workflows.resolve(connection, new.workflow).id
+        _must_be_there(connection, instance, new.target, new.incumbent, new.embedder)
     spec = Spec(new.grader, new.options) if new.grader else _proposed(instance, workflow)
     check(spec)
     plan = Plan(
@@ -192,10 +194,20 @@ def judge(run: str, how: NewJudging, instance: Served, actor: Writer) -> Queued:
     content: dict[str, object] = {"run": run, "judge": how.judge}
     with instance.changing(actor.name, "eval.judge", content) as connection:
         found = store.load_run(connection, run)
+        _must_be_there(connection, instance, how.judge)
         if how.judge == found.plan.target:
             raise Conflict("a candidate does not judge itself", hint="name another target")
         payload = {"run": found.id, **how.model_dump()}
         return Queued(job=jobs.add(connection, instance.new_id(), JUDGE, payload, instance.clock()))
+
+
+def _must_be_there(connection: Connection, instance: Instance, *names: str) -> None:
+    """Raises NotFound for a name that is no target and no composite; empty ones are passed over."""
+    routes = instance.publisher.routes(instance.settings, moves.active(connection))
+    known = {one.name for one in routes.targets} | {one.name for one in routes.composites}
+    for name in names:
+        if name and name not in known:
+            raise NotFound(f"there is no target or composite {name!r}", hint=f"there are {', '.join(sorted(known))}")
 
 
 def _queue(connection: Connection, instance: Instance, run: str) -> str:

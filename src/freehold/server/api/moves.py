@@ -197,7 +197,8 @@ def _outset(connection: Connection, instance: Instance, new: NewMove) -> tuple[P
     maturity = judged(found, despite=new.despite_immaturity)
     ids = records.latest(connection, Which(workflow=found.id, answered=True), SAMPLE)
     sample = [one for one in Shelf(instance.engine, instance.bodies).records(Which(ids=ids)) if not one.owned]
-    given = Given(**{**new.model_dump(exclude={"despite_immaturity", "dry_run"}), "workflow": found.id})
+    wish = new.model_dump(exclude={"despite_immaturity", "dry_run"})
+    given = Given(**{**wish, "workflow": found.id, "name": found.name})
     routes = instance.publisher.routes(instance.settings)
     return *outset(given, sample, routes, instance.settings.moves, instance.clock()), maturity
 
