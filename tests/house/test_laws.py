@@ -14,6 +14,7 @@ OPENS_SOCKETS = {
     "cli/door.py": "a client of the gateway",
     "cli/client.py": "a client of the management API",
     "cli/doctor.py": "asks whether the listeners answer",
+    "cli/policy.py": "looks names up for the rules of a firewall",
     "core/egress.py": "the one way out of the data path",
     "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",

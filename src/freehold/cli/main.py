@@ -29,6 +29,7 @@ COMMANDS = (
     ("models", "owned models: fetch, list, show, verify"),
     ("moves", "workflows from rented to owned: start, watch, approve, promote, hold, rollback, dossier, verify"),
     ("people", "who signs in: list, show, role, revoke, restore, break-glass"),
+    ("policy", "what may go where: check, explain, test, table, firewall"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),
