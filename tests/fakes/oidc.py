@@ -15,6 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -86,11 +87,17 @@ def _digest(text):
     return _plain(hashlib.sha256(text.encode()).digest())
 
 
+@cache
+def _first_key():
+    """Making one takes long; no test changes it."""
+    return RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
+
+
 class Hostile:
     """An issuer whose every word a test may change: metadata, keys, header, claims, the token itself."""
 
     def __init__(self):
-        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
+        self.key = _first_key()
         self.keys = [self.key.as_dict(private=False)]
         self.metadata = {}
         self.claims = {}

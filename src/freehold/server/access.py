@@ -89,6 +89,17 @@ ACCESS: tuple[tuple[str, str, str], ...] = (
     ("GET", "/api/workflows/{name:path}/samples", "workflows:read"),
     ("POST", "/api/workflows/{name:path}/split", "workflows:write"),
     ("GET", "/health", ""),
+    ("GET", "/scim/v2/Groups", "scim:write"),
+    ("POST", "/scim/v2/Groups", "scim:write"),
+    ("DELETE", "/scim/v2/Groups/{group}", "scim:write"),
+    ("GET", "/scim/v2/Groups/{group}", "scim:write"),
+    ("PATCH", "/scim/v2/Groups/{group}", "scim:write"),
+    ("GET", "/scim/v2/ServiceProviderConfig", "scim:write"),
+    ("GET", "/scim/v2/Users", "scim:write"),
+    ("POST", "/scim/v2/Users", "scim:write"),
+    ("DELETE", "/scim/v2/Users/{person}", "scim:write"),
+    ("GET", "/scim/v2/Users/{person}", "scim:write"),
+    ("PATCH", "/scim/v2/Users/{person}", "scim:write"),
 )
 """Method, path and permission, by path."""
 

@@ -84,6 +84,17 @@ def by_user_name(connection: Connection, user_name: str) -> Person | None:
     return _person(row) if row else None
 
 
+def taken_out(connection: Connection, external_id: str, user_name: str) -> Person | None:
+    """A person the directory took out, by the same external id, else by the same e-mail address."""
+    gone = people.c.user_name.is_(None) & people.c.active.is_(False)
+    ways = [people.c.external_id == external_id] if external_id else []
+    for mine in (*ways, func.lower(people.c.email) == user_name.lower()):
+        row = connection.execute(select(people).where(gone, mine)).mappings().first()
+        if row:
+            return _person(row)
+    return None
+
+
 def add_session(connection: Connection, session: Session) -> None:
     """Store a session."""
     names = ("digest", "person", "bound", "made_at", "expires_at", "ended_at")
