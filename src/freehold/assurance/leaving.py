@@ -46,8 +46,8 @@ LEFT_OUT = {
     "sign_ins": "secrets of sign-ins under way",
 }
 """Tables that are not written, and why."""
-HIDDEN = {"workflows": ("samples",)}
-"""Columns that hold sealed bytes of use to nobody else; their content stands elsewhere."""
+HIDDEN = {"jobs": ("lock_token",), "workflows": ("samples",)}
+"""Columns of no use to anybody else: who holds a job now; sealed bytes whose content stands elsewhere."""
 
 Told = Callable[[str], None]
 
@@ -121,10 +121,10 @@ class Leaving:
                 continue
             self.told(f"table {name}")
             hidden = HIDDEN.get(name, ())
-            shown = (
-                {key: one for key, one in row.items() if key not in hidden} for row in store.rows(connection, table)
+            found = store.rows(connection, table)
+            self._lines(
+                f"tables/{name}.jsonl.gz", ({key: row[key] for key in row if key not in hidden} for row in found)
             )
-            self._lines(f"tables/{name}.jsonl.gz", shown)
         return left_out
 
     def _contents(self, connection: Connection) -> None:

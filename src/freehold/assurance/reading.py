@@ -15,8 +15,8 @@ Ed25519 signature over its bytes, in hexadecimal digits; the installation's publ
 | where | what | how to read it |
 |---|---|---|
 | `tables/NAME.jsonl.gz` | one table, a row a line | `gzip -dc tables/calls.jsonl.gz`, any JSON library |
-| `contents.jsonl.gz` | prompts and answers, in clear: `of` is the id of a call or record, `side` says which part | as above |
-| `models/NAME/` | trained and embedded models: safetensors, GGUF or JSON, with a manifest | any library for that format |
+| `contents.jsonl.gz` | prompts and answers in clear: `of` is the id of a call or record, `side` the part | as above |
+| `models/NAME/` | models: safetensors, GGUF or JSON, with a manifest | any library for that format |
 | `audit/` | the audit log with its checkpoints | `audit/entries.jsonl`; checked by `verify_audit.py` of the project |
 | `configuration/` | `freehold.toml`: it names where secrets stand and holds none | any TOML library |
 
@@ -24,7 +24,7 @@ Ids are hexadecimal digits and sort by time. Times are seconds since 1970 in UTC
 US dollar) where a column holds a whole number. Columns that hold lists or tables hold them as JSON text.
 
 - `calls`, `attempts`: what was asked of whom, tokens, cost, label; `usage_hours`: sums of it.
-- `records`: calls to learn from, imported or recorded; their content is `side` `exchange` in `contents.jsonl.gz`, in the
+- `records`: calls to learn from, imported or recorded; their content is side `exchange` of `contents.jsonl.gz`, in the
   chat form of OpenAI's API. `workflows`, `workflow_templates`: the tasks found in them.
 - `judgements`: what people said of answers. `eval_runs`, `eval_rows`: evaluations and their scorecards.
 - `moves`, `move_events`, `pairs`: each move's rule, what happened, and every comparison it was decided by.
