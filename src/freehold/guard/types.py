@@ -55,11 +55,17 @@ class Detector(Protocol):
     sets `windowed`: it is asked for fixed stretches of the text.
     """
 
-    name: str
-    span: int
-    """Longest finding, in characters; 0 where it judges the whole piece."""
-    context: int
-    """Characters looked at on either side of a finding."""
+    @property
+    def name(self) -> str:
+        """What rules call it."""
+
+    @property
+    def span(self) -> int:
+        """Longest finding, in characters; 0 where it judges the whole piece."""
+
+    @property
+    def context(self) -> int:
+        """Characters looked at on either side of a finding."""
 
     def find(self, piece: Piece) -> Sequence[Finding]:
         """Findings, by start. May raise anything: whoever drives it fails closed."""

@@ -1,28 +1,19 @@
-"""Personal data by its form."""
+"""Personal data by its form: patterns with check digits where there are some, words nearby where chance would do.
+
+Scores: 0.9 and more where a check or a word confirms the form, 0.55 to 0.85 where the form is telling, below 0.5 (not
+acted on unless a rule asks for it) where it is common among what is nobody's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from freehold.guard.detectors.patterns import Patterns
+from freehold.guard.detectors.pii_contact import CONTACT
+from freehold.guard.detectors.pii_ids import IDS
+from freehold.guard.detectors.pii_money import MONEY
+from freehold.guard.detectors.pii_people import PEOPLE
+from freehold.guard.detectors.pii_places import PLACES
 
-import re2
 
-from freehold.guard.types import Finding, Piece
-
-_EMAIL = re2.compile(r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,40}\.){1,4}[A-Za-z]{2,24}\b")
-
-
-class Pii:
-    """Structured identifiers of people."""
-
-    name = "pii"
-    version = "1"
-    kinds = ("EMAIL",)
-    span = 256
-    context = 64
-
-    def find(self, piece: Piece) -> Sequence[Finding]:
-        """Findings, by start."""
-        return [
-            Finding(detector=self.name, kind="EMAIL", start=found.start(), end=found.end())
-            for found in _EMAIL.finditer(piece.text)
-        ]
+def pii() -> Patterns:
+    """The detector `pii`."""
+    return Patterns("pii", (*CONTACT, *MONEY, *IDS, *PLACES, *PEOPLE), context=96, version="1")

@@ -16,6 +16,9 @@ _ESCAPE = re.compile(r"\\(?:[pP](?:\{\^?\w+\}|\w)|x(?:\{[0-9A-Fa-f]+\}|[0-9A-Fa-
 _OPEN = re.compile(r"\((?:\?(?:P?<\w+>|[imsU-]*:))?")
 _FLAGS = re.compile(r"\(\?([imsU-]+)\)")
 _TIMES = re.compile(r"(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??")
+_UNICODE = re.compile(r"\\p(?:\{\w+\}|\w)")
+_COUNTED = 4
+"""Repeats of one character that are counted where what may still arrive is looked for."""
 _ASSERTIONS = ("\\b", "\\B", "\\A", "\\z")
 
 
@@ -70,6 +73,25 @@ def written(node: Node, endless: int | None = None) -> str:
         return "".join(inner)
     most = node.most if node.most is not None or endless is None else max(endless, node.least)
     return f"{_one(node.parts[0], inner[0])}{_times(node.least, most)}"
+
+
+def loosened(node: Node) -> Node:
+    """A pattern that matches all that this one does, and more, by a far smaller automaton: repeats do not count, and
+    whatever is not ASCII is taken for any class of Unicode.
+    """
+    if node.kind == "atom":
+        return node if "\\p" not in node.text.lower() else Node("atom", _plain_class(node.text))
+    if node.kind == "repeat" and node.parts[0].kind == "atom" and (node.most is None or node.most > _COUNTED):
+        return Node("repeat", parts=(loosened(node.parts[0]),), least=min(node.least, 1), most=None)
+    return node._replace(parts=tuple(loosened(one) for one in node.parts))
+
+
+def _plain_class(text: str) -> str:
+    return (
+        "(?s:.)"
+        if "\\P" in text or text.startswith("[^")
+        else _UNICODE.sub(r"\\x00-\\x{10FFFF}", f"[{text.strip('[]')}]")
+    )
 
 
 def prefixes(node: Node) -> str:

@@ -1,0 +1,206 @@
+"""Personal data: spans found against spans marked, on whole texts and on streams.
+
+Structured kinds have a form of their own (numbers, mail, network addresses); names, places and days have none. A marked
+span counts as found where findings of the profile `protect` for personal data cover half of it or more; a finding is
+right where it shares half of itself or of a marked span of a kind that it may stand for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.guard_files import read
+from freehold.guard.detectors.pii import pii
+from freehold.guard.detectors.registry import load
+from freehold.guard.profile import compile_profile
+from freehold.guard.scanner import Scanner
+from freehold.guard.types import Detector, Finding, Piece, Profile, Rule
+
+UNSTRUCTURED = frozenset(
+    ("PERSON", "LOCATION", "ORG", "TITLE", "NRP", "AGE", "ADDRESS", "DATE", "DATE_TIME", "DOMAIN", "URL", "GPE", "NAME",
+     "ORGANIZATION", "STREET_ADDRESS", "ZIP_CODE", "CITY", "STATE", "COUNTRY", "POSTCODE", "DOMAIN_NAME")
+)  # fmt: skip
+"""Kinds that the headline leaves out: they are measured beside it."""
+_ALSO = {"DOB": {"DATE", "DATE_TIME"}, "POSTCODE": {"ADDRESS"}, "URL": {"DOMAIN", "DOMAIN_NAME"}}
+LEAST = 0.5
+"""Score from which a finding is acted on, as in a rule that names none."""
+
+
+def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of the files `pii_*` and `stream_*`; appends each text's findings to `rows`."""
+    items = [one for path, one in read(folder, "pii_")]
+    if not items:
+        print("pii_*: no such file here")
+        return {"pii_recall": None, "pii_precision": None, "ms_per_kb": None}
+    detector = pii()
+    detector.find(Piece("warm up: +49 30 123456, a@b.de"))
+    found, seconds = [], 0.0
+    for one in items:
+        began = time.perf_counter()
+        seen = [each for each in detector.find(Piece(one["text"])) if each.score >= LEAST]
+        spent = time.perf_counter() - began
+        seconds += spent
+        found.append(resolved(seen))
+        rows.append(_row(one, found[-1], spent))
+    structured = Score(items, found, lambda kind: kind not in UNSTRUCTURED)
+    figures: dict[str, Any] = {
+        "pii_recall": structured.recall,
+        "pii_precision": structured.precision,
+        "ms_per_kb": seconds * 1000 / (sum(len(one["text"].encode()) for one in items) / 1024),
+        "pii_spans": structured.marked,
+    }
+    _table("source", items, found, lambda one: one["source"])
+    _table("locale", items, found, lambda one: one.get("locale", one.get("lang", "")))
+    kinds = sorted({kind for one in items for *_, kind in one["spans"]})
+    print(f"\n{'kind':<16}{'marked':>8}{'recall':>8}{'found':>8}{'precision':>11}")
+    for kind in kinds:
+        own = Score(items, found, lambda each, kind=kind: each == kind)
+        print(f"{kind:<16}{own.marked:>8}{_shown(own.recall):>8}{own.made:>8}{_shown(own.precision):>11}")
+    figures |= _names(items) | _streams(folder)
+    return figures
+
+
+class Score:
+    """Recall and precision over the kinds that `counts`."""
+
+    def __init__(self, items: list[dict[str, Any]], found: list[list[Finding]], counts: Any) -> None:
+        self.marked = self.hit = self.made = self.right = 0
+        for one, seen in zip(items, found, strict=True):
+            for start, end, kind in one["spans"]:
+                if counts(kind):
+                    self.marked += 1
+                    covered = sum(max(0, min(end, each.end) - max(start, each.start)) for each in seen)
+                    self.hit += covered * 2 >= end - start
+            for each in seen:
+                if counts(each.kind):
+                    self.made += 1
+                    self.right += any(_same(each, span, counts) for span in one["spans"])
+
+    @property
+    def recall(self) -> float | None:
+        """Marked spans found."""
+        return self.hit / self.marked if self.marked else None
+
+    @property
+    def precision(self) -> float | None:
+        """Findings that are right."""
+        return self.right / self.made if self.made else None
+
+
+def _same(each: Finding, span: tuple[int, int, str], counts: Any) -> bool:
+    start, end, kind = span
+    shared = min(end, each.end) - max(start, each.start)
+    return shared * 2 >= min(end - start, each.end - each.start) and (counts(kind) or kind in _ALSO.get(each.kind, ()))
+
+
+def resolved(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that would be replaced: the leftmost, then the longest."""
+    kept: list[Finding] = []
+    for one in findings:
+        if not kept or one.start >= kept[-1].end:
+            kept.append(one)
+    return kept
+
+
+def _table(title: str, items: list[dict[str, Any]], found: list[list[Finding]], by: Any) -> None:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, one in enumerate(items):
+        groups[by(one)].append(index)
+    print(f"\n{title:<30}{'texts':>7}{'marked':>8}{'recall':>8}{'found':>8}{'precision':>11}   structured kinds")
+    for name, places in sorted(groups.items()):
+        own = Score([items[at] for at in places], [found[at] for at in places], lambda kind: kind not in UNSTRUCTURED)
+        print(
+            f"{name:<30}{len(places):>7}{own.marked:>8}{_shown(own.recall):>8}{own.made:>8}{_shown(own.precision):>11}"
+        )
+
+
+def _names(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Names, in the base and with the extra where it is installed."""
+    figures: dict[str, Any] = {}
+    base = pii()
+    detectors: list[tuple[str, list[Detector]]] = [("names_base", [base])]
+    more = load(["names"], Profile(name="bench"))
+    if "names" in more:
+        try:
+            more["names"].find(Piece("warm up"))
+            detectors.append(("names_extra", [base, more["names"]]))
+        except ImportError:
+            print("\nnames: the extra is not installed (pip install 'freehold[names]')")
+    for name, used in detectors:
+        kept = []
+        began = time.perf_counter()
+        for one in items:
+            seen = [each for detector in used for each in detector.find(Piece(one["text"])) if each.score >= LEAST]
+            kept.append([each for each in seen if each.kind == "PERSON"])
+        spent = time.perf_counter() - began
+        own = Score(items, kept, lambda kind: kind == "PERSON")
+        figures |= {f"{name}_recall": own.recall, f"{name}_precision": own.precision}
+        size = sum(len(one["text"].encode()) for one in items) / 1024
+        print(
+            f"{name}: recall {_shown(own.recall)}, precision {_shown(own.precision)}, {spent * 1000 / size:.1f} ms/KB"
+        )
+    return figures
+
+
+def _streams(folder: Path) -> dict[str, Any]:
+    """Texts that arrive in chunks: what is released against the whole text's outcome, and what it gives away."""
+    items = [one for _, one in read(folder, "stream_")]
+    if not items:
+        print("stream_*: no such file here")
+        return {"stream_equal": None, "stream_leaked": None, "stream_secrets": None}
+    guard = compile_profile(Profile(name="bench", rules=(Rule(detector="pii", action="redact"),)))
+    equal, missed, leaked, secrets = 0, Counter[str](), 0, 0
+    for one in items:
+        scanner = Scanner(guard, "assistant")
+        out = "".join([*(scanner.feed(chunk) for chunk in one["chunks"]), scanner.end()])
+        whole = Scanner(guard, "assistant").whole("".join(one["chunks"]))
+        equal += out == whole
+        kinds = {one["text"][start:end]: kind for start, end, kind in one["spans"]}
+        for secret in one["must_not_appear"]:
+            kind = kinds.get(secret, "?")
+            if kind in UNSTRUCTURED:
+                continue
+            secrets += 1
+            leaked += secret in out and secret not in whole
+            missed[kind] += secret in whole
+    print(
+        f"\nstreams: {equal} of {len(items)} as the whole text; {leaked} of {secrets} structured values given away by"
+    )
+    print(f"the split; not found at all: {sum(missed.values())} {dict(+missed)}")
+    return {"stream_equal": None, "stream_leaked": None, "stream_secrets": None}
+    guard = compile_profile(Profile(name="bench", rules=(Rule(detector="pii", action="redact"),)))
+    equal, missed, leaked, secrets = 0, Counter[str](), 0, 0
+    for one in items:
+        scanner = Scanner(guard, "assistant")
+        out = "".join([*(scanner.feed(chunk) for chunk in one["chunks"]), scanner.end()])
+        whole = Scanner(guard, "assistant").whole("".join(one["chunks"]))
+        equal += out == whole
+        kinds = {one["text"][start:end]: kind for start, end, kind in one["spans"]}
+        for secret in one["must_not_appear"]:
+            kind = kinds.get(secret, "?")
+            if kind in UNSTRUCTURED:
+                continue
+            secrets += 1
+            leaked += secret in out and secret not in whole
+            missed[kind] += secret in whole
+    print(f"\nstreams: {equal} of {len(items)} as the whole text; {leaked} of {secrets} structured values given away by the "
+          f"split; not found at all: {sum(missed.values())} {dict(+missed)}")  # fmt: skip
+    return {"stream_equal": equal / len(items), "stream_leaked": leaked, "stream_secrets": secrets}
+
+
+def _row(one: dict[str, Any], found: list[Finding], spent: float) -> dict[str, Any]:
+    return {
+        "id": one["id"],
+        "bench": "pii",
+        "prediction": [[each.start, each.end, each.kind] for each in found],
+        "score": max((each.score for each in found), default=0.0),
+        "seconds": spent,
+    }
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
