@@ -6,6 +6,7 @@ Cedar itself skips a policy that raises and may allow by the next one.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from freehold.core.label import Label
@@ -37,6 +38,7 @@ class Rules:
         self._cedar = cedarpy
         self._policies = cedarpy.PolicySet.from_str(text)
         self._schema = cedarpy.Schema.from_str(SCHEMA)
+        self._names = _names(cedarpy.policies_to_json_str(text))
 
     def refuses(self, label: Label, target: Target, where: Where) -> str:
         """In words why the rules do not let it pass; empty where they do."""
@@ -50,7 +52,7 @@ class Rules:
         if errors:
             return f"{target.name}: the tenants' rules failed: {'; '.join(errors)}"
         if found.decision != self._cedar.Decision.Allow:
-            named = sorted(str(one) for one in found.diagnostics.reasons)
+            named = sorted(self._names.get(str(one), str(one)) for one in found.diagnostics.reasons)
             why = f"forbid it ({', '.join(named)})" if named else "do not permit it"
             return f"{target.name}: the tenants' rules {why} for {label} of team {where.team} on {where.route}"
         return ""
@@ -67,6 +69,13 @@ def problems(text: str) -> tuple[str, ...]:
     if found.validation_passed:
         return ()
     return tuple(f"{one.policy_id}: {one.error}" if one.policy_id else str(one.error) for one in found.errors)
+
+
+def _names(text: str) -> dict[str, str]:
+    """What policies are called by their annotation `@id`."""
+    rows = json.loads(text).get("staticPolicies", {})
+    told = {name: one.get("annotations", {}).get("id") for name, one in rows.items()}
+    return {name: one for name, one in told.items() if one}
 
 
 def _request(label: Label, target: Target, where: Where) -> dict[str, Any]:

@@ -33,7 +33,9 @@ def rules(addresses: Mapping[Origin, Sequence[str]], user: str, resolvers: Seque
     lines += [
         "  chain out {",
         "    type filter hook output priority 0; policy accept;",
-        f"    meta skuid != {user} accept",
+        f"    meta skuid {user} jump held",  # what no socket sends, such as neighbour discovery, is nobody's
+        "  }",
+        "  chain held {",
         '    oif "lo" accept',
         "    ct state established,related accept",
         "    ip daddr . tcp dport @allowed4 accept",
