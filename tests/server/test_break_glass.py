@@ -128,6 +128,12 @@ def test_ending_it_takes_the_right_away_at_once(ada, bob, client, instance):
     assert code(bob.post(f"/api/break-glass/{glass}/end")) == (409, "FH-CON-001")
 
 
+def test_only_who_asked_and_who_may_approve_end_it(ada, bob, person):
+    glass = ask(ada).json()["id"]
+    assert code(person("dev", "builders").post(f"/api/break-glass/{glass}/end")) == (403, "FH-POL-001")
+    assert bob.post(f"/api/break-glass/{glass}/end").status_code == 200
+
+
 def test_an_owner_for_a_while_may_end_it_early(ada, bob):
     glass = ask(ada).json()["id"]
     approve(bob, glass)

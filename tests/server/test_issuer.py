@@ -227,6 +227,16 @@ def test_an_issuer_that_is_away_is_told_of(nobody, hostile, instance):
     assert code(nobody.post("/api/login", json={"redirect_uri": REDIRECT})) == BAD_ISSUER
 
 
+def test_an_issuer_that_failed_is_not_asked_again_at_once(nobody, hostile, instance):
+    hostile.metadata = {"issuer": "https://elsewhere.example"}
+    for _ in range(3):
+        assert code(nobody.post("/api/login", json={"redirect_uri": REDIRECT})) == BAD_ISSUER
+    assert len(hostile.asked) == 1
+    hostile.metadata, now = {}, time.time()
+    instance.clock = lambda: now + 6
+    assert sign_in(nobody).status_code == 200
+
+
 def test_a_refusal_is_written_down_without_the_token(nobody, hostile, instance):
     hostile.claims |= {"aud": "another-client"}
     sign_in(nobody)

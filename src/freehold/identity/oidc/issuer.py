@@ -22,6 +22,10 @@ FRESH_SECONDS = 3600.0
 """How long metadata and keys are kept; an unknown key has them asked for at once."""
 
 
+PAUSE_SECONDS = 5.0
+"""An issuer that failed is not asked again at once: anybody may begin a sign-in, and each would wait for it."""
+
+
 class Client(msgspec.Struct, frozen=True):
     """What this instance is to the issuer. `secret` reads the secret when it is needed; empty for a public client."""
 
@@ -59,18 +63,30 @@ class Issuer:
         self._fetch = fetch
         self._clock = clock
         self._metadata: tuple[float, Metadata] | None = None
+        self._failed: tuple[float, str] | None = None
         self._keys: tuple[float, list[dict[str, Any]]] | None = None
 
     def metadata(self) -> Metadata:
         """Raises IssuerFailed."""
-        kept = self._metadata
-        if kept is None or self._clock() - kept[0] > FRESH_SECONDS:
-            url = self.client.issuer.rstrip("/") + "/.well-known/openid-configuration"
-            found = self._asked(Asked(url), Metadata)
-            if found.issuer != self.client.issuer:
-                raise IssuerFailed("the issuer calls itself otherwise: write [identity.oidc] issuer exactly as it does")
-            kept = self._metadata = (self._clock(), found)
-        return kept[1]
+        kept, failed, now = self._metadata, self._failed, self._clock()
+        if kept is not None and now - kept[0] <= FRESH_SECONDS:
+            return kept[1]
+        if failed is not None and 0 <= now - failed[0] < PAUSE_SECONDS:
+            raise IssuerFailed(failed[1])
+        try:
+            found = self._described()
+        except IssuerFailed as error:
+            self._failed = (self._clock(), error.message)
+            raise
+        self._metadata = (now, found)
+        return found
+
+    def _described(self) -> Metadata:
+        url = self.client.issuer.rstrip("/") + "/.well-known/openid-configuration"
+        found: Metadata = self._asked(Asked(url), Metadata)
+        if found.issuer != self.client.issuer:
+            raise IssuerFailed("the issuer calls itself otherwise: write [identity.oidc] issuer exactly as it does")
+        return found
 
     def address(self, state: str, nonce: str, verifier: str, redirect_uri: str) -> str:
         """Where a browser begins: the authorisation endpoint, with PKCE's S256 (RFC 7636)."""

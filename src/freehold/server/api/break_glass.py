@@ -13,6 +13,7 @@ from freehold.identity import store as keys
 from freehold.identity.errors import NotAPerson
 from freehold.identity.people import break_glass, store
 from freehold.identity.people.types import BreakGlass
+from freehold.identity.roles import demand
 from freehold.server.actors import Actor, Allowed, Served
 
 router = APIRouter(prefix="/api/break-glass", tags=["people"])
@@ -95,10 +96,13 @@ def approve(name: str, instance: Served, actor: Approver) -> BreakGlassView:
 
 @router.post("/{name}/end")
 def end(name: str, instance: Served, actor: Asker) -> BreakGlassView:
-    """End a break-glass before its time, or withdraw or refuse one that waits."""
+    """End a break-glass before its time, or withdraw one that waits; who may approve them may end others' too."""
     now = instance.clock()
     with instance.changing(actor.name, "break_glass.end", {"id": name}) as connection:
-        made = break_glass.ended(store.one_break_glass(connection, name), actor.name, now)
+        before = store.one_break_glass(connection, name)
+        if before.asked_by != actor.person:
+            demand(actor.role, "break-glass:approve")
+        made = break_glass.ended(before, actor.name, now)
         store.put_break_glass(connection, made)
         return _view(connection, made, now)
 
