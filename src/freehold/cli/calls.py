@@ -81,6 +81,7 @@ def show(place: Place, call: str, *, as_json: bool) -> None:
         ("first token", _seconds(one["first_token"])),
         *_named(one, ("label", "team", "key_id", "workflow", "dialect")),
         *_named(one, ("policy_version", "routes_version", "dropped", "budgets")),
+        *_seen(one["scan"] or {}),
     ]
     fields(pairs)
     if not found["attempts"]:
@@ -117,6 +118,22 @@ def erase(place: Place, call: str, why: str, *, as_json: bool) -> None:
         emit_json(gone)
     else:
         click.echo(f"{gone['bodies']} bodies erased")
+
+
+def _seen(scan: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """What a guard saw of it, in lines."""
+    lowered = scan.get("lowered")
+    pairs = [("guard", scan.get("guard"))]
+    for side in ("request", "answer"):
+        one = scan.get(side)
+        if one is not None:
+            found = ", ".join(f"{count} {kind}" for kind, count in one["found"].items()) or "nothing"
+            failed = f"; failed: {', '.join(one['failed'])}" if one["failed"] else ""
+            unread = f"; not readable: {one['unread']}" if one.get("unread") else ""
+            pairs.append((f"found in {side}", f"{found} in {one['characters']} characters{unread}{failed}"))
+    if lowered is not None:
+        pairs.append(("label lowered", f"from {lowered['from']} to {lowered['to']}, {lowered['why']}"))
+    return pairs
 
 
 def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:

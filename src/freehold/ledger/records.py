@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -89,6 +89,10 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
     dropped: tuple[str, ...]
     scanned: int
+    scan: dict[str, Any] | None
+    """What a guard saw and found, in the request and in the answer, and which right lowered the label; None where no
+    guard looked and no label was lowered.
+    """
     budgets: tuple[str, ...]
 
 

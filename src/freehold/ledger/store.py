@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from msgspec.json import decode
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, Table, case, delete, func, select, text, update
 from sqlalchemy.sql.elements import KeyedColumnElement
@@ -358,7 +359,7 @@ _PLAIN = tuple(
     name
     for name in CallRecord.__struct_fields__
     if name not in {"id", "usage", "reserved", "cost", "what_if", "request_sha256", "response_sha256"}
-    and name not in {"dropped", "budgets"}
+    and name not in {"dropped", "budgets", "scan"}
 )
 
 
@@ -373,6 +374,7 @@ def _call(row: Any) -> CallRecord:
         response_sha256=row["response_sha256"].hex(),
         dropped=tuple(row["dropped"].split(",")) if row["dropped"] else (),
         budgets=tuple(row["budgets"].split(",")) if row["budgets"] else (),
+        scan=decode(row["scan"]) if row["scan"] else None,
         **{name: row[name] for name in _PLAIN},
     )
 
