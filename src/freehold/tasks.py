@@ -130,6 +130,7 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     """The worker's kinds and schedules."""
     from freehold.core.ids import from_text
     from freehold.ledger.capture import erase_call, erase_key, expire
+    from freehold.ledger.keeping.erasing import Order, erase_subject
     from freehold.moves.rollout import run
     from freehold.workflows.collect import collect
 
@@ -137,8 +138,11 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     rollouts: list[Rollout] = []
 
     def erasure(payload: Payload, _beat: Beat) -> Payload:
-        """`{"call": ID}` or `{"key": ID}`, and `why`."""
+        """`{"call": ID}`, `{"key": ID}` or `{"subject": NAME, "by": ACTOR}`, and `why`."""
         why, now = str(payload.get("why", "asked for")), time.time()
+        if "subject" in payload:
+            gone = erase_subject(engine, bodies, Order(payload["subject"], why, payload["by"]), now)
+            return {"erased": gone.bodies, "calls": gone.calls}
         if "key" in payload:
             return {"erased": erase_key(engine, bodies, payload["key"], why, now)}
         return {"erased": erase_call(engine, bodies, from_text(payload["call"]), why, now)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from freehold.cli.client import segment
 from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, mark, say, table
 from freehold.cli.place import Place
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from freehold.ledger.audit.offline import Report
 
 _SHOWN = 50
+_MOMENTS = ("since", "until")
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -110,6 +114,85 @@ def checkpoints(place: Place, *, as_json: bool) -> None:
     table(rows, (("size", "size"), ("at", "at"), ("root", "root")))
     for one in standing:
         say(publisher.line(one))
+
+
+@audit.command()
+@click.option("--call", default="", help="The bodies of one call.")
+@click.option("--key", default="", help="Whatever is about one virtual key, by name or id.")
+@click.option("--subject", default="", help="A person, as callers name them in x-freehold-subject.")
+@click.option("--team", default="", help="The team whose calls name the person so.")
+@click.option("--why", required=True, help="Reason; kept in the audit.")
+@json_option
+@click.pass_obj
+def erase(place: Place, /, *, as_json: bool, **given: str) -> None:
+    """Erase a person or a key for good: their bodies, what ties calls to them, and their key. What it cost stays.
+
+    The log stays whole and checkable: their leaves keep their hashes, and an entry says which, by whom and why.
+    What a legal hold covers is refused.
+    """
+    done = place.client().post("/api/audit/erase", given)
+    if as_json:
+        emit_json(done)
+    elif done["bodies"] is not None:
+        click.echo(f"{done['bodies']} bodies erased")
+    else:
+        click.echo("\n".join(done["jobs"]))
+        say("queued; the worker erases them in the background")
+
+
+@audit.group(cls=Noun)
+def hold() -> None:
+    """Legal holds: what neither retention nor anybody erases until it is released."""
+
+
+@hold.command()
+@click.option("--call", default="", help="One call.")
+@click.option("--key", default="", help="Calls by one virtual key, by name or id.")
+@click.option("--subject", default="", help="Calls about a person, as callers name them.")
+@click.option("--team", default="", help="Calls of a team; with --subject, the team that names the person so.")
+@click.option("--workflow", default="", help="Calls of a workflow.")
+@click.option("--since", type=MOMENT, help="Calls from then on, in UTC.")
+@click.option("--until", type=MOMENT, help="Calls before then, in UTC.")
+@click.option("--why", required=True, help="Reason; kept in the audit.")
+@json_option
+@click.pass_obj
+def add(place: Place, /, *, as_json: bool, **given: Any) -> None:
+    """Hold what all the options say; without any, everything."""
+    body = {name: value for name, value in given.items() if value not in (None, "")}
+    moments = {name: value.replace(tzinfo=UTC).timestamp() for name, value in body.items() if name in _MOMENTS}
+    made = place.client().post("/api/audit/holds", {**body, **moments})
+    _show_hold(made, as_json=as_json)
+
+
+@hold.command("list")
+@click.option("--released", is_flag=True, help="Also those that were released.")
+@json_option
+@click.pass_obj
+def list_(place: Place, *, released: bool, as_json: bool) -> None:
+    """List the holds, oldest first."""
+    rows = place.client().get("/api/audit/holds", released="true" if released else None)
+    if as_json:
+        emit_json(rows)
+        return
+    columns = (("id", "id"), ("made_at", "since"), ("made_by", "by"), ("scope", "scope"), ("why", "why"))
+    table(rows, (*columns, ("released_at", "released")) if released else columns)
+
+
+@hold.command()
+@click.argument("hold")
+@click.option("--why", required=True, help="Reason; kept in the audit.")
+@json_option
+@click.pass_obj
+def release(place: Place, hold: str, why: str, *, as_json: bool) -> None:
+    """Release HOLD: what is past its retention goes with the next round."""
+    _show_hold(place.client().post(f"/api/audit/holds/{segment(hold)}/release", {"why": why}), as_json=as_json)
+
+
+def _show_hold(one: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        emit_json(one)
+    else:
+        fields((name.replace("_", " "), value) for name, value in one.items())
 
 
 def _check(place: Place, folder: Path | None, outside: tuple[Path, ...], public_key: str | None) -> Report:

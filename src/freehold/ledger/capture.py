@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 import zstandard
-from sqlalchemy import ColumnElement, Engine
+from sqlalchemy import ColumnElement, Connection, Engine
 
 from freehold.core.crypto import Sealer, write_private
 from freehold.core.db import reading, writing
@@ -24,11 +24,14 @@ from freehold.ledger import store
 from freehold.ledger.audit.store import append
 from freehold.ledger.audit.subjects import Subjects
 from freehold.ledger.frames import Body
+from freehold.ledger.keeping import store as keeping
+from freehold.ledger.keeping.holds import refuse
 
 _PURPOSE = b"body"
 _OF_SUBJECT = b"\0FHSUBJ1"
 """Begins a file that is sealed with its subject's key, whose name follows."""
 _NAME = 16
+_RETENTION = "retention"
 _AT_ONCE = 500
 """Rows a transaction erases, so that the writer never waits long."""
 _WRITERS = 4
@@ -57,7 +60,7 @@ class Bodies:
     def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._folder = folder
         self._sealer = sealer
-        self._subjects = Subjects(folder.parent / "subjects", sealer)
+        self.subjects = Subjects(folder.parent / "subjects", sealer)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -122,7 +125,7 @@ class Bodies:
 
         Where the subject has no key any more it is sealed as nobody's: who asks erases it at once.
         """
-        key = self._subjects.key(subject) if subject else None
+        key = self.subjects.key(subject) if subject else None
         sealer = self._sealer if key is None else Sealer(key)
         digest = sealer.digest(_PURPOSE, plain)
         head = b"" if key is None else _OF_SUBJECT + bytes.fromhex(subject)
@@ -137,7 +140,7 @@ class Bodies:
         sealer = self._sealer
         if sealed.startswith(_OF_SUBJECT):
             head = len(_OF_SUBJECT)
-            key = self._subjects.key(sealed[head : head + _NAME].hex())
+            key = self.subjects.key(sealed[head : head + _NAME].hex())
             if key is None:
                 raise NotFound("the key of whom that body was about is destroyed")
             sealer, sealed = Sealer(key), sealed[head + _NAME :]
@@ -171,40 +174,46 @@ def _write_unflushed(path: Path, data: bytes) -> None:
 
 
 def erase_call(engine: Engine, bodies: Bodies, call: bytes, why: str, now: float) -> int:
-    """Erase the bodies of one call for good; how many. Safe to run again."""
+    """Erase the bodies of one call for good; how many. Safe to run again. Raises Held under a legal hold."""
     return _erase(engine, bodies, store.bodies_of_call(call), why, now)
 
 
 def erase_key(engine: Engine, bodies: Bodies, key_id: str, why: str, now: float) -> int:
-    """Erase the bodies of every ended call by one key; how many. Safe to run again."""
+    """Erase the bodies of every ended call by one key; how many. Safe to run again.
+
+    Raises Held where a legal hold covers any of them: then nothing is erased.
+    """
     return _erase(engine, bodies, store.bodies_of_key(key_id), why, now)
 
 
-def erase_records(engine: Engine, bodies: Bodies, ids: Sequence[bytes], why: str, now: float) -> int:
-    """Erase every body kept under these ids (a few thousand at most) for good; how many. Safe to run again."""
-    return _erase(engine, bodies, store.bodies_of_calls(ids), why, now)
-
-
 def expire(engine: Engine, bodies: Bodies, now: float) -> int:
-    """Erase what is kept past its retention; how many. Safe to run again."""
-    return _erase(engine, bodies, store.bodies_past(now), "retention", now)
+    """Erase what is kept past its retention and under no legal hold; how many. Safe to run again."""
+    return _erase(engine, bodies, store.bodies_past(now), _RETENTION, now)
+
+
+def check_holds(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Raises Held where a legal hold covers a living body among the selected."""
+    refuse("what is kept of it", keeping.held_bodies(connection, which, keeping.holds(connection, active=True)))
 
 
 def _erase(engine: Engine, bodies: Bodies, which: ColumnElement[bool], why: str, now: float) -> int:
     total = 0
     while True:
         with writing(engine) as connection:
-            count = store.mark_erased(connection, which, why, now, limit=_AT_ONCE)
-            if count and why != "retention":
+            if why != _RETENTION:
+                check_holds(connection, which)
+            free = keeping.unheld(which, keeping.holds(connection, active=True))
+            count = store.mark_erased(connection, free, why, now, limit=_AT_ONCE)
+            if count and why != _RETENTION:
                 append(connection, now, "bodies.erase", "jobs", {"count": count, "why": why})
         if not count:
             break
         total += count
-    _finish(engine, bodies)
+    finish(engine, bodies)
     return total
 
 
-def _finish(engine: Engine, bodies: Bodies) -> None:
+def finish(engine: Engine, bodies: Bodies) -> None:
     """Delete the files of erased rows, also of an erasure that was interrupted; shared files stay while needed."""
     while True:
         with bodies.exclusive():
