@@ -75,12 +75,20 @@ class Snapshots:
                 self._load(kind)
             except (FreeholdError, OSError, ValueError) as error:
                 self._plane.log.error("snapshot refused", snapshot=kind, reason=str(error))  # noqa: TRY400
+                if kind == "policy" and kind not in self._versions:
+                    self._close()
         self._plane.ready = all(kind in self._versions for kind in KINDS)
         if self._plane.ready and not self._armed:
             self._arm()
         now = self._plane.now()
         if self._plane.ready and not self._plane.mint.holds(now):  # another day, or a clock that was set
             self._plane.mint = self._plane.mint.renewed(now)
+
+    def _close(self) -> None:
+        """No policy was ever in force, and there is one that cannot be read: owned targets answer, and no other."""
+        now = self._plane.now()
+        self._plane.mint = Mint(0, Policy(closed="its policy cannot be read"), digests=self._plane.receipts, now=now)
+        self._versions["policy"] = -1
 
     def _load(self, kind: str) -> None:
         plane = self._plane
