@@ -29,6 +29,7 @@ MODULES: tuple[str, ...] = (
     "gateway/cascade",
     "gateway/course",
     "gateway/failing",
+    "gateway/guarding",
     "gateway/json_read",
     "gateway/json_splice",
     "gateway/lanes",

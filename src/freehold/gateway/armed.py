@@ -86,6 +86,11 @@ def arm(profiles: Iterable[Profile], house: House) -> dict[str, Watch]:
     return found
 
 
+def named(table: RouteTable) -> frozenset[str]:
+    """Guards that the routes name."""
+    return frozenset({table.guard, *(path.route.guard for path in table.paths.values())})
+
+
 def put_on(table: RouteTable, guards: Mapping[str, Watch]) -> list[str]:
     """Give each route its guard; says which could not be given."""
     faults = []

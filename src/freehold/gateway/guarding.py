@@ -32,7 +32,6 @@ APPROVE = "approve"
 MOST_REASON = 200
 """Characters of a reason that are kept."""
 MOST_DIGITS = 6
-NO_LABELS: Mapping[int, Label] = {}
 
 
 class Guarding(Failing):
@@ -40,7 +39,7 @@ class Guarding(Failing):
 
     stated: Label | None = None
     """What the header says of the call."""
-    turn_labels: Mapping[int, Label] = NO_LABELS
+    turn_labels: Mapping[int, Label] | None = None
     """What it says of single turns."""
     lowering: Lowering | None = None
     """Which right lowered the label, and why."""
@@ -51,12 +50,15 @@ class Guarding(Failing):
         """The lane by what the headers say of the content. Raises BadRequest, Forbidden, NoPermittedTarget."""
         if header is not None:
             self.stated, self.turn_labels = stated_labels(header.decode("latin-1"))
-            self.raised = joined((self.stated, *self.turn_labels.values()))
+            self.raised = joined((self.stated, *self._of_turns().values()))
         if caller.lowers:
             self._judge_label(caller, path, None, (), failed=False)
         elif header is None:
             return lane_of(caller, path, mint)
         return Lane(caller, path, mint, self.raised, self.label)
+
+    def _of_turns(self) -> Mapping[int, Label]:
+        return self.turn_labels or {}
 
     def _judge_label(
         self, caller: Caller, path: Path, known: Label | None, found: Sequence[Label], *, failed: bool
@@ -67,7 +69,7 @@ class Guarding(Failing):
         """
         principal = caller.principal
         begun, used = started(caller.label, self.stated, principal, self.at)
-        said = joined((begun, path.label, known, *self.turn_labels.values()))
+        said = joined((begun, path.label, known, *self._of_turns().values()))
         asked = self.inbound.headers.get(b"x-freehold-declassify")
         if asked is not None:
             to, reason = wish(asked.decode("latin-1"))
@@ -92,7 +94,7 @@ class Guarding(Failing):
             raise GuardUnavailable(watch.fault)
         guarded = self.guarded = self._begin_guarded(watch, lane)
         known = watch.recall.label_of(guarded.turns)
-        watch.recall.stated(guarded.turns, self.stated, self.turn_labels)
+        watch.recall.stated(guarded.turns, self.stated, self._of_turns())
         seen = guarded.inspect()
         found = () if seen.label is None else (seen.label,)
         self._judge_label(caller, lane.path, known, found, failed=bool(guarded.failed))

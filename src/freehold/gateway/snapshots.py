@@ -9,7 +9,7 @@ from pathlib import Path
 from freehold.core.crypto import Verifier
 from freehold.core.errors import FreeholdError
 from freehold.core.snapshot import read_snapshot
-from freehold.gateway.armed import Guards, House, Watch, arm, put_on
+from freehold.gateway.armed import Guards, House, Watch, arm, named, put_on
 from freehold.gateway.callers import Gate, compile_keys
 from freehold.gateway.lanes import label_of, scope_of
 from freehold.gateway.leases import LeaseClient
@@ -55,8 +55,8 @@ class Snapshots:
         self._versions: dict[str, int] = {}
         self._house: House | None = None
         self._profiles: tuple[Profile, ...] = ()
-        self._guards: dict[str, Watch] | None = None
-        """None where the profiles are not compiled yet."""
+        self._guards: dict[str, Watch] = {}
+        """Those of them that are ready, because a route names them."""
         self._armed = False
         """Has each route in force the guard it names?"""
 
@@ -118,24 +118,25 @@ class Snapshots:
                 plane.assigner = Assigner(workflows)
         else:
             version, policy = read_snapshot(self._folder, kind, Policy, self._verifier)
+            guards = read_snapshot(self._folder, kind, Guards, self._verifier)[1].guards
             if self._newer(kind, version):
                 plane.mint = Mint(version, policy, digests=plane.receipts, now=now)
                 self._leases.budgets = {one.id: one for one in policy.budgets}
                 self._leases.top_up()
-                self._profiles = read_snapshot(self._folder, kind, Guards, self._verifier)[1].guards
-                self._guards = None
+                self._profiles, self._guards = guards, {}
         self._armed = self._armed and kind not in ("policy", "routes")
         self._versions[kind] = max(version, self._versions.get(kind, -1))
         plane.log.info("snapshot loaded", snapshot=kind, version=version)
 
     def _arm(self) -> None:
-        """Guards onto the routes; profiles are compiled anew only where the policy is another."""
+        """Guards onto the routes. A profile is compiled once for each policy, where a route names it."""
         plane = self._plane
-        if self._guards is None:
-            if self._house is None and self._profiles and plane.sealer is not None:
+        wanted = [one for one in self._profiles if one.name in named(plane.table) and one.name not in self._guards]
+        if wanted and plane.sealer is not None:
+            if self._house is None:
                 keys = VaultKeys(self._folder.parent / "vault", os.urandom, plane.now)
                 self._house = House(plane.sealer, keys.secret)
-            self._guards = arm(self._profiles, self._house) if self._house is not None else {}
+            self._guards |= arm(wanted, self._house)
         for fault in put_on(plane.table, self._guards):
             plane.log.error("not guarded, so not served", reason=fault)
         self._armed = True
