@@ -22,6 +22,7 @@ COMMANDS = (
     ("doctor", "what is well and what is not, each with its fix"),
     ("evals", "candidates measured on recorded calls: run, resume, show, list, search, judge"),
     ("export", "everything an instance holds, in open formats"),
+    ("guard", "what calls are scanned for: test, profiles, list"),
     ("import", "recorded calls of other tools and vendors into this instance"),
     ("imports", "what was imported: list, relabel, erase"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),

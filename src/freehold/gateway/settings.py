@@ -169,5 +169,8 @@ class RouteSettings(Section):
         None, description="Where its targets must stand, such as `EU`; where absent, [policy] alone says."
     )
     capture: Flag | None = Field(None, description="Keep bodies; where absent, [capture] bodies decides.")
+    guard: str | None = Field(
+        None, description="Profile that its calls are scanned by; empty for none, where absent [policy] guard decides."
+    )
     budget: BudgetField | None = Field(None, description="Money limit: a number of dollars a month, or a table.")
     aliases: tuple[Name, ...] = Field((), description="Other names clients may use.")

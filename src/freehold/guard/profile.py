@@ -17,6 +17,8 @@ from freehold.guard.detectors.registry import load
 from freehold.guard.errors import BadProfile
 from freehold.guard.types import Detector, Direction, Finding, Profile, Rule, Source
 
+_HINT = "see what there is: freehold guard list; `custom` needs patterns or words of yours in the profile's `custom`"
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -72,7 +74,9 @@ def compile_profile(profile: Profile, detectors: Mapping[str, Detector] | None =
     for at, rule in enumerate(profile.rules):
         where = f"rules.{at}"
         if rule.detector not in known:
-            raise BadProfile(f"profile {profile.name!r}: there is no detector {rule.detector!r}", param=where)
+            raise BadProfile(
+                f"profile {profile.name!r}: there is no detector {rule.detector!r}", hint=_HINT, param=where
+            )
         kinds = getattr(known[rule.detector], "kinds", ())
         unknown = [one for one in rule.kinds if kinds and one not in kinds]
         if unknown:

@@ -75,6 +75,10 @@ class PolicySettings(Section):
 
     air_gapped: Flag = Field(default=False, description="No rented target exists: none is in the routes at all.")
     closed: str = Field("", description="Why no rented target may take anything for now; empty where nothing is wrong.")
+    guard: str = Field(
+        "",
+        description="Profile that every route's calls are scanned by, unless the route says otherwise; empty for none.",
+    )
     home: str = Field("", description="Region in which this machine stands, for the models it runs itself.")
     regions: tuple[str, ...] | None = Field(
         None, description="Where every target must stand, such as `EU`; anywhere where it is left out."

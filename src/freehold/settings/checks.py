@@ -15,6 +15,7 @@ from freehold.gateway.routing.joints import KINDS
 from freehold.gateway.settings import ProviderSettings
 from freehold.grading.registry import GRADERS
 from freehold.settings.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
+from freehold.settings.guards import guard_problems
 from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings
@@ -33,6 +34,7 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
         *_owners(settings, declared),
         *_listeners(settings),
         *_identity(settings),
+        *guard_problems(settings, declared),
     ]
 
 

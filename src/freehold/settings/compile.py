@@ -22,6 +22,7 @@ from freehold.policy.types import Budget, Narrowing, Policy
 from freehold.policy.vendors import Fact, packaged
 from freehold.settings.air_gap import without_rented
 from freehold.settings.checks import split_url
+from freehold.settings.guards import guard_of, in_use
 from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings
 
@@ -43,7 +44,8 @@ def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = 
     targets = [
         _target(name, one, settings.providers[one.provider], list_price) for name, one in settings.targets.items()
     ]
-    mine = [one for one in owned_routes() if settings.serving.enabled and one.name not in settings.routes]
+    watched = [replace(one, guard=settings.policy.guard) for one in owned_routes()]
+    mine = [one for one in watched if settings.serving.enabled and one.name not in settings.routes]
     configured = [_route(name, one, settings) for name, one in settings.routes.items()]
     aliases = [(alias, name) for name, one in settings.routes.items() for alias in one.aliases]
     found = Routes(
@@ -51,6 +53,7 @@ def routes(settings: Settings, owned: Sequence[Target], list_price: ListPrice = 
         routes=tuple(sorted([*configured, *mine], key=lambda one: one.name)),
         composites=tuple(_composite(name, one) for name, one in sorted(settings.composites.items())),
         aliases=tuple(sorted(aliases)),
+        guard=settings.policy.guard,
     )
     return without_rented(found) if settings.policy.air_gapped else found
 
@@ -61,6 +64,7 @@ def policy(settings: Settings, key_budgets: Sequence[Budget]) -> Policy:
     return Policy(
         air_gapped=told.air_gapped,
         closed=told.closed,
+        guards=in_use(settings),
         rules=narrowings(settings),
         facts=(*packaged(), *(_contract(one) for one in told.contracts)),
         cedar=told.cedar_text,
@@ -244,4 +248,5 @@ def _route(name: str, one: RouteSettings, settings: Settings) -> Route:
         budgets=owned_by(f"route/{name}", budgets(settings)),
         label=one.label,
         capture=settings.capture.bodies if one.capture is None else one.capture,
+        guard=guard_of(settings, one.guard),
     )

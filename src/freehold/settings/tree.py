@@ -12,6 +12,7 @@ from freehold.gateway.settings import (
     RouteSettings,
     TargetSettings,
 )
+from freehold.guard.settings import GuardSettings
 from freehold.identity.settings import IdentitySettings
 from freehold.ledger.settings import AuditSettings, CaptureSettings
 from freehold.moves.settings import MoveSettings
@@ -53,4 +54,5 @@ class Settings(Section):
     composites: dict[Name, CompositeSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     teams: dict[Name, TeamSettings] = Field(default_factory=dict)
+    guard: dict[Name, GuardSettings] = Field(default_factory=dict)
     budgets: tuple[BudgetSettings, ...] = ()

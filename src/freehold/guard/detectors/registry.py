@@ -7,6 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from freehold.guard.types import Detector, Profile
 
 
+def _custom(profile: Profile) -> Detector | None:
+    from freehold.guard.detectors.custom import custom
+
+    return custom(profile.custom)
+
+
+def _injection(profile: Profile) -> Detector:
+    from freehold.guard.detectors.injection import Injection
+
+    return Injection()
+
+
 def _pii(profile: Profile) -> Detector:
     from freehold.guard.detectors.pii import pii
 
@@ -19,14 +31,25 @@ def _regulated(profile: Profile) -> Detector:
     return Regulated()
 
 
-MAKERS: tuple[tuple[str, Callable[[Profile], Detector]], ...] = (
+def _secrets(profile: Profile) -> Detector:
+    from freehold.guard.detectors.secrets import Secrets
+
+    return Secrets()
+
+
+MAKERS: tuple[tuple[str, Callable[[Profile], Detector | None]], ...] = (
+    ("custom", _custom),
+    ("injection", _injection),
     ("pii", _pii),
     ("regulated", _regulated),
+    ("secrets", _secrets),
 )
-"""Name and maker, sorted by name. A maker gets the profile, for detectors that the owner's words configure."""
+"""Name and maker, sorted by name. A maker gets the profile, for detectors that the owner's words configure, and
+answers None where those words are not there."""
 
 
 def load(names: Iterable[str], profile: Profile) -> Mapping[str, Detector]:
     """The named detectors that exist."""
     wanted = set(names)
-    return {name: make(profile) for name, make in MAKERS if name in wanted}
+    made = ((name, make(profile)) for name, make in MAKERS if name in wanted)
+    return {name: one for name, one in made if one is not None}
