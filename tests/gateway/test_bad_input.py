@@ -72,6 +72,7 @@ CALLS = {
     "unknown label": (p.KEY, None, ("x-freehold-label: topsecret",), 400, "FH-REQ-001"),
     "too sensitive": (p.KEY, None, ("x-freehold-label: restricted",), 403, "FH-POL-002"),
     "restricted key": ("fh-restricted-key", None, (), 403, "FH-POL-002"),
+    "endless subject": (p.KEY, None, ("x-freehold-subject: " + "s" * 200,), 400, "FH-REQ-001"),
     "endless workflow": (p.KEY, None, ("x-freehold-workflow: " + "w" * 200,), 400, "FH-REQ-001"),
 }
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freehold.ledger.frames import Open
 from tests.gateway import pieces as p
 from tests.gateway.answers import Answer, read_answers
 from tests.gateway.machine import Machine
@@ -217,3 +218,15 @@ def test_http_1_0_callers_get_streams_without_chunks(machine) -> None:
     (answer,) = read_answers(connection.transport.sent, ["POST"], ended=True)
     assert answer.body == STREAM and answer.closes and connection.transport.closed
     assert "transfer-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_whom_a_call_is_about_is_written_down_and_sent_to_nobody(machine: Machine, encoding: str) -> None:
+    connection = machine.caller()
+    line = "x-freehold-subject: Zo\u00eb 17".encode(encoding).decode("latin-1")
+    machine.ask(connection, p.request(p.CHAT, p.chat_body("solo"), line))
+    upstream = machine.connect() if machine.connecting else machine.busy()[0]
+    assert b"17" not in upstream.transport.sent.partition(b"\r\n\r\n")[0]
+    opened = [one for one in machine.frames() if isinstance(one, Open)][-1]
+    assert opened.subject == "Zo\u00eb 17"
+    machine.lose(upstream)

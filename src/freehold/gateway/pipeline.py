@@ -36,6 +36,8 @@ class Call(Guarding):
 
     permit: Permit
     opened = False
+    subject = ""
+    """Whom the call is about, as its caller names them."""
 
     def __init__(self, plane: Plane, connection: Connection, inbound: Inbound, dialect: Dialect) -> None:
         self.plane = plane
@@ -83,6 +85,7 @@ class Call(Guarding):
         self.peek = peek = self.dialect.peek(self.inbound.body)
         named = headers.get(b"x-freehold-workflow")
         workflow = named.decode("latin-1").strip() if named is not None else peek.workflow
+        self.subject = _subject(headers.get(b"x-freehold-subject", b""))
         assigner = self.plane.assigner
         if workflow:
             if len(workflow) > MAX_NAME or not workflow.isprintable():
@@ -228,7 +231,7 @@ class Call(Guarding):
             lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
             self.account.reservation.amount,
             self.account.drawn() if self.account.reservation.slices else (), self.permit.body_sha256,
-            scan=self.scan,
+            self.subject, self.scan,
         )  # fmt: skip
 
     def dispatch(self, failed: JournalUnavailable | None) -> None:
@@ -282,3 +285,16 @@ class Call(Guarding):
             self.plane.connect(self.plan[self.position], self, len(self.account.tried))
             return
         self.fail(error)
+
+
+def _subject(header: bytes) -> str:
+    """Whom a caller names; clients send UTF-8 or Latin-1. Raises BadRequest."""
+    if not header:
+        return ""
+    try:
+        named = header.decode().strip()
+    except UnicodeDecodeError:
+        named = header.decode("latin-1").strip()
+    if len(named) > MAX_NAME or not named.isprintable():
+        raise BadRequest(f"a subject is named by at most {MAX_NAME} printable characters", param="subject")
+    return named
