@@ -267,3 +267,14 @@ def test_settings_that_would_let_the_wrong_people_in_are_refused(line, code):
 
 def test_the_settings_of_these_tests_are_valid():
     assert parse(OIDC.format(issuer="https://id.bank.example", oidc="", identity="").encode(), None, {})
+
+
+def test_files_of_the_identity_settings_lie_beside_the_file(tmp_path):
+    text = OIDC.format(
+        issuer="https://id.bank.example", oidc='tls_ca = "ca.pem"', identity='scim_token = "${file:scim}"'
+    )
+    text = text.replace("${env:OIDC_SECRET}", "${file:oidc.secret}")
+    settings = parse(text.encode(), tmp_path / "freehold.toml", {}).settings.identity
+    assert settings.oidc.tls_ca == str(tmp_path / "ca.pem")
+    assert settings.oidc.client_secret == f"${{file:{tmp_path / 'oidc.secret'}}}"
+    assert settings.scim_token == f"${{file:{tmp_path / 'scim'}}}"

@@ -96,9 +96,7 @@ def test_a_changed_group_counts_at_the_next_request(issuer, ada, operators, dire
     ],
     ids=str,
 )
-def test_who_is_no_longer_active_is_out_at_once_and_stays_out(
-    issuer, ada, operators, directory, client_of, client, step
-):
+def test_who_is_no_longer_active_is_out_at_once_and_stays_out(ada, operators, directory, client_of, client, step):
     session = client_of(sign_in(client_of(None)).json()["token"])
     assert patch(directory, f"/scim/v2/Users/{ada}", step).json()["active"] is False
     assert code(session.get("/api/whoami")) == (401, "FH-KEY-013")

@@ -105,7 +105,7 @@ def break_glass() -> None:
 @json_option
 @click.pass_obj
 def request(place: Place, right: str, key: str, seconds: float, why: str, *, as_json: bool) -> None:
-    """Ask for a RIGHT: owner for yourself, or declassify or override_label for a key. It gives nothing yet."""
+    """Ask for a RIGHT: owner for yourself, or a named one (such as declassify) for a key. It gives nothing yet."""
     body = {"right": right, "key": key, "seconds": seconds, "why": why}
     made = place.client().post("/api/break-glass", body)
     _show(made, as_json=as_json)
