@@ -21,7 +21,14 @@ from tests.server.test_actors import FILLED
 EVERY_ROLE = (*ROLES, EMERGENCY, PROVISIONER, "application", "service", "")
 CHANGES = {"auditor": set(), "finance": set(), "developer": {"/api/break-glass", "/api/break-glass/{name}/end"}}
 """What the roles that look may set off: besides their own session, and questions that change nothing."""
-QUESTIONS = {"/api/evals/search", "/api/models/{name}/verify", "/api/logout", "/api/login", "/api/login/finish"}
+QUESTIONS = {
+    "/api/evals/search",
+    "/api/policy/test",
+    "/api/models/{name}/verify",
+    "/api/logout",
+    "/api/login",
+    "/api/login/finish",
+}
 
 
 def demanded(route):
