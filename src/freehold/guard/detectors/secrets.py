@@ -73,6 +73,13 @@ class Secrets:
     name = "secrets"
     span = SPAN
     context = CONTEXT
+    kinds = tuple(
+        sorted(
+            {form.kind for form in FORMS}
+            | {named.kind for named in NAMED}
+            | {"AUTHORIZATION", "PASSWORD", "PRIVATE_KEY", "SECRET"}
+        )
+    )
 
     def __init__(self) -> None:
         _forms()
