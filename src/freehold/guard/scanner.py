@@ -84,6 +84,11 @@ class Scanner:
         """In order of their start, positions in the whole text."""
         return sorted(self._noted, key=lambda one: (one.start, one.end, one.detector, one.kind))
 
+    @property
+    def held(self) -> int:
+        """Characters taken and neither released nor replaced yet."""
+        return self._base + len(self._text) - self._given
+
     def feed(self, text: str) -> str:
         """Take the next characters; returns what may be released now."""
         return self._joined(self._take(text, ended=False))
