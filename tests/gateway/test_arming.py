@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from freehold.gateway.providers.registry import DRIVERS
+from freehold.gateway.routing.table import Unarmed, compile_routes
+from freehold.gateway.routing.types import Routes
 from freehold.guard.types import Profile, Rule
 from freehold.policy.types import Policy
 from tests.gateway import pieces as p
@@ -17,15 +20,17 @@ STRICT = Profile(name="strict", rules=(Rule(detector="pii", kinds=("EMAIL",), ac
 BAD = Profile(name="bad", rules=(Rule(detector="no such thing"),))
 
 
-def machine_of(home: Path, *profiles: Profile, **more) -> Machine:
+def machine_routes(**more) -> Routes:
     routes = (
         p.route("guarded", "vendor", guard="strict"),
         p.route("bad", "vendor", guard="bad"),
         p.route("open", "vendor"),
     )
-    return Machine(
-        home, p.routes((p.target("vendor", 9001),), *routes, **more), p.keys(p.principal()), Policy(guards=profiles)
-    )
+    return p.routes((p.target("vendor", 9001),), *routes, **more)
+
+
+def machine_of(home: Path, *profiles: Profile, **more) -> Machine:
+    return Machine(home, machine_routes(**more), p.keys(p.principal()), Policy(guards=profiles))
 
 
 def left(machine: Machine, model: str, *lines: str, **more) -> str:
@@ -79,3 +84,18 @@ def test_stand_ins_follow_the_tenants_key(tmp_path) -> None:
     key.write_bytes(b"torn")
     found = answered(ask(machine, "guarded", messages=f"I am {MAIL}"))
     assert found.status == 503
+
+
+def test_a_detector_that_breaks_while_it_is_made_closes_its_routes(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("freehold.gateway.armed.compile_profile", lambda profile: 1 // 0)
+    machine = machine_of(tmp_path, STRICT)
+    assert answered(ask(machine, "guarded", messages="hello")).status == 503
+    assert left(machine, "open") == MAIL
+
+
+def test_a_table_without_its_guards_lets_nothing_through() -> None:
+    table = compile_routes(9, machine_routes(), {one.name: one for one in DRIVERS}, lambda _: "", {}, 0.0)
+    assert isinstance(table.paths["guarded"].watch, Unarmed) and isinstance(
+        table.pin("target:vendor", 0.0).watch, Unarmed
+    )
+    assert table.paths["open"].watch is None

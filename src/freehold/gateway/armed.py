@@ -6,15 +6,18 @@ Fail closed: a route whose guard could not be made ready answers nothing.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
 
 import msgspec
 from msgspec.structs import replace
 
 from freehold.core.crypto import Sealer
 from freehold.core.errors import FreeholdError
+from freehold.gateway.errors import GuardUnavailable
 from freehold.gateway.recall import Recall
-from freehold.gateway.routing.table import RouteTable
+from freehold.gateway.routing.table import RouteTable, Unarmed
 from freehold.guard.apply import ALTERING
 from freehold.guard.profile import Guard, compile_profile
 from freehold.guard.types import Piece, Profile, Rule
@@ -23,6 +26,8 @@ SCAN_SECONDS = 2.0
 """Most time that detectors get for one request, and again for its answer: the process answers nobody else meanwhile."""
 MORE_SECONDS = 1e-5
 """What each character of an answer adds to that: an answer comes bit by bit, and others are answered in between."""
+MOST_CLEAN = 20_000
+"""Texts that are remembered to hold nothing: some 4 MB."""
 REFUSAL = "refusal"
 """Name of the detector that tells a model's refusal."""
 
@@ -60,14 +65,36 @@ class Armed:
         )
         """Detectors that may have an answer go on otherwise than it came."""
         self.refused = refused
+        self.clean = Clean(house.sealer.digest(b"guard-clean", guard.digest.encode()))
         """Tells a model's refusal; None where nobody is asked instead."""
 
 
-class Unarmed:
-    """A guard that could not be made ready, and why."""
+class Clean:
+    """Texts in which a guard found nothing, as keyed digests, the latest so many."""
 
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
+    def __init__(self, key: bytes, most: int = MOST_CLEAN) -> None:
+        self._key = key
+        self._most = most
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    def holds(self, piece: Piece) -> bool:
+        """Was this very text, by who wrote it, looked at?"""
+        digest = self._digest(piece)
+        found = digest in self._known
+        if found:
+            self._known.move_to_end(digest)
+        return found
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """These were looked at, and held nothing."""
+        for piece in pieces:
+            self._known[self._digest(piece)] = None
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+    def _digest(self, piece: Piece) -> bytes:
+        data = f"{piece.source}\0{piece.text}".encode("utf-8", "surrogatepass")
+        return blake2b(data, digest_size=16, key=self._key).digest()
 
 
 Watch = Armed | Unarmed
@@ -83,6 +110,8 @@ def arm(profiles: Iterable[Profile], house: House) -> dict[str, Watch]:
             found[profile.name] = Armed(guard, house, refused)
         except FreeholdError as error:
             found[profile.name] = Unarmed(error.message)
+        except Exception as error:  # noqa: BLE001 - whatever keeps a guard from being ready, its routes answer nothing
+            found[profile.name] = Unarmed(f"its detectors cannot be made ready: {type(error).__name__}")
     return found
 
 
@@ -136,7 +165,9 @@ def refusals(guard: Guard) -> Callable[[str], bool]:
     """Tells whether a text is a refusal, by the detector of that name."""
     from freehold.guard.detectors.registry import load
 
-    detector = guard.detectors.get(REFUSAL) or load([REFUSAL], guard.profile)[REFUSAL]
+    detector = guard.detectors.get(REFUSAL) or load([REFUSAL], guard.profile).get(REFUSAL)
+    if detector is None:
+        raise GuardUnavailable(f"there is no detector {REFUSAL!r}, which reroute_refusals needs")
     return lambda text: any(one.score >= 0.5 for one in detector.find(Piece(text, "assistant")))
 
 

@@ -34,6 +34,7 @@ class Guarded:
         self.seen = Seen()
         self.texts: tuple[str, ...] = ()
         """The pieces as they may go on."""
+        self.characters_in = 0
         self.failed: tuple[str, ...] = ()
         self.screen: Screen | None = None
         """Of the attempt under way."""
@@ -46,9 +47,22 @@ class Guarded:
 
     def inspect(self) -> Seen:
         """Look at the request."""
-        vault = self.vault
-        self.seen = inspect(self.armed.guard, self.said.pieces, "in", vault, late=Patience().late)
-        self.texts = self.seen.texts if vault is None else tuple(vault.sweep(one) for one in self.seen.texts)
+        vault, clean, pieces = self.vault, self.armed.clean, self.said.pieces
+        # A conversation is sent again with each turn: what was looked at before, and held nothing, holds nothing now.
+        # The user's turns are looked at all the same, since they are judged together too.
+        due = [at for at, one in enumerate(pieces) if one.source == "user" or not clean.holds(one)]
+        if vault is not None:
+            for at in set(range(len(pieces))).difference(due):
+                vault.avoid(pieces[at].text)
+        self.seen = seen = inspect(self.armed.guard, [pieces[at] for at in due], "in", vault, late=Patience().late)
+        texts = [one.text for one in pieces]
+        for at, text in zip(due, seen.texts, strict=True):
+            texts[at] = text
+        self.texts = tuple(texts if vault is None else map(vault.sweep, texts))
+        self.characters_in = sum(len(one.text) for one in pieces)
+        if not seen.failed:
+            found = {due[at] for at, _ in seen.findings}
+            clean.add(pieces[at] for at in due if at not in found and pieces[at].source != "user")
         self.failed = (*self.seen.failed, *((TOKENS,) if self.said.read.tokens else ()))
         return self.seen
 
@@ -73,7 +87,7 @@ class Guarded:
         return Scan(
             guard=self.armed.profile.name,
             digest=self.armed.guard.digest,
-            characters=self.seen.scanned,
+            characters=self.characters_in,
             found=counted([one for _, one in self.seen.findings]),
             failed=self.failed,
             unread=self.said.read.unread,

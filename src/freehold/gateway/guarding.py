@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from freehold.core.errors import BadRequest, FreeholdError
 from freehold.core.label import Label, parse_label
-from freehold.gateway.armed import Armed, Unarmed, Watch
+from freehold.gateway.armed import Armed, Watch
 from freehold.gateway.callers import Caller
 from freehold.gateway.cascade import Kept
 from freehold.gateway.errors import GuardBlocked, GuardUnavailable, ModelRefused
@@ -19,7 +19,7 @@ from freehold.gateway.guarded import Guarded, approval_of, vault_of
 from freehold.gateway.lanes import Lane, lane_of
 from freehold.gateway.recall import said_of
 from freehold.gateway.refusing import Hold
-from freehold.gateway.routing.table import Path
+from freehold.gateway.routing.table import Path, Unarmed
 from freehold.gateway.screen import Screen
 from freehold.gateway.texts import Said
 from freehold.ledger.frames import Scan

@@ -42,6 +42,8 @@ from freehold.guard.types import Finding
 from freehold.guard.vault import Vault
 
 LOGPROBS = "logprobs"
+STEP = 24
+"""Characters that are scanned at once: some five tokens, a fraction of what scanners hold back anyway."""
 
 
 class Manner:
@@ -295,14 +297,21 @@ class _Sieve:
         self._screen = screen
         self._restorer = screen.restorer()
         self._scanner = screen.scanner()
+        self._waiting = ""
 
     def feed(self, text: str) -> str:
         """The next characters."""
-        return self._scan(text if self._restorer is None else self._restorer.feed(text), ended=False)
+        self._waiting += text if self._restorer is None else self._restorer.feed(text)
+        if len(self._waiting) < STEP:
+            return ""
+        text, self._waiting = self._waiting, ""
+        return self._scan(text, ended=False)
 
     def end(self) -> str:
         """The rest."""
-        new = self._scan("" if self._restorer is None else self._restorer.end(), ended=True)
+        rest = self._waiting if self._restorer is None else self._waiting + self._restorer.end()
+        self._waiting = ""
+        new = self._scan(rest, ended=True)
         self._screen.ended(self._scanner)
         return new
 

@@ -150,7 +150,7 @@ class Settling:
         assert lane is not None
         if close.outcome == "ok":
             guarded.answered(lane.label)
-        characters = guarded.seen.scanned + guarded.characters()
+        characters = guarded.characters_in + guarded.characters()
         return msgspec.structs.replace(close, scanned=characters, scan=guarded.answer_scan(lane.label))
 
     def settle(

@@ -111,6 +111,13 @@ class Stop:
         return self.bound_input * given + self.bound_output * (output * peek.choices)
 
 
+class Unarmed:
+    """A guard that is not ready, and why: what stands in its place lets nothing through."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+
+
 class Path:
     """A compiled route."""
 
@@ -122,7 +129,7 @@ class Path:
         self.label: Label | None = parse_label(route.label) if route.label else None
         self.retries = RetryBudget(route.retry_ratio, now)
         self.joint = any(isinstance(way, Joint) for tier in tiers for way in tier)
-        self.watch: Watch | None = None
+        self.watch: Watch | None = Unarmed("its guard is not ready yet") if route.guard else None
         """The route's guard; None for none."""
         self._mint: Mint | None = None
         self._permitted: dict[tuple[str, Label], Tiers] = {}
@@ -185,7 +192,7 @@ class RouteTable:
         self.guard = ""
         """Name of the guard of calls to a target without a route."""
         self._pins: dict[str, Path] = {}
-        self._pin_watch: Watch | None = None
+        self._pin_watch: Watch | None = Unarmed("its guard is not ready yet")
 
     def path(self, name: str) -> Path:
         """The route by that name. Raises UnknownModel with the nearest names."""
