@@ -250,15 +250,33 @@ def test_a_call_erased_while_it_is_collected_is_not_kept(live, monkeypatch):
     live.load()
     real = Bodies.put_all
 
-    def erased_meanwhile(self, plain):
+    def erased_meanwhile(self, plain, subjects=()):
         with writing(live.home.engine) as connection:
             from freehold.ledger.store import bodies_of_call, mark_erased
 
             mark_erased(connection, bodies_of_call(call_id(1)), "asked for", NOW, limit=10)
-        return real(self, plain)
+        return real(self, plain, subjects)
 
     monkeypatch.setattr(Bodies, "put_all", erased_meanwhile)
     assert live.collect() == 0
     assert live.records() == []
     with reading(live.home.engine) as connection:
         assert store.count(connection, Which()) == 0
+
+
+def test_a_record_is_sealed_with_its_subjects_key_and_goes_with_it(live):
+    from freehold.ledger.keeping.erasing import Order, erase_subject
+
+    live.call(1, encoded(ASKED), encoded(DONE), subject="ann", team="blue")
+    live.call(2, encoded(ASKED), encoded(DONE), subject="bob", team="blue")
+    assert live.collect() == 2
+    name = live.bodies.subjects.name("person/blue/ann")
+    marked = [
+        one
+        for one in (live.home.path / "bodies").rglob("*")
+        if one.is_file() and bytes.fromhex(name) in one.read_bytes()
+    ]
+    assert len(marked) == 3, "request, answer and record"
+    erase_subject(live.home.engine, live.bodies, Order(name, "asked to", "owner"), NOW)
+    assert not [one for one in marked if one.exists()]
+    assert [one.id for one in live.records()] == [call_id(2)]

@@ -12,6 +12,7 @@ from freehold.core.errors import NotFound
 from freehold.evals import store
 from freehold.grading.types import Answer
 from freehold.ledger.capture import Bodies, Kept
+from freehold.ledger.intake.store import subjects_of
 from freehold.ledger.store import insert_bodies
 
 
@@ -43,10 +44,11 @@ class Contents:
             return
         with reading(self._engine) as connection:
             until, labels = store.until_of(connection, ids), store.labels_of(connection, ids)
+            whose = subjects_of(connection, list(until))
         living = [one for one in found if one[0] in until]
         plain = [_encode(content) for _, _, content in living]
         with self._bodies.exclusive():
-            digests = self._bodies.put_all(plain)
+            digests = self._bodies.put_all(plain, [whose.get(record, "") for record, _, _ in living])
             rows = [
                 Kept(record, side, digest, labels.get(record, "unknown"), len(data), now, until[record])
                 for (record, side, _), digest, data in zip(living, digests, plain, strict=True)

@@ -15,6 +15,7 @@ from freehold.core.db import reading, writing
 from freehold.core.errors import NotFound
 from freehold.core.ids import as_text
 from freehold.ledger.capture import Bodies, Kept
+from freehold.ledger.intake.store import subjects_of
 from freehold.ledger.store import insert_bodies
 from freehold.workflows import store
 from freehold.workflows.records import Record
@@ -89,10 +90,12 @@ class Shelf:
         fresh = {one.id: one for one in found if one.id not in known}
         if not fresh:
             return 0
+        with reading(self._engine) as connection:
+            whose = subjects_of(connection, list(fresh))
         usual, ends = kept_at + retention_seconds, until or {}
         with self._bodies.exclusive():
             plain = [_encode(_Content(one.request, one.response)) for one in fresh.values()]
-            digests = self._bodies.put_all(plain)
+            digests = self._bodies.put_all(plain, [whose.get(one, "") for one in fresh])
             kept = {
                 one.id: Kept(one.id, EXCHANGE, digest, one.label, len(data), kept_at, ends.get(one.id, usual))
                 for one, digest, data in zip(fresh.values(), digests, plain, strict=True)

@@ -45,11 +45,13 @@ def existing(connection: Connection, ids: Collection[bytes]) -> set[bytes]:
 
 
 def subjects_of(connection: Connection, ids: Collection[bytes]) -> dict[bytes, str]:
-    """Names of whom stored calls are about."""
-    if not ids:
-        return {}
-    query = select(calls.c.id, calls.c.subject).where(calls.c.id.in_(list(ids)))
-    return {one.id: one.subject for one in connection.execute(query)}
+    """Names of whom stored calls are about; of records too, where they are live calls."""
+    found: dict[bytes, str] = {}
+    wanted = list(ids)
+    for at in range(0, len(wanted), _CHUNK):
+        query = select(calls.c.id, calls.c.subject).where(calls.c.id.in_(wanted[at : at + _CHUNK]))
+        found.update((one.id, one.subject) for one in connection.execute(query))
+    return found
 
 
 def read_positions(connection: Connection) -> dict[str, tuple[int, int]]:
