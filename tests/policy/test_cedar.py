@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
@@ -81,3 +84,9 @@ def test_the_policy_is_asked_once_for_each_label_and_target() -> None:
     for _ in range(3):
         assert mint.permit(b"", parse_label("public"), target, b"x", NOON)
     assert len(asked) == 1
+
+
+def test_the_rules_in_the_pages_are_valid() -> None:
+    page = Path(__file__).parents[2] / "docs/how-to/keep-data-home.md"
+    found = re.findall(r"```cedar\n(.*?)```", page.read_text(), re.DOTALL)
+    assert found and not [one for text in found for one in problems(text)]
