@@ -28,6 +28,7 @@ from bench.pinning import GATEWAY_CORE, LOAD_CORE, machine, pin_self
 ROOT = Path(__file__).resolve().parent
 OUT = ROOT / "out"
 EVERYTHING = "freehold-everything"
+GUARDED = "freehold-guarded"
 HEADROOM = 1.1
 """The mock alone must answer this many times what the fastest subject does."""
 
@@ -206,16 +207,20 @@ def _result(
     result: report.Figures = {
         "plain": report.profile(samples, "freehold", "calls", plain),
         "everything": report.profile(samples, EVERYTHING, "calls", plain),
+        "guarded": report.profile(samples, GUARDED, "calls", plain),
         "tls": report.profile(samples, "freehold-tls", "calls", secure),
         "paced": report.profile(samples, "freehold", "paced", plain),
         "added_p50_us": report.added(samples, EVERYTHING, "one", "p50_us"),
+        "added_p50_us_guarded": report.added(samples, GUARDED, "one", "p50_us"),
         "added_p50_us_plain": report.added(samples, "freehold", "one", "p50_us"),
         "added_p50_us_same_core": report.added(samples, EVERYTHING, "one", "p50_us", "direct-same-core"),
         "added_p99_us_1000": report.added(samples, EVERYTHING, "open", "p99_us"),
+        "ttft_added_ms_guarded": _milliseconds(report.added(samples, GUARDED, "first", "ttfb_p50_us")),
         "ttft_added_ms": _milliseconds(report.added(samples, EVERYTHING, "first", "ttfb_p50_us")),
         "chunks_per_s": report.middle(report.pick(samples, "freehold", "blob"), "events_s"),
         "rss_growth": growth.get("growth"),
         "memory": growth,
+        "paced_guarded": report.profile(samples, GUARDED, "paced", plain),
         "paced_everything": report.profile(samples, EVERYTHING, "paced", plain),
         "load": _load_side(samples),
         "disturbance": report.disturbance(samples),

@@ -16,6 +16,8 @@ from freehold.core.label import Label, Level
 from freehold.core.permit import Origin
 from freehold.core.snapshot import write_snapshot
 from freehold.gateway.routing.types import Arm, Route, Routes
+from freehold.guard import types as guard
+from freehold.guard.built_in import built_in
 from freehold.identity.types import Keys, Principal
 from freehold.ledger.meter import Price
 from freehold.policy.targets import Target
@@ -35,6 +37,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     everything: bool = False
     tls: bool = False
+    guarded: bool = False
+    """Are requests and answers looked at by every detector there is?"""
 
 
 PROFILES: tuple[Profile, ...] = (
@@ -44,6 +48,13 @@ PROFILES: tuple[Profile, ...] = (
         note="strict journal, request and token limits, budgets of key, team and route leased from the writer, a "
         "decision on a confidential:GDPR label, bodies hashed, the journal loaded into SQL, audit tree, receipts",
         everything=True,
+    ),
+    Profile(
+        name="freehold-guarded",
+        note="as freehold-everything, and every detector on each text of request and answer: personal data and secrets "
+        "redacted, the rest written down; answers and streams decoded and encoded again",
+        everything=True,
+        guarded=True,
     ),
     Profile(name="freehold-tls", note="as freehold, upstream over TLS with the certificate verified", tls=True),
 )
@@ -65,16 +76,31 @@ def write_home(profile: Profile, home: Path, origin: Origin, ca: Path | None = N
         price=_PRICE,
         tls_ca=str(ca) if ca else "",
     )
-    route = Route(name="mock", tiers=((Arm("mock"),),), budgets=("route/mock",) if profile.everything else ())
+    guards = (_guard(),) if profile.guarded else ()
+    route = Route(
+        name="mock",
+        tiers=((Arm("mock"),),),
+        budgets=("route/mock",) if profile.everything else (),
+        guard=guards[0].name if guards else "",
+    )
     contents: dict[str, object] = {
         "keys": Keys(principals=tuple(_principal(number, key, profile) for number, key in enumerate(_secrets()))),
         "routes": Routes(targets=(target,), routes=(route,)),
-        "policy": Policy(budgets=_budgets() if profile.everything else ()),
+        "policy": Policy(budgets=_budgets() if profile.everything else (), guards=guards),
     }
     if profile.everything:
         upgrade(connect(url_of(home / "freehold.db")))
     for kind, content in contents.items():
         write_snapshot(home / "snapshots", kind, 1, time.time(), content, identity)
+
+
+def _guard() -> guard.Profile:
+    """Every detector that this installation has. Nothing is blocked, so that every call is answered."""
+    watch = built_in("watch")
+    assert watch is not None
+    taken = tuple(guard.Rule(detector=one, action="redact") for one in ("pii", "secrets"))
+    rest = tuple(rule for rule in watch.rules if rule.detector not in {"pii", "secrets"})
+    return msgspec.structs.replace(watch, name="bench", rules=(*taken, *rest))
 
 
 def _secrets() -> list[str]:
