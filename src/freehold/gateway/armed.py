@@ -28,6 +28,8 @@ MORE_SECONDS = 1e-5
 """What each character of an answer adds to that: an answer comes bit by bit, and others are answered in between."""
 MOST_CLEAN = 20_000
 """Texts that are remembered to hold nothing: some 4 MB."""
+SURE = 0.8
+"""Least score of a refusal for which somebody else is asked."""
 REFUSAL = "refusal"
 """Name of the detector that tells a model's refusal."""
 
@@ -168,7 +170,7 @@ def refusals(guard: Guard) -> Callable[[str], bool]:
     detector = guard.detectors.get(REFUSAL) or load([REFUSAL], guard.profile).get(REFUSAL)
     if detector is None:
         raise GuardUnavailable(f"there is no detector {REFUSAL!r}, which reroute_refusals needs")
-    return lambda text: any(one.score >= 0.5 for one in detector.find(Piece(text, "assistant")))
+    return lambda text: any(one.score >= SURE for one in detector.find(Piece(text, "assistant")))
 
 
 def _for_answers(guard: Guard) -> Guard:

@@ -1,6 +1,6 @@
 """Holds the beginning of an answer until it shows whether the model refuses; then lets it go, or says so.
 
-Only the first alternative is looked at, and only its beginning: who has begun to answer is not refusing.
+Only the first alternative is looked at. Who has begun to answer is not refusing, nor is who goes on for long.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Callable
 from freehold.gateway.errors import ModelRefused
 from freehold.gateway.messages import Event, Grown, Opened, Refusal, Stopped, Text, ToolCall
 
-FIRST = 280
-"""Characters that tell: refusals of the development data say so in their first two sentences."""
+FIRST = 160
+"""Characters that tell who has begun to answer: a refusal says so in its first sentence."""
+MOST = 900
+"""A refusal is short: what is longer helps with something after all."""
 _STOPS = frozenset({"refusal", "content_filter"})
 
 
@@ -49,19 +51,20 @@ class Hold:
             case Opened(choice=0, part=Text()):
                 self._texts.add(event.block)
             case Grown(choice=0) if event.block in self._texts:
-                self._text += event.text
-                if len(self._text) >= FIRST:
-                    return self._judged()
+                before, self._text = len(self._text), self._text + event.text
+                if before < FIRST <= len(self._text):
+                    return not self._refuses()
+                return len(self._text) > MOST
             case Stopped(choice=0):
                 if event.stop in _STOPS:
                     raise self._refusal()
-                return self._judged()
+                if self._refuses():
+                    raise self._refusal()
+                return True
         return False
 
-    def _judged(self) -> bool:
-        if self._text.strip() and self._refused(self._text[:FIRST]):
-            raise self._refusal()
-        return True
+    def _refuses(self) -> bool:
+        return bool(self._text.strip()) and self._refused(self._text)
 
     def _refusal(self) -> ModelRefused:
         return ModelRefused(f"{self._target} refused", status=200, retryable=False)
