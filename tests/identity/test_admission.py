@@ -55,11 +55,26 @@ def test_who_is_revoked_deactivated_or_without_a_role_is_not_admitted(one):
         ({"email": "a@b.example", "email_verified": "true"}, "", ()),
         ({"email": "a@b.example@c.example", "email_verified": True, "groups": {"x": 1}}, "", ()),
         ({"email": None, "email_verified": True}, "", ()),
+        ({"email": "a@b.example\nowner", "email_verified": True}, "", ()),
     ],
 )
 def test_only_a_verified_address_is_an_address(claims, email, groups):
     told = told_by({"sub": "s", **claims}, RULES)
     assert (told.email, told.groups) == (email, groups)
+
+
+@pytest.mark.parametrize(
+    ("one", "called"),
+    [
+        (person(email="a@b.example", user_name="ada"), "a@b.example"),
+        (person(user_name="ada"), "ada"),
+        (person(email="x" * 91, user_name="ada"), "ada"),
+        (person(subject="a@b.example"), "person_1"),
+    ],
+)
+def test_people_are_called_by_what_was_vouched_for_and_fits_the_audit(one, called):
+    assert one.known_as == called
+    assert len(f"person/{one.known_as} under glass_{'0' * 16}") <= 128
 
 
 @pytest.mark.parametrize(

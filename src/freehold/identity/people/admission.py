@@ -45,7 +45,7 @@ class Told(msgspec.Struct, frozen=True):
 def told_by(claims: Mapping[str, Any], rules: Rules) -> Told:
     """What validated claims say. Raises NotAdmitted where the e-mail's domain is not an allowed one."""
     email = str(claims.get("email") or "")
-    if claims.get("email_verified") is not True or email.count("@") != 1:
+    if claims.get("email_verified") is not True or email.count("@") != 1 or not email.isprintable():
         email = ""
     domain = email.partition("@")[2].lower()
     if rules.domains and domain not in {one.lower() for one in rules.domains}:

@@ -129,6 +129,6 @@ def _primary(value: Any) -> str:
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _MOST:
-        raise BadScim(f"{name} is a text of at most {_MOST} characters")
+    if not isinstance(value, str) or len(value) > _MOST or not value.isprintable():
+        raise BadScim(f"{name} is a line of at most {_MOST} characters")
     return value.strip()

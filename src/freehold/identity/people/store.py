@@ -107,12 +107,6 @@ def session(connection: Connection, digest: bytes) -> Session | None:
     return Session(**row) if row else None
 
 
-def sessions_of(connection: Connection, person: str) -> tuple[Session, ...]:
-    """Every session of a person, oldest first."""
-    query = select(sessions).where(sessions.c.person == person).order_by(sessions.c.made_at)
-    return tuple(Session(**row) for row in connection.execute(query).mappings())
-
-
 def end_sessions(connection: Connection, person: str, now: float, digest: bytes | None = None) -> int:
     """End those of a person's sessions that last, or the one of a digest; how many those were."""
     mine = (sessions.c.person == person) & sessions.c.ended_at.is_(None) & (sessions.c.expires_at > now)
@@ -176,6 +170,22 @@ def all_groups(connection: Connection) -> tuple[Group, ...]:
         )
         for row in rows
     )
+
+
+def memberships(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """By person: the names of the groups SCIM put them into, sorted."""
+    query = select(group_members.c.person, groups.c.name).join(groups, group_members.c.group == groups.c.id)
+    found: dict[str, tuple[str, ...]] = {}
+    for person, name in connection.execute(query.order_by(groups.c.name)):
+        found[person] = (*found.get(person, ()), name)
+    return found
+
+
+def lasting_sessions(connection: Connection, now: float) -> dict[str, int]:
+    """By person: how many sessions count now."""
+    counts = sessions.c.ended_at.is_(None) & (sessions.c.expires_at > now)
+    query = select(sessions.c.person, func.count()).where(counts).group_by(sessions.c.person)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def groups_of(connection: Connection, person: str) -> tuple[str, ...]:

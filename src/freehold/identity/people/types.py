@@ -6,6 +6,7 @@ import msgspec
 
 PREFIX = "fs-"
 """How a session's token begins."""
+MOST_NAME = 90
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +34,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def known_as(self) -> str:
-        """What people and the audit call them."""
-        return self.email or self.user_name or self.id
+        """What people and the audit call them: short enough for every place where an actor is written."""
+        return next((one for one in (self.email, self.user_name) if 0 < len(one) <= MOST_NAME), self.id)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

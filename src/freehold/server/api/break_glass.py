@@ -108,7 +108,7 @@ def end(name: str, instance: Served, actor: Asker) -> BreakGlassView:
 
 
 def _view(connection: Connection, one: BreakGlass, now: float) -> BreakGlassView:
-    people = {each.id: each.known_as for each in store.everybody(connection)}
+    people = {each: store.by_id(connection, each).known_as for each in (one.asked_by, one.approved_by) if each}
     return BreakGlassView(
         id=one.id,
         right=one.right,
@@ -116,9 +116,9 @@ def _view(connection: Connection, one: BreakGlass, now: float) -> BreakGlassView
         why=one.why,
         state=break_glass.state(one, now),
         seconds=one.seconds,
-        asked_by=people.get(one.asked_by, one.asked_by),
+        asked_by=people[one.asked_by],
         asked_at=iso(one.asked_at),
-        approved_by=people.get(one.approved_by, one.approved_by),
+        approved_by=people.get(one.approved_by, ""),
         until=None if one.until is None else iso(one.until),
         ended_by=one.ended_by,
     )

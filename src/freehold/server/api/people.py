@@ -69,7 +69,8 @@ class PersonView(BaseModel):
 def index(instance: Served) -> list[PersonView]:
     """Everybody who signed in or is known to the directory, oldest first."""
     with instance.reading() as connection:
-        return [view(connection, one, instance) for one in store.everybody(connection)]
+        known = Known.of(connection, instance)
+        return [_view(one, known) for one in store.everybody(connection)]
 
 
 @router.get("/{name}", dependencies=READ)
@@ -99,7 +100,7 @@ def revoke(name: str, how: Revocation, instance: Served, actor: Writer) -> Perso
     content: dict[str, object] = {"sessions_only": how.sessions_only}
     with instance.changing(actor.name, "person.revoke", content) as connection:
         person = store.by_name(connection, name)
-        if _role(connection, person, instance) == "owner" or person.pinned == "owner":
+        if "owner" in (Known.of(connection, instance).role(person), person.pinned):
             demand(actor.role, "people:admin")
         ended = store.end_sessions(connection, person.id, now)
         content |= {"person": person.id, "name": person.known_as, "sessions": ended}
@@ -127,11 +128,46 @@ def end_break_glass(connection: Connection, person: str, actor: str, now: float)
             store.put_break_glass(connection, break_glass.ended(one, actor, now))
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What is known of all people at once."""
+
+    rules: Rules | None
+    groups: dict[str, tuple[str, ...]]
+    sessions: dict[str, int]
+
+    @classmethod
+    def of(cls, connection: Connection, instance: Instance) -> Known:
+        """As it is now."""
+        try:
+            rules: Rules | None = rules_of(instance)
+        except SignInOff:
+            rules = None
+        return cls(rules, store.memberships(connection), store.lasting_sessions(connection, instance.clock()))
+
+    def role(self, person: Person) -> str:
+        """The role a person has now; empty where they are not admitted."""
+        if self.rules is None:
+            return ""
+        try:
+            return admit(person, self.groups.get(person.id, ()), self.rules)
+        except NotAdmitted:
+            return ""
+
+    def source(self, person: Person) -> str:
+        """Whence that role comes."""
+        if person.pinned or self.rules is None:
+            return "owner" if person.pinned else ""
+        rules = msgspec.structs.replace(self.rules, default_role="")
+        return "groups" if role_of(person, self.groups.get(person.id, ()), rules) else "default"
+
+
 def view(connection: Connection, person: Person, instance: Instance) -> PersonView:
     """A person as those see them who may."""
-    now, found = instance.clock(), _role(connection, person, instance)
-    lasting = [one for one in store.sessions_of(connection, person.id) if one.ended_at is None and one.expires_at > now]
-    scim = store.groups_of(connection, person.id)
+    return _view(person, Known.of(connection, instance))
+
+
+def _view(person: Person, known: Known) -> PersonView:
+    role = known.role(person)
     return PersonView(
         id=person.id,
         name=person.known_as,
@@ -139,36 +175,19 @@ def view(connection: Connection, person: Person, instance: Instance) -> PersonVi
         email=person.email,
         issuer=person.issuer,
         subject=person.subject,
-        state=_state(person, found),
-        role=found,
-        role_from="owner" if person.pinned else "" if not found else _source(person, scim, instance),
-        groups=tuple(sorted({*person.groups, *scim})),
-        sessions=len(lasting),
+        state=_state(person, role),
+        role=role,
+        role_from=known.source(person) if role else "",
+        groups=tuple(sorted({*person.groups, *known.groups.get(person.id, ())})),
+        sessions=known.sessions.get(person.id, 0),
         signed_in_at=None if person.signed_in_at is None else iso(person.signed_in_at),
     )
 
 
-def _state(person: Person, found: str) -> str:
+def _state(person: Person, role: str) -> str:
     if person.revoked_at is not None:
         return "revoked"
-    return "deactivated" if not person.active else "active" if found else "without a role"
-
-
-def _role(connection: Connection, person: Person, instance: Instance) -> str:
-    """The role a person has now; empty where they are not admitted."""
-    try:
-        return admit(person, store.groups_of(connection, person.id), rules_of(instance))
-    except (NotAdmitted, SignInOff):
-        return ""
-
-
-def _source(person: Person, scim: tuple[str, ...], instance: Instance) -> str:
-    rules = rules_of(instance)
-    return "groups" if role_of(person, scim, _without_default(rules)) else "default"
-
-
-def _without_default(rules: Rules) -> Rules:
-    return msgspec.structs.replace(rules, default_role="")
+    return "deactivated" if not person.active else "active" if role else "without a role"
 
 
 def _with(person: Person, **changes: object) -> Person:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -81,7 +81,8 @@ def users(instance: Served, _actor: Directory, filter: str = "", start: Start = 
         if wanted:
             field = {"userName": "user_name", "externalId": "external_id", "id": "id"}[wanted[0]]
             every = [one for one in every if getattr(one, field).lower() == wanted[1].lower()]
-        return _listed([_user(connection, one) for one in every], start, count)
+        known = store.all_groups(connection)
+        return _listed(every, lambda one: _user(one, known), start, count)
 
 
 @router.post("/Users", status_code=201)
@@ -98,14 +99,14 @@ def add_user(told: Told, instance: Served, actor: Directory) -> Response:
             made = scim.described(replace(back, active=True), told)
         store.put(connection, made)
         content |= {"person": made.id, "name": made.user_name}
-        return _answer(_user(connection, made), 201)
+        return _answer(_user(made, store.all_groups(connection)), 201)
 
 
 @router.get("/Users/{person}")
 def user(person: str, instance: Served, _actor: Directory) -> Response:
     """One person."""
     with instance.reading() as connection:
-        return _answer(_user(connection, _known(connection, person)))
+        return _answer(_user(_known(connection, person), store.all_groups(connection)))
 
 
 @router.patch("/Users/{person}")
@@ -122,7 +123,7 @@ def patch_user(person: str, told: Told, instance: Served, actor: Directory) -> R
         store.put(connection, after)
         if before.active and not after.active:
             _out(connection, after, actor, instance)
-        return _answer(_user(connection, after))
+        return _answer(_user(after, store.all_groups(connection)))
 
 
 @router.delete("/Users/{person}", status_code=204)
@@ -149,7 +150,7 @@ def groups(instance: Served, _actor: Directory, filter: str = "", start: Start =
         if wanted:
             field = {"displayName": "name", "externalId": "external_id", "id": "id"}[wanted[0]]
             every = tuple(one for one in every if getattr(one, field) == wanted[1])
-        return _listed([_group(one) for one in every], start, count)
+        return _listed(every, _group, start, count)
 
 
 @router.post("/Groups", status_code=201)
@@ -229,7 +230,7 @@ def _steps(told: dict[str, Any]) -> list[scim.Step]:
     return found
 
 
-def _user(connection: Connection, person: Person) -> dict[str, Any]:
+def _user(person: Person, known: Sequence[Group]) -> dict[str, Any]:
     return {
         "schemas": [f"{CORE}:User"],
         "id": person.id,
@@ -238,9 +239,7 @@ def _user(connection: Connection, person: Person) -> dict[str, Any]:
         "displayName": person.name,
         "emails": [{"value": person.email, "primary": True}] if person.email else [],
         "active": person.active,
-        "groups": [
-            {"value": one.id, "display": one.name} for one in store.all_groups(connection) if person.id in one.members
-        ],
+        "groups": [{"value": one.id, "display": one.name} for one in known if person.id in one.members],
         "meta": {"resourceType": "User", "created": iso(person.created_at), "location": f"/scim/v2/Users/{person.id}"},
     }
 
@@ -256,9 +255,9 @@ def _group(group: Group) -> dict[str, Any]:
     }
 
 
-def _listed(found: list[dict[str, Any]], start: int, count: int) -> Response:
+def _listed(found: Sequence[T], shown: Callable[[T], dict[str, Any]], start: int, count: int) -> Response:
     first = max(start, 1)
-    page = found[first - 1 : first - 1 + count]
+    page = [shown(one) for one in found[first - 1 : first - 1 + count]]
     told = {"totalResults": len(found), "startIndex": first, "itemsPerPage": len(page), "Resources": page}
     return _answer({"schemas": [f"{MESSAGES}:ListResponse"], **told})
 
