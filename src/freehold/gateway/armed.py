@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from freehold.core.crypto import Sealer
 from freehold.core.errors import FreeholdError
-from freehold.gateway.errors import GuardUnavailable
 from freehold.gateway.recall import Recall
 from freehold.gateway.routing.table import RouteTable, Unarmed
 from freehold.guard.apply import ALTERING
@@ -30,8 +29,6 @@ MOST_CLEAN = 20_000
 """Texts that are remembered to hold nothing: some 4 MB."""
 SURE = 0.8
 """Least score of a refusal for which somebody else is asked."""
-REFUSAL = "refusal"
-"""Name of the detector that tells a model's refusal."""
 
 
 class Guards(msgspec.Struct, frozen=True):
@@ -108,7 +105,7 @@ def arm(profiles: Iterable[Profile], house: House) -> dict[str, Watch]:
     for profile in profiles:
         try:
             guard = compile_profile(profile)
-            refused = refusals(guard) if profile.reroute_refusals else None
+            refused = refusals() if profile.reroute_refusals else None
             found[profile.name] = Armed(guard, house, refused)
         except FreeholdError as error:
             found[profile.name] = Unarmed(error.message)
@@ -163,14 +160,12 @@ class Patience:
         return self._now() - self._since > self._left
 
 
-def refusals(guard: Guard) -> Callable[[str], bool]:
-    """Tells whether a text is a refusal, by the detector of that name."""
-    from freehold.guard.detectors.registry import load
+def refusals() -> Callable[[str], bool]:
+    """Tells whether a text is a refusal."""
+    from freehold.guard.detectors.refusal import Refusal
 
-    detector = guard.detectors.get(REFUSAL) or load([REFUSAL], guard.profile).get(REFUSAL)
-    if detector is None:
-        raise GuardUnavailable(f"there is no detector {REFUSAL!r}, which reroute_refusals needs")
-    return lambda text: any(one.score >= SURE for one in detector.find(Piece(text, "assistant")))
+    detector = Refusal()
+    return lambda text: detector.score(text) >= SURE
 
 
 def _for_answers(guard: Guard) -> Guard:
