@@ -53,8 +53,8 @@ break-glass for `owner` lasts, a person may do what an owner may but for `break-
 """
 _API = """\
 On its own listener, loopback by default; never on the gateway's. The whole description is its `/openapi.json`.
-Send `Authorization: Bearer` with the token in `run/admin.token` of the instance's home, or with a virtual key whose
-role has the permission. Money is a string of US dollars.
+Send `Authorization: Bearer` with the token in `run/admin.token` of the instance's home, with that of a session
+(`freehold login`), or with a virtual key whose role has the permission. Money is a string of US dollars.
 """
 
 
