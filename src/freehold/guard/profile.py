@@ -17,7 +17,10 @@ from freehold.guard.detectors.registry import load
 from freehold.guard.errors import BadProfile
 from freehold.guard.types import Detector, Direction, Finding, Profile, Rule, Source
 
-_HINT = "see what there is: freehold guard list; `custom` needs patterns or words of yours in the profile's `custom`"
+_HINT = (
+    "see what there is: freehold guard list; `custom` needs patterns or words of yours in the profile's `custom`, "
+    "`names` needs pip install 'freehold[names]'"
+)
 
 
 @dataclass(frozen=True)

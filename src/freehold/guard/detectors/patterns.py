@@ -123,13 +123,16 @@ class Patterns:
         return max(one.width for one in self.patterns)
 
     @cached_property
+    def _reach(self) -> int:
+        return self.span + max(one.after for one in self.patterns) + 1
+
+    @cached_property
     def _tail(self) -> Regexp:
         return compiled(rf"(?:{'|'.join(sorted({one.arriving for one in self.patterns}))})\z")
 
     def unsettled(self, text: str) -> int:
         """The first position where more text may still bring, or change, a finding."""
-        most = self.span + max(one.after for one in self.patterns)
-        start = max(0, len(text) - most - 1)
+        start = max(0, len(text) - self._reach)
         tail = text[start:].encode()
         found = self._tail.search(tail)
         if found is None:

@@ -41,7 +41,12 @@ _TITLES = (
 _INTRODUCED = re.compile(
     rf"(?:\b{_TITLES}\.? |"
     r"(?i:\b(?:my|his|her|their|full|first|last|maiden|customer|patient|client|employee) name(?:'s| is| was)?:? |"
-    r"\bname: ?|\bI am |\bI.m |\bthis is |\bcalled |\bnamed |\bnom: ?|\bnombre: ?|\bich heiße |\bje m.appelle |"
+    r"\b(?:name|user|customer|patient|client|employee|recipient|sender|author|signatory): {0,6}|"
+    r"[\"'](?:\w{0,12}[_ ]?name|customer|client|patient|employee|user|person|contact|recipient|sender|owner|holder|"
+    r"author)[\"'] ?[:=] ?[\"']|"
+    r"\b(?:my|his|her|their|our|your) (?:kid|child|wife|husband|spouse|partner|son|daughter|brother|sister|mother|"
+    r"father|mom|mum|dad|aunt|uncle|cousin|friend|boss|manager|colleague|assistant|doctor|lawyer|neighbou?r|client|patient) |"
+    r"\bI am |\bI.m |\bthis is |\bcalled |\bnamed |\bnom: ?|\bnombre: ?|\bich heiße |\bje m.appelle |"
     r"\bme llamo |\bmi chiamo |\bmeu nome é |\bik heet |\bnazywam się |\bsigned,? |\bregards,?\s{1,2}|"
     r"\bsincerely,?\s{1,2}|\bbest,\s{1,2}|\bcheers,\s{1,2}|\bthanks,\s{1,2})|"
     r"\b(?:Dear|Hi|Hello|Patient|Contact|Employee|Customer|Client|Attn:?|Attention:?|cc:|From:|To:|Ship to|Sold to|"
@@ -56,7 +61,7 @@ _OTHERS = (
     "Manager March May Me Member Members Microsoft Monday My No Not November October Or Our Parent Parents Please "
     "Python Resources Sales Saturday September Service Services She Sir So Some Sorry Spanish Student Students Sunday "
     "Support Sure Team Thank Thanks That The Then There These They This Those Thursday Tuesday Us User Users Valued "
-    "Very We Wednesday Windows World Yes You Your"
+    "Very We Wednesday Windows World Yes You Your AI Alexa Assistant Bot Chat ChatGPT Claude Gemini Siri"
 )
 _NOT_NAMES = frozenset(_OTHERS.split())
 

@@ -19,6 +19,12 @@ def _injection(profile: Profile) -> Detector:
     return Injection()
 
 
+def _names(profile: Profile) -> Detector | None:
+    from freehold.guard.detectors.names import Names, installed
+
+    return Names() if installed() else None
+
+
 def _pii(profile: Profile) -> Detector:
     from freehold.guard.detectors.pii import pii
 
@@ -40,6 +46,7 @@ def _secrets(profile: Profile) -> Detector:
 MAKERS: tuple[tuple[str, Callable[[Profile], Detector | None]], ...] = (
     ("custom", _custom),
     ("injection", _injection),
+    ("names", _names),
     ("pii", _pii),
     ("regulated", _regulated),
     ("secrets", _secrets),
