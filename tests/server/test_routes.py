@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.server.conftest import CONFIG
+
 
 def test_routes_and_targets_are_listed_without_secrets(client, monkeypatch):
     monkeypatch.setenv("V_KEY", "sk-secret-value")
@@ -65,3 +67,16 @@ def test_explaining_needs_no_secret_of_the_provider(client, monkeypatch):
 
 def test_a_broken_label_is_the_callers_mistake(client):
     assert client.get("/api/routes/assistant/explain", params={"label": "hush"}).status_code == 400
+
+
+def test_a_teams_rule_and_a_contract_count_for_the_key_that_is_named(client, tmp_path):
+    file = tmp_path / "freehold.toml"
+    paper = 'attribute = "trains_by_default"\nvalue = "no"\nreason = "r"\nby = "b"\nsince = 2026-01-01\n'
+    text = CONFIG.replace("[targets.rented]\n", '[targets.rented]\nclearance = "confidential"\nregion = "US"\n')
+    text = text.replace("budget = 5\n", 'budget = 5\nregions = ["EU"]\n')
+    file.write_text(f'{text}\n[[policy.contracts]]\nparty = "provider/v"\n{paper}')
+    assert client.post("/api/config/reload").status_code == 200
+    for team, tried in (("search", []), ("other", ["mine", "rented"])):
+        client.post("/api/keys", json={"name": team, "label": "confidential", "team": team})
+        told = client.get("/api/routes/assistant/explain", params={"key": team}).json()
+        assert sorted(one["target"] for one in told["considered"] if one["order"]) == tried

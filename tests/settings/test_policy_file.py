@@ -93,6 +93,8 @@ def test_a_target_knows_its_offering():
         ('[[policy.rules]]\nregion = ["EU"]\n', "region"),
         ('[[policy.contracts]]\nparty = "x"\nattribute = "trains"\nvalue = "no"\nreason = "r"\nby = "b"\nsince = 2026-01-01\n', "trains"),
         ('[[policy.contracts]]\nparty = "x"\nattribute = "dpa"\nvalue = "signed"\nreason = "r"\nsince = 2026-01-01\n', "by"),
+        ('[[policy.contracts]]\nparty = "openai"\nattribute = "dpa"\nvalue = "signed"\nreason = "r"\nby = "b"\nsince = 2026-01-01\n', "openai"),
+        ('[[policy.rules]]\nroutes = ["nowhere"]\n', "nowhere"),
         ('[policy]\ncedar_text = "permit("\n', "rules"),
         ('[policy]\ncedar = "nowhere.cedar"\n', "nowhere.cedar"),
     ],

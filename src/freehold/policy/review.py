@@ -9,6 +9,7 @@ import msgspec
 
 from freehold.core.label import Label, Level
 from freehold.policy.decide import decide
+from freehold.policy.residency import LOCAL, normal
 from freehold.policy.targets import Target
 from freehold.policy.types import Policy, Where
 from freehold.policy.vendors import behind, stale
@@ -66,5 +67,7 @@ def _vain(policy: Policy, targets: Sequence[Target], today: date) -> Iterator[Re
         cleared = one.clearance if one.clearance.level != Level.UNKNOWN else Label(Level.RESTRICTED)
         found = decide(cleared, one, policy, where)
         if not found.allowed:
+            home = one.owned and normal(one.region) == LOCAL and found.rule == "narrowed"
             fix = f"see: freehold policy explain {one.name} --label {cleared}"
+            fix = 'say where this machine stands: [policy] home = "EU"' if home else fix
             yield Remark(f"[targets.{one.name}]", f"would be refused what it is cleared for: {found.reason}", fix)

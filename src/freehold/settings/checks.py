@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from freehold.core.permit import Origin
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.providers.registry import DRIVERS
-from freehold.gateway.providers.vendors import vendor, vendor_names
+from freehold.gateway.providers.vendors import VENDORS, vendor, vendor_names
 from freehold.gateway.routing.joints import KINDS
 from freehold.gateway.settings import ProviderSettings
 from freehold.grading.registry import GRADERS
+from freehold.policy.vendors import packaged
 from freehold.settings.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.settings.guards import guard_problems
 from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
@@ -32,6 +33,7 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
         *_composites(settings, declared),
         *_routes(settings, declared),
         *_owners(settings, declared),
+        *_policy(settings, declared),
         *_listeners(settings),
         *_identity(settings),
         *guard_problems(settings, declared),
@@ -186,6 +188,27 @@ def _identity(settings: Settings) -> Iterator[Finding]:
     if oidc.groups_from == "scim" and not settings.identity.scim_token:
         message = 'groups are taken from SCIM, and [identity] lacks "scim_token"'
         yield Finding(MissingSetting, (*path, "groups_from"), message)
+
+
+def _policy(settings: Settings, declared: Declared) -> Iterator[Finding]:
+    """Rules about routes that are not there, contracts with parties that nobody calls."""
+    routes = [*declared.get("routes", ()), *OWNED_ROUTES]
+    for index, rule in enumerate(settings.policy.rules):
+        for name in rule.routes:
+            if name not in routes:
+                yield _dangling(("policy", "rules", index, "routes"), "route", name, routes)
+    if not settings.policy.contracts:
+        return
+    offerings = {one.party for one in packaged()} | {one.offering for one in VENDORS if one.offering}
+    offerings |= {one.offering for one in settings.providers.values() if one.offering}
+    known = [f"{kind}/{name}" for kind in ("provider", "target") for name in declared.get(f"{kind}s", ())]
+    for index, contract in enumerate(settings.policy.contracts):
+        party = contract.party
+        if party not in offerings and party not in known:
+            message = f'there is no party "{party}"'
+            fix = f"name one of: {', '.join(sorted([*offerings, *known]))}"
+            path = ("policy", "contracts", index, "party")
+            yield Finding(DanglingName, path, message, suggestion(party, [*offerings, *known]), fix)
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

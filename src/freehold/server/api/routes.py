@@ -15,6 +15,7 @@ from freehold.identity import store as keys_store
 from freehold.ledger.meter import Price
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
+from freehold.policy.types import ANY
 from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
@@ -83,9 +84,11 @@ def why(name: str, instance: Served, label: str = "", key: str = "", conversatio
     if caller is not None and not {"*", path.name} & set(caller.routes):
         raise RouteNotInScope(f"the key {caller.name!r} is not scoped to {path.name!r}")
     joined = given if caller is None else caller.label if given is None else caller.label.join(given)
-    mint = Mint(instance.versions.get("policy", 0), compiled.policy(instance.settings, ()))
+    now = instance.clock()
+    mint = Mint(instance.versions.get("policy", 0), compiled.policy(instance.settings, ()), now=now)
+    mint = mint.scoped(caller.team if caller is not None else ANY, path.name)
     told = UNKNOWN if joined is None else joined
-    return answer(explain(path, told, mint, table, instance.clock(), conversation))
+    return answer(explain(path, told, mint, table, now, conversation))
 
 
 @router.get("/routes/{name:path}", responses=described(RouteView))
