@@ -72,6 +72,13 @@ def test_kinds_that_need_a_person_are_not_found_without_one():
     assert DETECTOR.weigh("Ann Lee: written warning, salary band E4, severance package")["HR"] > 1
 
 
+def test_cues_far_apart_are_no_evidence_together():
+    cues = ("board only", "to be announced on Monday", "guidance", "Project Orion: notes", "not public")
+    assert DETECTOR.weigh(" ".join(cues))["MNPI"] > 1
+    assert kinds((" filler" * 300).join(cues)) == set()
+    assert kinds(" filler" * 300 + " ".join(cues) + " filler" * 300) == {"MNPI"}
+
+
 def test_more_evidence_scores_higher_and_just_enough_passes_the_default_threshold():
     (weak,) = DETECTOR.find(Piece("NATO SECRET\nAnnex B"))
     (strong,) = DETECTOR.find(Piece("NATO SECRET\n(S//NOFORN) SIGINT: convoy moves. REL TO USA, GBR"))

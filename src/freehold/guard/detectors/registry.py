@@ -19,6 +19,12 @@ def _injection(profile: Profile) -> Detector:
     return Injection()
 
 
+def _moderation(profile: Profile) -> Detector:
+    from freehold.guard.detectors.moderation import Moderation
+
+    return Moderation()
+
+
 def _names(profile: Profile) -> Detector | None:
     from freehold.guard.detectors.names import Names, installed
 
@@ -29,6 +35,12 @@ def _pii(profile: Profile) -> Detector:
     from freehold.guard.detectors.pii import pii
 
     return pii()
+
+
+def _refusal(profile: Profile) -> Detector:
+    from freehold.guard.detectors.refusal import Refusal
+
+    return Refusal()
 
 
 def _regulated(profile: Profile) -> Detector:
@@ -43,13 +55,22 @@ def _secrets(profile: Profile) -> Detector:
     return Secrets()
 
 
+def _topics(profile: Profile) -> Detector | None:
+    from freehold.guard.detectors.topics import topics
+
+    return topics(profile.custom)
+
+
 MAKERS: tuple[tuple[str, Callable[[Profile], Detector | None]], ...] = (
     ("custom", _custom),
     ("injection", _injection),
+    ("moderation", _moderation),
     ("names", _names),
     ("pii", _pii),
+    ("refusal", _refusal),
     ("regulated", _regulated),
     ("secrets", _secrets),
+    ("topics", _topics),
 )
 """Name and maker, sorted by name. A maker gets the profile, for detectors that the owner's words configure, and
 answers None where those words are not there."""
