@@ -77,10 +77,13 @@ class Guarded:
 
     def answered(self, label: Label) -> None:
         """The answer went out whole: remember what it bears."""
-        screen = self.screen
-        if screen is not None:
-            bears = label if screen.label is None else label.join(screen.label)
-            self.armed.recall.answered(self.turns, screen.said(), bears)
+        if self.screen is not None:
+            self.armed.recall.answered(self.turns, self.screen.said(), self.bears(label))
+
+    def bears(self, label: Label) -> Label:
+        """The label of the answer to a call with this one."""
+        more = None if self.screen is None else self.screen.label
+        return label if more is None else label.join(more)
 
     def request_scan(self, label: str, lowered: str) -> Scan:
         """What is written down of the request; `label` is what it was before the guard looked."""
@@ -99,14 +102,13 @@ class Guarded:
         """What is written down of the answer."""
         screen = self.screen
         found = self.out + (screen.findings if screen is not None else [])
-        more = screen.label if screen is not None else None
         return Scan(
             guard=self.armed.profile.name,
             digest=self.armed.guard.digest,
             characters=self.characters(),
             found=counted(found),
             failed=screen.failed if screen is not None else (),
-            label=str(label if more is None else label.join(more)),
+            label=str(self.bears(label)),
         )
 
     def characters(self) -> int:

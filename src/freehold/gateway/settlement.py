@@ -143,6 +143,8 @@ class Settling:
         assert sealer is not None
         sealed = sealer.seal(body, self.id + side.encode())
         label = self.lane.label_text if self.lane else ""
+        if side == "response" and self.guarded is not None and self.lane is not None:
+            label = str(self.guarded.bears(self.lane.label))
         self.plane.journal.add(Body(self.id, self.plane.now(), side, sealed, label))
 
     def _with_scan(self, close: Close, guarded: Guarded) -> Close:

@@ -6,13 +6,15 @@ Run again after any interruption: how far it came is written down with the recor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from sqlalchemy import Engine
 
 from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, FreeholdError, NotFound
+from freehold.core.label import parse_label
 from freehold.gateway.dialects.registry import dialect
 from freehold.ledger.capture import Bodies
 from freehold.ledger.meter import Usage
@@ -96,7 +98,7 @@ def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _n
         workflow="" if found else row["workflow"],
         assigned=found,
         conversation=conversation[:200],
-        label=row["label"],
+        label=label_of(row),
         status=row["status"],
         usage=Usage(**{name: row[name] for name in tokens}, estimated=row["estimated"]),
         latency=row["latency"],
@@ -104,6 +106,12 @@ def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _n
         request=kept_request,
         response=kept_response,
     )
+
+
+def label_of(row: Mapping[str, Any]) -> str:
+    """Label of a call and its answer: what was found in the answer joins what was asked with."""
+    answer = msgspec.json.decode(row["scan"]).get("answer") if row["scan"] else None
+    return row["label"] if answer is None else str(parse_label(row["label"]).join(parse_label(answer["label"])))
 
 
 def canonical_request(name: str, body: bytes) -> tuple[Json, str]:
