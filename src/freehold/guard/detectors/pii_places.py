@@ -72,7 +72,7 @@ PLACES: tuple[Pattern, ...] = (
     Pattern("ADDRESS", rf"(?:H\.? ?No\.? ?)?\d{{1,4}},? {_WORDS},? {UP}(?: {UP})?[ \-]\d{{5,6}}", _placed, words=_SAID),
     Pattern(
         "ADDRESS",
-        r"(?:(?:Flat|Studio|Unit|Apt\.?) ?\d{1,4}[A-Za-z]?,? )?\d{0,5}[A-Za-z]?,? ?"
+        r"(?:(?:Flat|Studio|Unit|Apt\.?) ?\d{1,4}[A-Za-z]?,? )?\d{1,5}[A-Za-z]?,? ?"
         rf"{_WORDS}(?:,? {_WORDS}){{0,3}},? {_POST}",
         _somewhere,
     ),
