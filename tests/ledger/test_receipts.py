@@ -14,8 +14,10 @@ from freehold.core.errors import BadSignature, NotFound, Unavailable
 from freehold.core.ids import as_text
 from freehold.ledger import receipts
 from freehold.ledger.audit import log, merkle, note, store
+from freehold.ledger.audit.offline import verify_home
 from freehold.ledger.intake.loader import Loader, Pace
-from freehold.ledger.tables import calls
+from freehold.ledger.store import call_rows
+from freehold.ledger.tables import audit_tiles, calls, checkpoints
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import START, Home, attempt, call_id, closed, opened, refused, tried
 
@@ -193,3 +195,32 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON, max_size=5))
 def test_the_fast_encoding_is_the_canonical_one(statement: dict[str, object]) -> None:
     assert receipts.entry_of(statement, b"") == canonical(statement)
+
+
+def test_it_says_what_served_the_call(busy: Home) -> None:
+    said = receipt(busy, 1).statement
+    assert (said["form"], said["provider"], said["model"], said["model_sha256"]) == (2, "big", "big", "")
+
+
+def test_what_was_logged_in_an_earlier_form_stays_what_it_was(home: Home) -> None:
+    """A log of one call, written as versions before this one did."""
+    home.begin("e1")
+    home.write("e1", refused(1))
+    load(home)
+    with writing(home.engine) as connection:
+        connection.execute(update(calls).values(form=1, subject="", provider="", model=""))
+    with reading(home.engine) as connection:
+        row, tried_rows = call_rows(connection, call_id(1))
+    statement = receipts.statement_of(row, tried_rows)
+    assert (statement["form"], "row_sha256" in statement, "provider" in statement) == (1, False, False)
+    leaf = merkle.leaf_hash(receipts.entry_of(statement, receipts.first_call_salt(home.keys.sealer, call_id(1))))
+    identity = home.keys.identity
+    point = note.Checkpoint(note.origin_of(identity), 1, leaf)
+    with writing(home.engine) as connection:
+        connection.execute(update(audit_tiles).values(hashes=leaf))
+        connection.execute(update(checkpoints).values(root=leaf, note=note.sign(point, identity)))
+    receipts.verify(receipt(home, 1), identity.public)
+    home.write("e1", refused(2))
+    load(home)
+    report = verify_home(home.path)
+    assert (report.good, report.size) == (True, 2), report.problems

@@ -48,5 +48,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about this model's server that its driver acts on, e.g. `no_tools`."""
     examples: str = ""
     """Put before what is asked: JSON of `gateway/few_shot.py`. Only for owned chat models."""
+    digest: str = ""
+    """SHA-256 of an owned model's artefact, in hex: what a receipt says served the call."""
     tls_ca: str = ""
     """Path of a CA bundle for a private certificate; empty means the system's."""

@@ -60,6 +60,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """Output tokens where the caller names no limit: small models may never stop by themselves."""
     examples: str = ""
     """Of a prompt: its artefact, which the gateway puts before what is asked."""
+    sha256: str = ""
+    """Of the artefact that is served, in hex: of an adapter the adapter."""
     child: str = ""
     """Its process's name; empty for `engine-<name>`."""
 
@@ -91,6 +93,7 @@ def deploy(run: Path, models: tuple[Manifest, ...], threads: int, context: int, 
                 name=name,
                 kind=model.kind,
                 model=model.name,
+                sha256=model.files[0].sha256,
                 port=_free_port(),
                 secret_path=str(secret),
                 threads=(threads or cores) if chat else 1,
@@ -123,6 +126,7 @@ def place(run: Path, model: Manifest, shape: Deployment) -> Deployment:
         shape,
         kind=model.kind,
         model=model.name,
+        sha256=model.files[0].sha256,
         port=port,
         secret_path=str(secret),
         child=f"engine-{shape.name}-{port}",
@@ -204,6 +208,7 @@ def _target(one: Deployment) -> Target:
         first_token_seconds=10.0 if linear else 120.0,
         quirks=("no_tools",) if one.kind in ("adapter", "chat", "prompt") else (),
         examples=one.examples,
+        digest=one.sha256,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from freehold.core.money import ZERO, to_pico
 from freehold.ledger.frames import Attempt, Close, Open, Refused, Tried
-from freehold.ledger.intake.facts import Facts, FactsAt
+from freehold.ledger.intake.facts import Facts, FactsAt, TargetFacts
 from freehold.ledger.intake.join import Ended
 from freehold.ledger.intake.scans import scan_text
 from freehold.ledger.meter import Usage, charge
@@ -50,7 +50,6 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
     attempts = [_attempt_row(one, facts) for one in tried]
     at = next((place for place in range(len(tried) - 1, -1, -1) if tried[place].outcome == "ok"), len(tried) - 1)
     last = attempts[at] if attempts else _nowhere(begun[-1].target, facts)
-    served = facts.target(last["target"])
     latency = max(close.at - opened.at, 0.0)
     baseline = facts.baselines.get(opened.route) if tried else None
     row = {
@@ -97,11 +96,7 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "scanned": close.scanned,
         "budgets": ",".join(opened.budgets),
         "scan": scan_text(opened.scan, close.scan),
-        "form": FORM,
-        "subject": "",
-        "provider": served.provider,
-        "model": served.model,
-        "model_digest": served.digest,
+        **_served(facts.target(last["target"])),
     }
     if len(attempts) > 1:
         for name in _TOKENS:
@@ -157,6 +152,12 @@ _NOTHING_SENT: Row = {
     "budgets": "",
     "scanned": -1,
 }
+
+
+def _served(target: TargetFacts) -> Row:
+    """What answered, and the form of the statement; the subject comes with the leaf."""
+    names = {"provider": target.provider, "model": target.model, "model_digest": target.digest}
+    return {**names, "form": FORM, "subject": ""}
 
 
 def _attempt_row(tried: Tried, facts: Facts) -> Row:
