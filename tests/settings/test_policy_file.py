@@ -111,7 +111,7 @@ def test_an_air_gap_leaves_only_what_is_owned_and_leads_there():
         ("both", [["home"]]), ("mixed", [["own"]]),
     ]  # fmt: skip
     assert [one.name for one in found.composites] == ["home"]
-    assert found.aliases == (("m", "mixed"),) and found.routes[1].baseline == ""
+    assert found.gone == ("r", "rented") and found.aliases == (("m", "mixed"),) and found.routes[1].baseline == ""
 
 
 @pytest.fixture

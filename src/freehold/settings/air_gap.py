@@ -17,6 +17,7 @@ def without_rented(routes: Routes) -> Routes:
     ways = kept | {one.name for one in composites}
     left = tuple(route for one in routes.routes if (route := _route(one, ways, kept)) is not None)
     names = {one.name for one in left}
+    gone = {one.name for one in routes.routes} - names
     return replace(
         routes,
         targets=tuple(one for one in routes.targets if one.owned),
@@ -24,6 +25,7 @@ def without_rented(routes: Routes) -> Routes:
         composites=composites,
         overlays=tuple(one for one in routes.overlays if one.target in ways),
         aliases=tuple((alias, name) for alias, name in routes.aliases if name in names),
+        gone=tuple(sorted(gone | {alias for alias, name in routes.aliases if name in gone})),
     )
 
 

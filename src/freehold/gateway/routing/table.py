@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from freehold.core.errors import BadConfig, FreeholdError, UnknownModel
+from freehold.core.errors import BadConfig, FreeholdError, NoPermittedTarget, UnknownModel
 from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
 from freehold.gateway.ports import Driver, Peek
@@ -186,6 +186,8 @@ class RouteTable:
         self.joints: Mapping[str, Joint] = {}
         self.moves: Mapping[str, Move] = {}
         """By workflow; empty where nothing moves, so that a call pays nothing."""
+        self.gone: frozenset[str] = frozenset()
+        """Routes that there are not while this instance is air-gapped."""
         self.faults: tuple[str, ...] = ()
         """What of the snapshot is left out, and why."""
         self.origins: frozenset[Origin] = frozenset(stop.origin for stop in stops.values())
@@ -195,9 +197,11 @@ class RouteTable:
         self._pin_watch: Watch | None = Unarmed("its guard is not ready yet")
 
     def path(self, name: str) -> Path:
-        """The route by that name. Raises UnknownModel with the nearest names."""
+        """The route by that name. Raises UnknownModel with the nearest names, NoPermittedTarget behind an air gap."""
         found = self.paths.get(name)
         if found is None:
+            if name in self.gone:
+                raise NoPermittedTarget(f"{name} leads to rented targets alone, and this instance is air-gapped")
             way = self.way(name)
             if way is not None:
                 leading = [one for one, path in self.paths.items() if any(way in tier for tier in path.tiers)]
@@ -260,6 +264,7 @@ def compile_routes(
         paths.setdefault(alias, paths[name])
     table = RouteTable(version, paths, stops)
     table.joints = joints
+    table.gone = frozenset(routes.gone)
     table.guard = routes.guard
     table.moves, left_out = compile_moves(routes.overlays, routes.watches, ways)
     table.faults = (*faults, *left_out)

@@ -100,5 +100,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     watches: tuple[Watch, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     """Other names for a route: `gpt-4o` may lead to `assistant`."""
+    gone: tuple[str, ...] = ()
+    """Names, aliases too, of routes that led to rented targets alone, in an air-gapped instance."""
     guard: str = ""
     """Profile for what Freehold's own rooms send to a target without a route; empty for none."""
