@@ -38,6 +38,7 @@ def release_a_bad_one(home: Path, target: str, artefact: str) -> str:
             files=(broken,),
             recipe=lineage.recipe,
             dataset_sha256=lineage.dataset_sha256,
+            base=lineage.base,
             workflow=lineage.workflow,
             detail="labels moved by one place, on purpose",
         ),

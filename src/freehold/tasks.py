@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from freehold.evals import runs
     from freehold.evals.door import Door
     from freehold.moves.rollout import Rollout
-    from freehold.moves.training.job import Base
+    from freehold.moves.training.job import Base, Recipe
     from freehold.policy.rights import Rules
     from freehold.server.publish import Publisher
     from freehold.workflows.shelf import Shelf
@@ -188,7 +188,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
             gold=instance.annotations.gold,
             rights=instance.rights,
             runs=instance.runs(),
-            base_of=lambda name: base_of(instance, name),
+            base_of=lambda recipe, name: base_of(instance, recipe, name),
             publish=instance.publish,
             clock=time.time,
             licence_of=instance.licence_of,
@@ -239,15 +239,22 @@ def sweep(instance: Instance) -> tuple[str, ...]:
     return sweep(instance.home, instance.engine, kept, time.time())
 
 
-def base_of(instance: Instance, name: str) -> Base:
-    """The model a recipe starts from: by its name in the store, or the embedded chat model. Raises NotFound."""
+def base_of(instance: Instance, recipe: Recipe, name: str) -> Base | None:
+    """The model a recipe starts from: by its name in the store, or the embedded one of the kind it needs.
+
+    A classifier does without an encoder where there is none. Raises NotFound.
+    """
     from freehold.moves.training.job import Base
     from freehold.registry.artefacts import Store
 
+    kind = "embedding" if recipe == "classifier" else "chat"
     store = Store(instance.home / "store", instance.identity)
-    found = store.show(name) if name else next((one for one in store.list() if one.kind == "chat"), None)
-    if found is None:
-        raise NotFound("there is no chat model to start from", hint="fetch the embedded ones: freehold models fetch")
+    found = store.show(name) if name else next((one for one in store.list() if one.kind == kind), None)
+    if found is None and recipe == "classifier":
+        return None
+    if found is None or found.kind != kind:
+        hint = "fetch the embedded ones: freehold models fetch"
+        raise NotFound(f"there is no {kind} model {name} for the recipe {recipe}".replace("  ", " "), hint=hint)
     first = found.files[0]
     return Base(found.name, str(store.blob(first.sha256)), first.sha256)
 

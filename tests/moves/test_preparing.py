@@ -96,7 +96,7 @@ class Bench:
             gold=gold,
             rights=Rules,
             runs=evaluation,
-            base_of=lambda name: Base(name, "", ""),
+            base_of=lambda recipe, name: None if recipe == "classifier" else Base(name, "", ""),
             publish=self.publish,
             clock=lambda: AFTER,
             licence_of=lambda target: self.licences.get(target, ""),

@@ -29,7 +29,7 @@ from freehold.moves import store
 from freehold.moves.machine import fact, forward
 from freehold.moves.pairing import Gold
 from freehold.moves.training.errors import NoTrainer
-from freehold.moves.training.job import USES, Base, Job, Lesson, prepare
+from freehold.moves.training.job import USES, Base, Job, Lesson, Recipe, prepare
 from freehold.moves.tuning import READY_SECONDS, Beat, deploy, train, work_folder
 from freehold.moves.types import Event, Move, Stage
 from freehold.policy.rights import Facts, Maker, Rules, gate, told
@@ -66,8 +66,8 @@ class Parts(msgspec.Struct, frozen=True):
     """What people said is right, of a workflow."""
     rights: Callable[[], Rules]
     runs: runs.Parts
-    base_of: Callable[[str], Base]
-    """The model a recipe starts from, by name (empty: the embedded one)."""
+    base_of: Callable[[Recipe, str], Base | None]
+    """The model that a recipe starts from, or asks, by name (empty: the embedded one); None where it can do without."""
     publish: Callable[[], None]
     clock: Clock
     licence_of: Callable[[str], str] = _unknown
@@ -175,7 +175,7 @@ class Preparation:
             self._tell("stage", {"to": "refused", "why": f"training is not allowed: {told(found)}"})
             return
         folder = work_folder(self._parts.home, self._name(recipe))
-        base = self._parts.base_of(self.move.plan.base) if recipe != "classifier" else None
+        base = self._parts.base_of(recipe, self.move.plan.base)
         job = Job(recipe=recipe, workflow=self.move.plan.workflow, base=base, options=self.move.plan.options)
         if not (folder / "job.json").exists():
             prepare(folder, job, found.cleared)

@@ -93,7 +93,7 @@ def admit(store: Store, home: Path, name: str, made: Trained) -> Manifest:
         files=tuple(work_folder(home, name) / "out" / one.name for one in made.files),
         recipe=job.recipe,
         dataset_sha256=job.dataset,
-        base=job.base.name if job.base else "",
+        base=job.base.name if job.base and made.uses_base else "",
         workflow=job.workflow,
     )
     return admit_trained(store, product, time.time())

@@ -54,7 +54,8 @@ def admit_trained(store: Store, product: Product, now: float) -> Manifest:
         files=blobs,
         origin=Origin("this installation", product.recipe, blobs[0].sha256),
         making=Making("train", base_sha256, product.detail),
-        licence=base.licence if base else OWN_LICENCE,
+        # A classifier asks its encoder and holds nothing of it.
+        licence=base.licence if base and product.kind != "classifier" else OWN_LICENCE,
         made_at=iso(now),
         lineage=Lineage(
             recipe=product.recipe,

@@ -1,12 +1,14 @@
 """The classifier's scorer: hashed n-grams of what the caller asks, linear heads, an answer in the workflow's own shape.
 
-One safetensors file, no code in it. Pure numpy; the same file and request give the same answer everywhere.
+One safetensors file, no code in it. Pure numpy; without an encoder the same file and request give the same answer
+everywhere.
 Its confidence is a calibrated probability that the whole answer is the incumbent's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,10 @@ from freehold.serving.ngrams import SCHEME, Floats, Hashes, Reading, ngrams
 
 FORMAT = "freehold-linear-1"
 """`metadata["description"]` of the file is a Description as JSON, and names this."""
+WITH_ENCODER = "freehold-linear-2"
+"""The same with a second opinion."""
+
+_ENCODER = "serve it from a store that has the encoder it names: freehold models fetch"
 
 View = Literal["last_user", "users", "all"]
 """Which turns of a request are read: the user's last, all of the user's, or all but the assistant's."""
@@ -35,6 +41,17 @@ class Head(msgspec.Struct, frozen=True):
     temperature: float = 1.0
 
 
+class Second(msgspec.Struct, frozen=True, kw_only=True):
+    """A second opinion: heads that read a sentence encoder's vector beside the n-grams, asked only in doubt."""
+
+    encoder_sha256: str
+    """Of the encoder's file: no other gives the same vectors."""
+    width: int
+    sure: float
+    """Confidence from which on the n-grams answer alone: the encoder costs a hundred times as much."""
+    temperatures: tuple[float, ...]
+
+
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """All of a model but its numbers. With several shapes the one head chooses among them, and they have no slots."""
 
@@ -46,6 +63,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     shapes: tuple[Shape, ...]
     unseen: float = 0.0
     """Estimated share of calls whose right answer was never in training: all confidence is lowered by it."""
+    second: Second | None = None
     facts: dict[str, str] = {}
     """For people: data, recipe and metrics in words."""
 
@@ -118,21 +136,37 @@ class Vocabulary:
 class Linear:
     """A classifier, ready to answer."""
 
-    def __init__(self, description: Description, tensors: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Raises BadArtefact where the tensors do not fit the description."""
+    def __init__(
+        self,
+        description: Description,
+        tensors: Mapping[str, npt.NDArray[np.generic]],
+        encode: Callable[[str], Floats] | None = None,
+    ) -> None:
+        """Raises BadArtefact where the tensors do not fit the description, or a second opinion has no encoder."""
         self.description = description
         _check(description, tensors)
+        if description.second is not None and encode is None:
+            raise BadArtefact("the classifier was trained with an encoder, and is opened without", hint=_ENCODER)
+        self._encode = encode
         self.vocabulary = Vocabulary(tensors["hashes"].astype(np.uint32), tensors["idf"].astype(np.float32))
         count = range(len(description.heads))
         # All heads side by side: one gather and one product serve them all.
         self._weights = np.hstack([tensors[f"weights.{i}"].astype(np.float32) for i in count])
         self._bias = np.concatenate([tensors[f"bias.{i}"].astype(np.float32) for i in count])
+        self._temperatures = [head.temperature for head in description.heads]
+        if description.second is not None:
+            both = np.hstack([tensors[f"second.weights.{i}"].astype(np.float32) for i in count])
+            self._again, self._vectors = np.split(both, [len(tensors["hashes"])])
+            self._again_bias = np.concatenate([tensors[f"second.bias.{i}"].astype(np.float32) for i in count])
         ends = np.cumsum([len(head.values) for head in description.heads])
         self._bounds = list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True))
 
     @classmethod
-    def load(cls, path: Path) -> Linear:
-        """Read a model. Raises BadArtefact for what is no such file, OSError where it cannot be read."""
+    def load(cls, path: Path, encoder: Path | None = None) -> Linear:
+        """Read a model, and the encoder it was trained with, where it was with one.
+
+        Raises BadArtefact for what is no such file, OSError where it cannot be read.
+        """
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -145,32 +179,59 @@ class Linear:
             description = msgspec.json.decode(metadata.get("description", ""), type=Description)
         except msgspec.DecodeError as error:
             raise BadArtefact(f"{path.name} describes itself wrongly: {error}", param=str(path)) from None
-        return cls(description, tensors)
+        if description.second is None or encoder is None:
+            return cls(description, tensors)
+        from freehold.serving.encoder import Encoder
+
+        return cls(description, tensors, Encoder(encoder).vector)
 
     def probabilities(self, text: str) -> list[Floats]:
         """For each head, the calibrated probability of each of its values."""
-        return self._probabilities(*self.vocabulary.vector(text, self.description.reading))
+        return self._decided(text)[0]
 
-    def _probabilities(self, rows: Indices, values: Floats) -> list[Floats]:
-        scores = self._bias + values @ self._weights[rows]
-        heads = zip(self._bounds, self.description.heads, strict=True)
-        return [softmax(scores[start:end] / np.float32(head.temperature)) for (start, end), head in heads]
+    def doubts(self, request: bytes) -> bool:
+        """Is the encoder asked about this request? Raises MalformedJson."""
+        rows, values = self.vocabulary.vector(text_of(request, self.description.view), self.description.reading)
+        return self._doubts(self._first(rows, values)[1])
+
+    def _first(self, rows: Indices, values: Floats) -> tuple[list[Floats], float]:
+        odds = self._odds(self._bias + values @ self._weights[rows], self._temperatures)
+        # A text without one known n-gram is like nothing that was learned: no ground for confidence.
+        return odds, _product(odds) if len(rows) else 0.0
+
+    def _doubts(self, sure: float) -> bool:
+        second = self.description.second
+        return second is not None and sure * (1.0 - self.description.unseen) < second.sure
+
+    def _decided(self, text: str) -> tuple[list[Floats], float]:
+        """Probabilities by head, and how sure the whole answer is before what was never seen is counted."""
+        rows, values = self.vocabulary.vector(text, self.description.reading)
+        odds, sure = self._first(rows, values)
+        second = self.description.second
+        if second is None or self._encode is None or not self._doubts(sure):
+            return odds, sure
+        scores = self._again_bias + values @ self._again[rows] + self._encode(text) @ self._vectors
+        odds = self._odds(scores, second.temperatures)
+        return odds, _product(odds) if len(rows) else 0.0
+
+    def _odds(self, scores: Floats, temperatures: Sequence[float]) -> list[Floats]:
+        heads = zip(self._bounds, temperatures, strict=True)
+        return [softmax(scores[start:end] / np.float32(heat)) for (start, end), heat in heads]
 
     def answer(self, request: bytes) -> Answered:
         """Answer an OpenAI chat request. Raises MalformedJson."""
         told = self.description
-        chosen: list[int] = []
-        rows, values = self.vocabulary.vector(text_of(request, told.view), told.reading)
-        # Of a text without one known n-gram only the labels' frequencies are known: no ground for confidence.
-        confidence = 1.0 - told.unseen if len(rows) else 0.0
-        for odds in self._probabilities(rows, values):
-            best = int(odds.argmax())
-            chosen.append(best)
-            confidence *= float(odds[best])
+        odds, sure = self._decided(text_of(request, told.view))
+        chosen = [int(one.argmax()) for one in odds]
         labels = [head.values[index] for head, index in zip(told.heads, chosen, strict=True)]
         shape = told.shapes[chosen[0]] if len(told.shapes) > 1 else told.shapes[0]
         text, calls = render(shape, labels)
-        return Answered(" ".join(labels), confidence, text, calls)
+        return Answered(" ".join(labels), sure * (1.0 - told.unseen), text, calls)
+
+
+def _product(odds: Sequence[Floats]) -> float:
+    """Probability that every head's likeliest value is right, heads taken as independent."""
+    return math.prod(float(one.max()) for one in odds)
 
 
 def softmax(scores: Floats) -> Floats:
@@ -184,22 +245,27 @@ def save(path: Path, description: Description, tensors: Mapping[str, npt.NDArray
     """Write a model; the same model gives the same bytes. Raises BadArtefact as Linear does."""
     from safetensors.numpy import save as pack
 
-    Linear(description, tensors)
+    _check(description, tensors)
     # One key only: the library writes metadata in no fixed order.
     metadata = {"description": msgspec.json.encode(description, order="deterministic").decode()}
     path.write_bytes(pack({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, metadata))
 
 
 def _check(told: Description, tensors: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    if (told.format, told.scheme) != (FORMAT, SCHEME):
+    known = FORMAT if told.second is None else WITH_ENCODER
+    if (told.format, told.scheme) != (known, SCHEME):
         have = f"{told.format} with {told.scheme}"
-        raise BadArtefact(f"the classifier is {have}; this version knows {FORMAT} with {SCHEME}", hint="train it anew")
+        raise BadArtefact(f"the classifier is {have}; this version knows {known} with {SCHEME}", hint="train it anew")
     _check_shapes(told)
     wanted: dict[str, tuple[int, ...]] = {}
     size = len(tensors["hashes"]) if "hashes" in tensors else 0
     wanted |= {"hashes": (size,), "idf": (size,)}
     for index, head in enumerate(told.heads):
         wanted |= {f"weights.{index}": (size, len(head.values)), f"bias.{index}": (len(head.values),)}
+        if told.second is not None:
+            wanted |= {f"second.{name}": shape for name, shape in (
+                (f"weights.{index}", (size + told.second.width, len(head.values))),
+                (f"bias.{index}", (len(head.values),)))}  # fmt: skip
     found = {name: one.shape for name, one in tensors.items()}
     if found != wanted:
         raise BadArtefact(f"the classifier's tensors are {found} where {wanted} are described")
@@ -213,6 +279,9 @@ def _check_shapes(told: Description) -> None:
     heads: Sequence[Head] = told.heads
     if not heads or not told.shapes or not all(head.values and head.temperature > 0 for head in heads):
         raise BadArtefact("the classifier has a head without values, or no shape to answer in")
+    second = told.second
+    if second is not None and (len(second.temperatures) != len(heads) or min(second.temperatures) <= 0):
+        raise BadArtefact("the classifier's second opinion does not fit its heads")
     if not 0 <= told.unseen < 1:
         raise BadArtefact("the classifier's share of unseen answers is no share")
     used = set().union(*(slots(shape) for shape in told.shapes))

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from freehold.core.crypto import Identity
+from freehold.core.errors import BadArtefact, Conflict
 from freehold.grading.types import Answer
 from freehold.moves.training.child import run_job
 from freehold.moves.training.classifier import FILE, options_of, run
 from freehold.moves.training.errors import BadOption, NothingToLearn, TooFewLessons
-from freehold.moves.training.job import Workshop, read_progress, read_result
+from freehold.moves.training.job import Base, Lesson, Workshop, read_progress, read_result
+from freehold.registry.artefacts import Store
+from freehold.registry.trained import OWN_LICENCE, Product, admit_trained
+from freehold.serving.catalogue import MODELS, admit
+from freehold.serving.engines.classifier import opened
 from freehold.serving.linear import Linear
-from tests.moves.training.lessons import folder_of, made
+from tests.moves.training.lessons import FORMS, folder_of, made
 
 
 def trained(folder):
@@ -132,3 +140,94 @@ def test_a_checkpoint_is_taken_up_and_not_trained_again(tmp_path, monkeypatch):
     monkeypatch.undo()
     run_job(folder, run)
     assert before and read_progress(folder)[: len(before)] == before
+
+
+NOUNS = {
+    "animal": "dog cat horse cow sheep goat pig rabbit mouse lion tiger bear wolf fox deer monkey elephant zebra giraffe"
+    " camel donkey squirrel whale dolphin shark salmon eagle sparrow pigeon owl snake lizard frog spider ant bee",
+    "vehicle": "car truck bus train bicycle motorcycle airplane helicopter ship boat ferry tram subway van taxi tractor"
+    " ambulance scooter yacht submarine rocket canoe sailboat jeep limousine wagon trailer locomotive glider bulldozer",
+    "food": "bread cheese butter apple banana orange grape potato tomato carrot onion rice pasta soup cake chocolate"
+    " sausage bacon yogurt honey jam pizza sandwich salad pancake lemon cherry strawberry peach mushroom garlic",
+}
+
+
+def in_other_words(form="text"):
+    """Lessons of which the later ones use nouns that the older did not: what they mean tells, not how they are spelt."""
+    nouns = [(noun, label) for label, some in NOUNS.items() for noun in some.split()]
+    random.Random(1).shuffle(nouns)
+    cut = len(nouns) * 2 // 3
+    said = [nouns[number % cut] for number in range(240)] + nouns[cut:] * 2
+    return [
+        Lesson(
+            f"{number:05}",
+            float(number),
+            json.dumps({"messages": [{"role": "user", "content": f"we have a {noun} here, number {number}"}]}),
+            FORMS[form](label, urgent=False),
+            "synthetic",
+        )
+        for number, (noun, label) in enumerate(said)
+    ]
+
+
+@pytest.fixture(scope="module")
+def base(weights):
+    model = next(one for one in MODELS if one.kind == "embedding")
+    return Base(model.name, str(weights / model.file), model.sha256)
+
+
+@pytest.fixture(scope="module")
+def doubtful(base, tmp_path_factory):
+    """The folder of a job in which an encoder helps."""
+    folder = folder_of(tmp_path_factory.mktemp("doubtful") / "job", in_other_words(), base=base)
+    run_job(folder, run)
+    return folder
+
+
+def test_where_n_grams_leave_doubt_an_encoder_is_asked_and_it_cannot_be_left_out(doubtful, tmp_path, base):
+    folder, result = doubtful, read_result(doubtful)
+    assert result.uses_base and result.metrics["encoder"] == base.name
+    assert result.metrics["accuracy"] > result.metrics["ngrams_alone"] + 0.1
+    with pytest.raises(BadArtefact, match="encoder"):
+        Linear.load(folder / "out" / FILE)
+    model = Linear.load(folder / "out" / FILE, Path(base.file))
+    for noun, label in (("kangaroo", "animal"), ("hovercraft", "vehicle")):
+        asked = json.dumps({"messages": [{"role": "user", "content": f"we have a {noun} here, number 3"}]}).encode()
+        assert model.doubts(asked)
+        answer = model.answer(asked)
+        assert answer.text == label
+        assert 0.3 < answer.confidence < 1
+    again = run_job(folder_of(tmp_path / "again", in_other_words(), base=base), run)
+    assert again.files == result.files
+
+
+def test_its_engine_opens_the_encoder_it_was_trained_with_and_no_other(doubtful, weights, tmp_path):
+    identity = Identity.load(tmp_path / "identity.key")
+    store = Store(tmp_path / "store", identity)
+    admit(weights, store, time.time)
+    result = read_result(doubtful)
+    made = admit_trained(store, Product(name="tickets-1", kind="classifier", format="safetensors", recipe="classifier",
+                                        files=(doubtful / "out" / FILE,), dataset_sha256=result.job.dataset,
+                                        base=result.job.base.name), 0.0)  # fmt: skip
+    assert made.licence == OWN_LICENCE, "nothing of the encoder is in it"
+    encoder, file = opened(store, "tickets-1")
+    asked = json.dumps({"messages": [{"role": "user", "content": "we have a kangaroo here, number 3"}]}).encode()
+    assert Linear.load(file, encoder).answer(asked).text == "animal"
+    with pytest.raises(Conflict, match="tickets-1"):
+        store.remove(result.job.base.name)
+
+
+def test_an_encoder_is_not_asked_where_it_mends_nothing_or_is_not_wanted(tmp_path, base):
+    easy = run_job(folder_of(tmp_path / "easy", made(200), base=base), run)
+    assert not easy.uses_base
+    alone = run_job(folder_of(tmp_path / "alone", made(200)), run)
+    assert easy.files == alone.files, "the first opinion is the same whether there is a second or not"
+    unwanted = folder_of(tmp_path / "unwanted", in_other_words(), base=base, options={"features": "ngrams"})
+    assert not run_job(unwanted, run).uses_base
+    wanted = folder_of(tmp_path / "wanted", made(200, "json"), base=base, options={"features": "both"})
+    assert run_job(wanted, run).uses_base
+    later = made(60, "json", seed=9)
+    model = Linear.load(wanted / "out" / FILE, Path(base.file))
+    assert sum(model.answer(one.request.encode()).text == one.answer.text for one in later) >= 57
+    with pytest.raises(BadOption, match="encoder"):
+        run_job(folder_of(tmp_path / "none", made(200), options={"features": "both"}), run)

@@ -1,4 +1,5 @@
-"""The recipe `classifier`: softmax regression on hashed n-grams, calibrated on the latest lessons.
+"""The recipe `classifier`: softmax regression on hashed n-grams, calibrated on the latest lessons; in doubt, where it
+helps, on a sentence encoder's vector too.
 
 Penalties are tried on the older lessons and judged on the later ones, then all are fitted. A checkpoint is kept after
 each fit; whatever was killed in between is fitted anew, so an interrupted job ends in the same bytes.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from math import sqrt
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -17,10 +19,11 @@ import numpy.typing as npt
 from freehold.moves.training import child
 from freehold.moves.training.answers import Learned, learn
 from freehold.moves.training.errors import BadOption, TooFewLessons
-from freehold.moves.training.job import Lesson, Progress, Trained, Workshop
-from freehold.moves.training.rows import Rows
-from freehold.moves.training.softmax import DUAL_MOST, Problem, calibration_error, fit, temperature
-from freehold.serving.linear import Description, Head, Indices, View, Vocabulary, save, softmax, text_of
+from freehold.moves.training.heads import Fitted, Stages, fit_head, sides
+from freehold.moves.training.job import Job, Lesson, Trained, Workshop
+from freehold.moves.training.opinion import MOST_ENCODED, Lessons, Manner, Opinion, Outcome, judged, second_opinion
+from freehold.moves.training.softmax import calibration_error
+from freehold.serving.linear import FORMAT, WITH_ENCODER, Description, Head, Indices, View, Vocabulary, save, text_of
 from freehold.serving.ngrams import Floats, Hashes, Reading, ngrams
 
 FILE = "classifier.safetensors"
@@ -48,6 +51,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     held_out: float = 0.2
     """Share of the latest lessons that choose the penalty and calibrate."""
     penalties: tuple[float, ...] = (1e-4, 3e-5, 1e-5, 3e-6)
+    features: Literal["auto", "ngrams", "both"] = "auto"
+    """`both`: where n-grams leave doubt, a sentence encoder's vector is read too. `auto`: where that helps on the later
+    lessons, and there are few enough to encode."""
     iterations: int = 40
     """Most of one fit."""
     joint: bool | None = None
@@ -55,27 +61,14 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Data(msgspec.Struct, frozen=True):
-    """Lessons as numbers: `older` (the last of them before `cut`) choose the penalty, `later` judge it."""
+    """Lessons whose answers were learned, as numbers."""
 
     learned: Learned
     vocabulary: tuple[Hashes, Floats]
-    older: Rows
-    later: Rows
-    whole: Rows
-    cut: int
+    texts: list[str]
+    rows: list[tuple[Indices, Floats]]
     labels: npt.NDArray[np.int64]
     """[lessons, heads]."""
-
-
-class _Fitted(msgspec.Struct, frozen=True):
-    """One head."""
-
-    weights: Floats
-    bias: Floats
-    penalty: float
-    temperature: float
-    scores: Floats
-    """Of the later lessons, by the model that has not seen them."""
 
 
 def options_of(raw: dict[str, object]) -> Options:
@@ -96,24 +89,38 @@ def run(shop: Workshop) -> Trained:
     options = options_of(shop.job.options)
     lessons = shop.lessons()[-options.most_lessons :]
     data = _read(lessons, options)
-    ledger = _Stages(shop, options, len(data.learned.heads))
-    fitted = [_fit_head(index, data, options, ledger) for index in range(len(data.learned.heads))]
+    tried = _wants_encoder(shop.job, data, options)
+    heads = len(data.learned.heads)
+    stages = Stages(shop, heads * (len(options.penalties) + 1) * (1 + tried), options.iterations)
+    plain = sides(data.rows, len(data.vocabulary[0]), options.held_out)
+    fitted = [
+        fit_head(plain, data.labels[:, index], len(values), options.penalties, stages, str(index))
+        for index, values in enumerate(data.learned.heads)
+    ]
     missing = sum(one is None for one in data.learned.labels) / len(lessons)
+    labels = data.labels[plain.cut :]
+    first = judged(fitted, labels, missing)
+    opinion = _second(shop, data, options, stages, (first, missing)) if tried else None
     description = Description(
+        format=FORMAT if opinion is None else WITH_ENCODER,
         reading=Reading(options.words, options.shortest, options.longest),
         view=options.view,
         heads=tuple(Head(v, one.temperature) for v, one in zip(data.learned.heads, fitted, strict=True)),
         shapes=data.learned.shapes,
         unseen=min(missing, 0.99),
+        second=None if opinion is None else opinion.described,
         facts={"workflow": shop.job.workflow, "dataset": shop.job.dataset, "recipe": "classifier"},
     )
     hashes, idf = data.vocabulary
     tensors: dict[str, npt.NDArray[np.generic]] = {"hashes": hashes, "idf": idf}
-    for index, one in enumerate(fitted):
-        tensors[f"weights.{index}"] = one.weights.astype(np.float16)
-        tensors[f"bias.{index}"] = one.bias
+    for prefix, made in (("", fitted), ("second.", opinion.fitted if opinion else ())):
+        for index, one in enumerate(made):
+            tensors[f"{prefix}weights.{index}"] = one.weights.astype(np.float16)
+            tensors[f"{prefix}bias.{index}"] = one.bias
     shop.write(FILE, lambda path: save(path, description, tensors))
-    return shop.finish("safetensors", [FILE], _metrics(data, fitted, missing))
+    metrics = _metrics(data, fitted, first, missing) if opinion is None else opinion.metrics | _metrics(
+        data, opinion.fitted, opinion.outcome, missing)  # fmt: skip
+    return shop.finish("safetensors", [FILE], metrics, uses_base=opinion is not None)
 
 
 def _read(lessons: Sequence[Lesson], options: Options) -> _Data:
@@ -129,10 +136,7 @@ def _read(lessons: Sequence[Lesson], options: Options) -> _Data:
     vocabulary = _vocabulary(texts, reading, options)
     reader = Vocabulary(*vocabulary)
     rows = [reader.vector(text, reading) for text in texts]
-    cut = len(rows) - max(1, round(len(rows) * options.held_out))
-    width = len(vocabulary[0])
-    older, later, whole = Rows(rows[max(0, cut - DUAL_MOST) : cut], width), Rows(rows[cut:], width), Rows(rows, width)
-    return _Data(learned, vocabulary, older, later, whole, cut, labels)
+    return _Data(learned, vocabulary, texts, rows, labels)
 
 
 def _vocabulary(texts: Sequence[str], reading: Reading, options: Options) -> tuple[Hashes, Floats]:
@@ -149,101 +153,41 @@ def _vocabulary(texts: Sequence[str], reading: Reading, options: Options) -> tup
     return hashes, (np.log((1 + len(texts)) / (1 + counts)) + 1).astype(np.float32)
 
 
-class _Stages:
-    """The fits of a job, in order; those a checkpoint holds are not run again."""
-
-    def __init__(self, shop: Workshop, options: Options, heads: int) -> None:
-        self._shop = shop
-        self._most = options.iterations
-        self._of = heads * (len(options.penalties) + 1) * options.iterations
-        self._done: dict[str, Floats] = {}
-        self._step = 0
-        state = shop.resume()
-        if state is not None:
-            from safetensors.numpy import load
-
-            self._done = dict(load(state))
-            self._step = int(self._done.pop("step")[0])
-
-    def fit(self, name: str, problem: Problem, begin: Floats | None, penalty: float) -> Floats:
-        """The coordinates that the fit called `name` ends in."""
-        if name in self._done:
-            return self._done[name]
-
-        def tell(iteration: int, loss: float) -> None:
-            self._step += 1
-            self._shop.tell(Progress(self._step, self._of, round(loss, 6), round(self._shop.seconds(), 3), name))
-
-        made = fit(problem, begin, penalty, self._most, tell)
-        from safetensors.numpy import save as pack
-
-        self._done[name] = made
-        self._shop.save(pack({**self._done, "step": np.array([self._step])}), self._step)
-        return made
+def _wants_encoder(job: Job, data: _Data, options: Options) -> bool:
+    """Is a second opinion tried? Raises BadOption where one is asked for and there is no encoder."""
+    if options.features == "both" and job.base is None:
+        raise BadOption("the classifier's options: features `both` need an encoder, and there is none")
+    few = len(data.texts) <= MOST_ENCODED
+    return job.base is not None and (options.features == "both" or (options.features == "auto" and few))
 
 
-def _fit_head(index: int, data: _Data, options: Options, stages: _Stages) -> _Fitted:
-    """Choose the penalty whose calibrated loss on the later lessons is least, then fit all lessons with it."""
-    labels = data.labels[:, index]
-    classes = len(data.learned.heads[index])
-    problem = Problem(data.older, labels[data.cut - data.older.n : data.cut], classes, dual=True)
-    later = labels[data.cut :]
-    best: tuple[float, Floats, _Fitted] | None = None
-    at: Floats | None = None
-    for place, penalty in enumerate(options.penalties):
-        at = stages.fit(f"{index}.{place}", problem, at, penalty)
-        weights = problem.weights(at)
-        scores = data.later.times(weights) + at[-1]
-        heat = temperature(scores, later)
-        odds = softmax(scores / np.float32(heat))[np.arange(len(scores)), later]
-        loss = float(-np.log(np.maximum(odds, 1e-30)).mean())
-        if best is not None and loss > best[0]:
-            break  # penalties only get weaker: it fits the older lessons' noise from here on
-        best = (loss, at, _Fitted(weights, at[-1], penalty, heat, scores))
-    assert best is not None
-    _, begin, chosen = best
-    whole = Problem(data.whole, labels, classes, dual=data.whole.n <= DUAL_MOST)
-    if not whole.dual:
-        begin = np.vstack([chosen.weights, chosen.bias[None]])
-    final = stages.fit(f"{index}.all", whole, begin, chosen.penalty)
-    return msgspec.structs.replace(chosen, weights=whole.weights(final), bias=final[-1])
+def _second(
+    shop: Workshop, data: _Data, options: Options, stages: Stages, first: tuple[Outcome, float]
+) -> Opinion | None:
+    """The second opinion, where it helps; also where it does not, if it was asked for."""
+    lessons = Lessons(data.texts, data.rows, len(data.vocabulary[0]), data.labels, data.learned.heads)
+    opinion = second_opinion(shop, lessons, Manner(options.held_out, options.penalties), stages, *first)
+    return opinion if opinion.helps or options.features == "both" else None
 
 
-def _metrics(data: _Data, fitted: Sequence[_Fitted], missing: float) -> dict[str, object]:
+def _metrics(data: _Data, fitted: Sequence[Fitted], found: Outcome, missing: float) -> dict[str, object]:
     """On the later lessons, by models that have not seen them. Accuracy is of whole answers, and counts those that
     were not learned as wrong.
     """
-    labels = data.labels[data.cut :]
-    right = np.ones(len(labels), bool)
-    confidence = np.full(len(labels), 1.0 - missing)
-    for index, one in enumerate(fitted):
-        right &= one.scores.argmax(axis=1) == labels[:, index]
-        confidence *= _crossed(one.scores, labels[:, index])
-    accuracy = float(right.mean()) * (1 - missing)
-    low, high = wilson(accuracy, len(labels))
+    accuracy = float(found.right.mean()) * (1 - missing)
+    low, high = wilson(accuracy, len(found.right))
     return {
         "accuracy": round(accuracy, 5),
         "accuracy_low": round(low, 5),
         "accuracy_high": round(high, 5),
-        "held_out": len(labels),
-        "calibration_error": round(calibration_error(confidence, right), 5),
+        "held_out": len(found.right),
+        "calibration_error": round(calibration_error(found.confidence, found.right), 5),
         "unseen": round(missing, 5),
         "labels": [len(head) for head in data.learned.heads],
         "ngrams": len(data.vocabulary[0]),
         "penalties": [one.penalty for one in fitted],
         "temperatures": [round(one.temperature, 4) for one in fitted],
     }
-
-
-def _crossed(scores: Floats, labels: Indices) -> npt.NDArray[np.float64]:
-    """Each half's confidence with the temperature the other half gave, so that calibration is not judged on itself."""
-    made = np.empty(len(labels))
-    halves = np.arange(len(labels)) % 2 == 0
-    for half in (halves, ~halves):
-        other = ~half if (~half).any() else half
-        heat = temperature(scores[other], labels[other])
-        made[half] = softmax(scores[half] / np.float32(heat)).max(axis=1)
-    return made
 
 
 def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:

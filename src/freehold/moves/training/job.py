@@ -82,7 +82,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time over all runs of the job."""
     bytes: int
     job: Job
-    notes: tuple[str, ...] = ()
+    uses_base: bool = True
+    """Can it be served on the job's base only?"""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -172,7 +173,7 @@ class Workshop:
             finally:
                 part.unlink(missing_ok=True)
 
-    def finish(self, form: str, names: Iterable[str], metrics: dict[str, Any], notes: tuple[str, ...] = ()) -> Trained:
+    def finish(self, form: str, names: Iterable[str], metrics: dict[str, Any], *, uses_base: bool = True) -> Trained:
         """Write `result.json`, the sign that the job is done, and drop the checkpoint."""
         with _refusing():
             files = tuple(File(name, digest_of(self.out / name), (self.out / name).stat().st_size) for name in names)
@@ -183,7 +184,7 @@ class Workshop:
                 seconds=round(self.seconds(), 3),
                 bytes=sum(one.size for one in files),
                 job=self.job,
-                notes=notes,
+                uses_base=uses_base,
             )
             _replace(self.folder / "result.json", msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
             (self.folder / "checkpoint").unlink(missing_ok=True)

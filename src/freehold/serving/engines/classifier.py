@@ -135,7 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         store = Store(options.store, Verifier(bytes.fromhex(options.public)))
-        scorer = Linear.load(store.open_verified(options.model))
+        encoder, weights = opened(store, options.model)
+        scorer = Linear.load(weights, encoder)
         secret = options.secret_file.read_text().strip()
         if not secret:
             raise BadHttp("the secret of the engine is empty")
@@ -151,6 +152,14 @@ def main(arguments: list[str] | None = None) -> int:
     with asyncio.Runner(loop_factory=_loop()) as runner:
         runner.run(serve(Counter(desk, secret), listener, told))
     return 0
+
+
+def opened(store: Store, model: str) -> tuple[Path | None, Path]:
+    """The encoder, where it was trained with one, and the classifier itself. Raises as the store does."""
+    lineage = store.show(model).lineage
+    if lineage is not None and lineage.base_sha256:
+        return store.open_with_base(model)
+    return None, store.open_verified(model)
 
 
 def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
