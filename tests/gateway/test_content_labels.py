@@ -169,3 +169,21 @@ def test_memory_is_bounded_and_holds_no_text() -> None:
     assert recall.label_of([("user", "x"), ("assistant", f"{REPORT} 1")]) is None
     assert b"dam" not in json.dumps([key.hex() for key in recall._known]).encode()
     assert Recall(b"other" * 6).label_of([("assistant", REPORT)]) is None
+
+
+def test_a_tools_call_is_known_however_it_is_spelled(machine) -> None:
+    g.arm(machine)
+    call = {"id": "c", "type": "function", "function": {"name": "file", "arguments": json.dumps({"text": REPORT})}}
+    told = {
+        "message": {"role": "assistant", "content": "I file it.", "tool_calls": [call]},
+        "finish_reason": "tool_calls",
+    }
+    ask(machine, "both", key="fh-secret", messages="File the report.")
+    answer(machine, p.response(p.chat_answer(**told)))
+    call["function"]["arguments"] = json.dumps({"text": REPORT}, indent=2)
+    asked = [
+        {"role": "user", "content": "File the report."},
+        {"role": "assistant", "content": "I file it.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+    ]
+    assert label(machine, asked) == "restricted"

@@ -21,6 +21,7 @@ from freehold.gateway.messages import (
     Answer,
     Aside,
     Closed,
+    Counted,
     Event,
     Extra,
     Grown,
@@ -35,12 +36,14 @@ from freehold.gateway.messages import (
     ToolCall,
 )
 from freehold.gateway.ports import Restore
+from freehold.gateway.recall import texts_of
 from freehold.gateway.refusing import Hold
 from freehold.guard.profile import Guard
 from freehold.guard.scanner import Scanner
 from freehold.guard.types import Finding
 from freehold.guard.vault import Vault
 
+CALL, THINKING = "call", "thinking"
 LOGPROBS = "logprobs"
 STEP = 24
 """Characters that are scanned at once: some five tokens, a fraction of what scanners hold back anyway."""
@@ -76,10 +79,11 @@ class Manner:
 class _Flow:
     """One text of the answer on its way."""
 
-    __slots__ = ("block", "came", "sieve", "waiting", "went")
+    __slots__ = ("block", "came", "kind", "sieve", "waiting", "went")
 
-    def __init__(self, block: int, sieve: Sieve) -> None:
+    def __init__(self, block: int, kind: str, sieve: Sieve) -> None:
         self.block = block
+        self.kind = kind
         self.sieve = sieve
         self.waiting = False
         """Was it closed, while the same text may yet go on in another block?"""
@@ -103,10 +107,13 @@ class Screen:
         self._manner = manner
         self._merges = merges
         self._given = 0
+        self._begun = False
+        self._pending: list[Event] = []
         self._flows: dict[tuple[int, int], _Flow] = {}
         self._open: dict[tuple[int, str], _Flow] = {}
         """Texts by choice and kind, where blocks of a kind are one text."""
-        self._said: dict[int, list[str]] = {}
+        self._every: dict[tuple[int, int], _Flow] = {}
+        """All texts by choice and the block they began in."""
 
     def answer(self, answer: Answer) -> Answer:
         """A whole answer. Raises AnswerBlocked, ApprovalNeeded, ScanFailed, ModelRefused."""
@@ -127,11 +134,24 @@ class Screen:
         for event in events:
             self._take(event, out)
         manner.patience.rest()
-        return out
+        return out if self._begun else self._begin_with(out)
+
+    def _begin_with(self, out: list[Event]) -> list[Event]:
+        """Nothing goes on before something is said: until then another target may still answer."""
+        self._pending += out
+        self._begun = any(not isinstance(one, Started | Opened | Counted) or _is_call(one) for one in out)
+        return self._pending if self._begun else []
 
     def said(self) -> tuple[str, ...]:
-        """The text that each choice told so far, as the caller will see it."""
-        return tuple("".join(found) for _, found in sorted(self._said.items()))
+        """What each choice said so far, as the caller will see it; not what it thought."""
+        found: dict[int, list[str]] = {}
+        for (choice, _), flow in sorted(self._every.items()):
+            text = "".join(flow.went)
+            if flow.kind == CALL:
+                text = texts_of(text)
+            if text and not flow.kind.startswith(THINKING):
+                found.setdefault(choice, []).append(text)
+        return tuple("\n".join(texts) for texts in found.values())
 
     # One text
 
@@ -206,7 +226,7 @@ class Screen:
                 self.changed = True
                 return
         sieve: Sieve = self.sieve() if kind else JsonTexts(self.sieve)
-        flow = self._flows[key] = _Flow(event.block, sieve)
+        flow = self._flows[key] = self._every[key] = _Flow(event.block, kind or CALL, sieve)
         if kind:
             self._open[event.choice, kind] = flow
         out.append(replace(event, part=self._part(part)))
@@ -228,7 +248,7 @@ class Screen:
             return
         new = flow.sieve.feed(event.text) if event.text else ""
         flow.came.append(event.text)
-        self._tell(flow, new, event.choice)
+        flow.went.append(new)
         logprobs = event.logprobs
         if logprobs is not None and self._manner.alters:
             self._drop()
@@ -236,11 +256,6 @@ class Screen:
         citation = None if event.citation is None else self._raw(event.citation)
         if new or event.signature or citation is not None or logprobs is not None:
             out.append(replace(event, block=flow.block, text=new, citation=citation, logprobs=logprobs))
-
-    def _tell(self, flow: _Flow, new: str, choice: int) -> None:
-        if new:
-            flow.went.append(new)
-            self._said.setdefault(choice, []).append(new)
 
     def _close(self, event: Closed, out: list[Event]) -> None:
         """A block is over. Where the target's dialect tells one text in several blocks, as thinking and speaking take
@@ -257,7 +272,7 @@ class Screen:
 
     def _end(self, flow: _Flow, choice: int, out: list[Event]) -> None:
         rest = flow.sieve.end()
-        self._tell(flow, rest, choice)
+        flow.went.append(rest)
         self.changed = self.changed or "".join(flow.came) != "".join(flow.went)
         if rest:
             out.append(Grown(flow.block, rest, choice=choice))
@@ -328,6 +343,10 @@ class _Sieve:
         return new
 
 
+def _is_call(event: Event) -> bool:
+    return isinstance(event, Opened) and isinstance(event.part, ToolCall)
+
+
 def _kind(part: Part) -> str:
     """What of a message this text belongs to; empty for what is JSON, or no text."""
     match part:
@@ -336,5 +355,5 @@ def _kind(part: Part) -> str:
         case Refusal():
             return "refusal"
         case Thinking():
-            return f"thinking.{part.field}"
+            return f"{THINKING}.{part.field}"
     return ""
