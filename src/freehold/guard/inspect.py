@@ -6,6 +6,7 @@ wrote in several turns is judged once more as one text, which can raise the labe
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,6 +23,8 @@ from freehold.guard.windows import placed
 
 _JOINED = 20_000
 """Characters of the user's turns, the latest, that are judged as one text."""
+_DIGITS = re.compile(r"\d\D?\d")
+"""What each turn holds of a number that goes over several."""
 _SURE = 0.8
 """Least score of what is found where nobody wrote it so."""
 _READ = frozenset({"folded", "smuggled", "spaced", *(one.name for one in CODES)})
@@ -159,7 +162,8 @@ class _Turns(Scanner):
                 rule = self.guard.rule(one, "in", "user")
                 end = bisect_left(ends, one.end + cut)
                 start = ends[end - 1] if end else 0
-                if rule is not None and one.score >= _SURE and one.start + cut < start:
+                parts = text[one.start + cut : start], text[start : one.end + cut]
+                if rule is not None and one.score >= _SURE and all(_DIGITS.search(each) for each in parts):
                     self.note(placed(one, 0, len(pieces[self.about].text)), rule)
 
 

@@ -63,11 +63,6 @@ def weighted(digits: str, weights: Sequence[int]) -> int:
     return sum(int(one) * weight for one, weight in zip(digits, weights, strict=False))
 
 
-def descending(digits: str, modulus: int = 11) -> bool:
-    """Weights from the length down to 1 leave nothing: NHS and others, by eleven."""
-    return weighted(digits, range(len(digits), 0, -1)) % modulus == 0
-
-
 def real_date(year: int, month: int, day: int) -> bool:
     """Is there such a day?"""
     try:

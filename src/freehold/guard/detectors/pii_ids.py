@@ -12,7 +12,6 @@ from typing import NamedTuple
 from freehold.guard.detectors import national_checks as check
 from freehold.guard.detectors.checkdigits import (
     dea,
-    descending,
     luhn,
     mod11_2,
     mod11_10,
@@ -123,7 +122,6 @@ ROWS: tuple[Row, ...] = (
     Row("FR_NIR", r"[12]\d{14}", _any, r"sécurité sociale|\bnir\b|\binsee\b|securite sociale"),
     Row("NZ_NHI", r"[A-HJ-NP-Z]{3}\d{4}", _any, r"\bnhi\b"),
     Row("IS_KT", r"\d{6}-?\d{4}", lambda text: short_date(text[4:6] + text[2:4] + text[:2]), r"kennitala"),
-    Row("KE_ID", r"\d{10}", descending, r"\bkra\b"),
 )  # fmt: skip
 
 

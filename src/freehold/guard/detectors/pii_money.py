@@ -50,7 +50,7 @@ def _issued(digits: str) -> bool:
 
 def _card(hit: Hit) -> float:
     digits = numbers(hit.value)
-    if len(set(digits)) < 3 or re.search(r"[\d][.,\-]\Z|[#_=/]\Z", hit.before):
+    if len(set(digits)) < 2 or re.search(r"[\d][.,\-]\Z|[#_=/]\Z", hit.before):
         return 0
     if re.match(r"[.,\-]\d", hit.after):
         return 0

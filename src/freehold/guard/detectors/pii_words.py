@@ -45,7 +45,7 @@ IDENTITY = re.compile(
 )
 SSN = re.compile(r"(?i)\bssn\b|\bss#|social[ -]?sec|\bsocial\b|\bitin\b|taxpayer|\btin\b|\btax\b")
 BORN = re.compile(
-    r"(?i)\bborn\b|birth|\bdob\b|d\.o\.b|b-?day|gebor|\bgeb\.|naissance|\bnée?\b|naci(?:do|da|miento)|"
+    r"(?i)\bborn\b|birth|\bdob\b|d\.o\.b|b-?day|gebor|geburt|\bgeb\.|naissance|\bnée?\b|naci(?:do|da|miento)|"
     r"nat[oa] (?:il|a)|nascit|nascid|nascimento|"
     r"urodz|\bur\.|født|född|syntyn|narozen|születet|doğum|生年月日|出生|생년월일|"
     r"рожд|\bgeboorte"
