@@ -15,6 +15,9 @@ FOLDER = Path(__file__).parent / "grammar"
 SLOT = re.compile(r"\{(\w+)\}")
 _ESCAPED = re.compile(r"\\(.)")
 
+MORE = {"trigger": 3, "pairs": 3}
+"""Families that are drawn more often."""
+
 Ways = Mapping[str, Sequence[str]]
 
 
@@ -74,13 +77,13 @@ def attacks(count: int, seed: int) -> list[tuple[str, str]]:
 
 
 def harmless(count: int, seed: int) -> list[tuple[str, str]]:
-    """(family, text): `count` of each family, thrice as many of those with trigger words, without repeats."""
+    """(family, text): `count` of each family, more of those with trigger words, without repeats."""
     grammar = load("harmless.txt")
     slots, forms = grammar["slots"], grammar["forms"]
     found: dict[str, str] = {}
     for family in sorted(forms):
         chance = random.Random(f"{seed} {family}")
-        for index in range(count * (3 if family == "trigger" else 1)):
+        for index in range(count * MORE.get(family, 1)):
             form = forms[family][index % len(forms[family])]
             if family == "trigger":
                 form = form.replace("{trigger}", slots["trigger"][index % len(slots["trigger"])])

@@ -24,7 +24,9 @@ from freehold.guard.detectors.injection_features import VERSION
 MODEL = Path(__file__).parents[1] / "src" / "freehold" / "guard" / "detectors" / "model"
 PENALTY = 5e-4
 ALARMS = 0.01
-"""Share of harmless texts of unknown sources that the threshold lets through as attacks."""
+"""Share of harmless texts of unknown sources that the threshold takes for attacks."""
+ALARMS_DISGUISED = 0.07
+"""The same of texts in disguise: what is added to their margin is the distance between the two thresholds."""
 _MOST_WINDOWS = 3
 
 
@@ -97,7 +99,7 @@ def auroc(margins: Floats, labels: NDArray[np.int64], weights: Floats) -> float:
     return float((attack * below).sum() / (attack.sum() * harmless.sum()))
 
 
-def packed(weights: Weights, threshold: float, figures: dict[str, float]) -> tuple[bytes, bytes]:
+def packed(weights: Weights, threshold: float, disguise: float, figures: dict[str, float]) -> tuple[bytes, bytes]:
     """The two files of a model: 16-bit weights, and the facts about them."""
     scale = float(np.abs(weights.values).max()) / 32767
     raw = np.rint(weights.values / scale).astype("<i2").tobytes()
@@ -106,6 +108,7 @@ def packed(weights: Weights, threshold: float, figures: dict[str, float]) -> tup
         "scale": scale,
         "bias": round(weights.bias, 9),
         "threshold": round(threshold, 6),
+        "disguise": round(disguise, 6),
         "sha256": hashlib.sha256(raw).hexdigest(),
         "left_one_source_out": {name: round(value, 4) for name, value in figures.items()},
     }
@@ -133,7 +136,7 @@ def main() -> int:
     threshold = outcome.threshold()
     figures = {"auroc": outcome.auroc(), "recall_1fpr": outcome.recall(threshold)}
     table(outcome, threshold)
-    raw, facts = packed(trainer.fit(), threshold, figures)
+    raw, facts = packed(trainer.fit(), threshold, threshold - outcome.threshold(ALARMS_DISGUISED), figures)
     same = True
     for name, content in (("injection.weights", raw), ("injection.json", facts)):
         path = MODEL / name

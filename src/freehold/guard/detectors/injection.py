@@ -17,20 +17,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from freehold.guard.codes import CODES
 from freehold.guard.detectors.injection_features import PLACES, VERSION, vector
 from freehold.guard.normalise import views
 from freehold.guard.types import Finding, Piece
-from freehold.guard.unseen import fold, smuggled
+from freehold.guard.unseen import disguised, fold, smuggled
 
 WINDOW = 1024
 """Characters judged at once; longer texts by overlapping windows, the worst one counts."""
 MOST_VIEWS = 12
 """Readings judged; a text with more of them is judged by the longest."""
-_SURE = frozenset({"folded", "smuggled", "spaced", "leet", *(code.name for code in CODES)})
-"""Readings that are no guess."""
-_DOUBT = 0.15
-"""By how much the margin of a guessed reading is lowered: many are tried, and the worst counts."""
+_WORDS = 3
+"""A code that says fewer words is no disguise: markup and addresses are full of them."""
 _STEEP = 4.0
 """Slope of the score over the margin."""
 
@@ -43,6 +40,8 @@ class Weights(msgspec.Struct, frozen=True):
     bias: float
     threshold: float
     """Margin that one in a hundred harmless texts of sources unknown to the model reaches."""
+    disguise: float = 0.0
+    """What is added to the margin of a text in disguise: so much less is needed to distrust it."""
 
     def margin(self, text: str) -> float:
         """Signed distance from the line between harmless and attack; the worst window counts."""
@@ -64,13 +63,13 @@ def windows(text: str) -> Iterator[str]:
 
 
 def margin(weights: Weights, text: str) -> float:
-    """The worst margin over the readings of a text."""
+    """The worst margin over the readings of a text. One that was written in disguise is distrusted more readily."""
     plain = fold(text).text
-    worst = weights.margin(plain)
+    worst = weights.margin(plain) + (weights.disguise if disguised(text) else 0.0)
     read = [view for view in views(text) if view.text != plain and any(map(str.isalpha, view.text))]
     for view in sorted(read, key=lambda one: -len(one.text))[:MOST_VIEWS]:
-        doubt = 0.0 if _SURE.issuperset(view.how) else _DOUBT
-        worst = max(worst, weights.margin(view.text) - doubt)
+        hidden = view.how[-1] != "folded" and len(view.text.split()) >= _WORDS
+        worst = max(worst, weights.margin(view.text) + (weights.disguise if hidden else 0.0))
     return worst
 
 
@@ -84,19 +83,22 @@ class Injection:
 
     def __init__(self, weights: Weights | None = None) -> None:
         self._weights = weights or shipped()
-        facts = f"{VERSION} {self._weights.bias} {self._weights.threshold}".encode()
+        facts = f"{VERSION} {self._weights.bias} {self._weights.threshold} {self._weights.disguise}".encode()
         self.version = hashlib.sha256(facts + self._weights.values.tobytes()).hexdigest()[:12]
 
     def find(self, piece: Piece) -> tuple[Finding, ...]:
         """At most one finding of each kind, over the whole piece. A score of 0.5 is the threshold."""
         text = piece.text
-        found: list[Finding] = []
-        if any(any(map(str.isalnum, said)) for _start, _end, said in smuggled(text)):
-            found.append(self._finding("hidden_text", text, 1.0))
+        found = list(self.find_hidden(text))
         score = self.score(text)
         if score >= 0.2:
             found.append(self._finding("injection", text, score))
         return tuple(found)
+
+    def find_hidden(self, text: str) -> tuple[Finding, ...]:
+        """Text in characters that nobody sees, whatever it says."""
+        hidden = any(any(map(str.isalnum, said)) for _start, _end, said in smuggled(text))
+        return (self._finding("hidden_text", text, 1.0),) if hidden else ()
 
     def score(self, text: str) -> float:
         """In [0, 1]; 0.5 at the threshold."""
@@ -123,4 +125,4 @@ def shipped() -> Weights:
 def unpack(raw: bytes, facts: dict[str, float]) -> Weights:
     """Weights from 16-bit integers, little end first, and their scale."""
     values = np.frombuffer(raw, dtype="<i2").astype(np.float64) * facts["scale"]
-    return Weights(values, facts["bias"], facts["threshold"])
+    return Weights(values, facts["bias"], facts["threshold"], facts["disguise"])
