@@ -25,6 +25,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("injection and jailbreaks", "bench.guard_injection"),
     ("indirect injection", "bench.guard_indirect"),
     ("moderation", "bench.guard_moderation"),
+    ("refusals", "bench.guard_refusal"),
     ("regulated data", "bench.guard_regulated"),
 )
 """Each has `measure(folder, rows)`: figures, and a row for each item."""

@@ -5,44 +5,76 @@ One source of hateful wording (HateCheck) is at hand, so no figure here is of an
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.guard_files import read
 from bench.moderation_phrases import harmless
-from bench.train_moderation import PHRASES, Row, matrix, ordinary, read, trained
-from freehold.guard.detectors.moderation import Model, Moderation, packaged
+from bench.train_moderation import PHRASES, SHARED, Row, labels, matrix, ordinary, trained
+from freehold.evals.logistic import Rows
+from freehold.guard.detectors.moderation import Moderation, packaged
 from freehold.guard.types import Piece
 
 Scores = NDArray[np.float64]
 _OTHERS = ("cyberseceval-frr", "self-instruct-seed", "self-instruct-user", "freehold-authored")
 """Sources of harmless requests that no training here has seen."""
+LEARNED = "hatecheck"
+"""The source of hateful texts that the packaged model has learned from."""
 
 
-def measure(folder: Path, rows: list[dict[str, object]]) -> dict[str, float]:
-    """Figures by name; what they are made of is added to `rows`. `folder` holds the development data."""
-    cases = read(folder, "toxicity_dev")
-    others = [one for one in read(folder, "injection_train") if one["source"] in _OTHERS and one["label"] == 0]
-    always = [*ordinary(folder), *harmless(PHRASES)]
-    figures: dict[str, float] = {}
-    for name, field in (("target", "target"), ("manner", "category")):
-        found = _left_out(cases, field, always)
-        hateful = np.array([int(str(one["label"])) for one in cases])
-        figures[f"moderation_auroc_new_{name}"] = auroc(hateful, found)
-        figures[f"moderation_recall_new_{name}"] = float((found[hateful == 1] > 0).mean())
-        figures[f"moderation_false_lookalike_new_{name}"] = float((found[hateful == 0] > 0).mean())
-        rows += _by_group(cases, field, found)
+def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of the files `toxicity_*`; appends each text's score to `rows`.
+
+    Of a source that the packaged model has learned from, the scores are those of models that saw neither the text's
+    group (`new_target`) nor, apart, its way of speaking (`new_manner`).
+    """
+    items = [one for _, one in read(folder, "toxicity_")]
+    others = [one for _, one in read(folder, "injection_") if one["source"] in _OTHERS and one["label"] == 0]
+    if not items:
+        print("toxicity_*: no such file here")
+        return {"moderation_auroc": None}
     detector = Moderation(packaged())
-    texts = [str(one["text"]) for one in others]
+    figures: dict[str, Any] = {"moderation_auroc": None}
+    unseen = [one for one in items if one["source"] != LEARNED]
+    if unseen:
+        scores = np.array([_logit(detector.hate(one["text"])) for one in unseen])
+        figures |= _figures("", unseen, scores, rows)
+    learned = [one for one in items if one["source"] == LEARNED]
+    if learned and SHARED.is_dir():
+        always = [*ordinary(SHARED), *harmless(PHRASES)]
+        for name, groups in (
+            ("_new_target", [str(one["target"]) for one in learned]),
+            ("_new_manner", [str(one["category"]).partition("_")[0] for one in learned]),
+        ):
+            figures |= _figures(name, learned, _left_out(learned, groups, always), rows)
+            _by_group(learned, groups, [one["score"] > 0 for one in rows[-len(learned) :]])
     begun = time.perf_counter()
-    false = sum(any(one.kind == "hate" for one in detector.find(Piece(text))) for text in texts)
+    false = [any(one.kind == "hate" for one in detector.find(Piece(each["text"]))) for each in others]
     spent = time.perf_counter() - begun
-    figures["moderation_false_other_sources"] = false / len(texts)
-    figures["moderation_ms_per_kb"] = spent * 1e6 / sum(len(one) for one in texts)
-    return {name: round(value, 4) for name, value in figures.items()}
+    if others:
+        figures["moderation_false_other_sources"] = sum(false) / len(false)
+        figures["moderation_ms_per_kb"] = spent * 1000 / (sum(len(one["text"].encode()) for one in others) / 1024)
+    return figures
+
+
+def _figures(name: str, items: Sequence[Row], scores: Scores, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """`scores` are log-odds: above 0 is flagged."""
+    hateful = np.array([int(str(one["label"])) for one in items])
+    rows += [
+        {"id": one["id"], "bench": f"moderation{name}", "prediction": int(score > 0), "score": round(float(score), 4)}
+        for one, score in zip(items, scores, strict=True)
+    ]
+    return {
+        f"moderation_auroc{name}": auroc(hateful, scores) if 0 < hateful.sum() < len(hateful) else None,
+        f"moderation_recall{name}": float((scores[hateful == 1] > 0).mean()),
+        f"moderation_false{name}": float((scores[hateful == 0] > 0).mean()),
+    }
 
 
 def auroc(hateful: NDArray[np.int_], scores: Scores) -> float:
@@ -53,27 +85,34 @@ def auroc(hateful: NDArray[np.int_], scores: Scores) -> float:
     return float((ranks[hateful == 1].sum() - many * (many + 1) / 2) / (many * (len(hateful) - many)))
 
 
-def _left_out(cases: Sequence[Row], field: str, always: Sequence[Row]) -> Scores:
-    """Log-odds of every case, from a model that saw none of its value of the field."""
+def _left_out(cases: Sequence[Row], groups: Sequence[str], always: Sequence[Row]) -> Scores:
+    """Log-odds of every case, from a model that saw none of its group."""
+    whole, targets = matrix([*cases, *always]), labels([*cases, *always])
     found = np.zeros(len(cases))
-    for value in sorted({str(one[field]) for one in cases}):
-        held = [at for at, one in enumerate(cases) if str(one[field]) == value]
-        model = trained([*(one for one in cases if str(one[field]) != value), *always])
-        found[held] = _odds(model, [cases[at] for at in held])
+    for group in sorted(set(groups)):
+        held = [at for at, one in enumerate(groups) if one == group]
+        kept = sorted(set(range(len(targets))) - set(held))
+        model = trained(_some(whole, kept), targets[kept])
+        found[held] = _some(whole, held).times(model.weights.astype(float)) + model.bias
     return found
 
 
-def _odds(model: Model, rows: Sequence[Row]) -> Scores:
-    odds: Scores = matrix(rows).times(model.weights.astype(float)) + model.bias
-    return odds
+def _some(rows: Rows, kept: Sequence[int]) -> Rows:
+    picked = [np.arange(rows.starts[at], rows.starts[at + 1]) for at in kept]
+    starts = np.concatenate([[0], np.cumsum([len(one) for one in picked])]).astype(np.intp)
+    places = np.concatenate(picked)
+    return Rows(starts=starts, columns=rows.columns[places], values=rows.values[places], width=rows.width)
 
 
-def _by_group(cases: Sequence[Row], field: str, found: Scores) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for value in sorted({str(one[field]) for one in cases}):
+def _by_group(cases: Sequence[Row], groups: Sequence[str], flagged: Sequence[bool]) -> None:
+    print(f"\n{'left out':<24}{'hateful':>8}{'texts':>8}{'flagged':>9}")
+    for group in sorted(set(groups)):
         for label in (0, 1):
-            held = [at for at, one in enumerate(cases) if str(one[field]) == value and one["label"] == label]
+            held = [flagged[at] for at, one in enumerate(cases) if groups[at] == group and one["label"] == label]
             if held:
-                flagged = round(float((found[held] > 0).mean()), 3)
-                rows.append({"left_out": value, "hateful": label, "texts": len(held), "flagged": flagged})
-    return rows
+                print(f"{group:<24}{label:>8}{len(held):>8}{sum(held) / len(held):>9.2f}")
+
+
+def _logit(share: float) -> float:
+    held = min(max(share, 1e-9), 1 - 1e-9)
+    return math.log(held / (1 - held))

@@ -7,40 +7,41 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.refusal_phrases import answers
 from freehold.guard.detectors.refusal import Refusal
+from freehold.guard.types import Piece
 
 _COUNT = 2000
+LEAST = 0.5
+"""Score from which a finding is acted on, as in a rule that names none."""
 
 
-def measure(folder: Path, rows: list[dict[str, object]]) -> dict[str, float]:
-    """Figures by name. `folder` holds the guardrails' data; recorded answers lie beside it. What was flagged in them is
-    added to `rows`, to be read: nobody has labelled them.
+def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures on answers made here, and how many of the recorded answers beside `folder` are flagged. Nobody has
+    labelled those: what was flagged is printed, to be read.
     """
     detector = Refusal()
+    detector.find(Piece("warm up"))
+    made = answers(_COUNT)
     begun = time.perf_counter()
-    judged = [(detector.score(text) >= 0.5, refuses) for text, refuses in answers(_COUNT)]
+    flagged = [detector.score(text) >= LEAST for text, _ in made]
     spent = time.perf_counter() - begun
-    hits = sum(flagged and refuses for flagged, refuses in judged)
-    false = sum(flagged and not refuses for flagged, refuses in judged)
-    figures = {
-        "refusal_recall_authored": hits / sum(refuses for _, refuses in judged),
-        "refusal_precision_authored": hits / max(1, hits + false),
+    for at, (hit, (_, refuses)) in enumerate(zip(flagged, made, strict=True)):
+        rows.append({"id": f"refusal-{at}", "bench": "refusal", "prediction": int(hit), "label": int(refuses)})
+    right = sum(hit and refuses for hit, (_, refuses) in zip(flagged, made, strict=True))
+    figures: dict[str, Any] = {
+        "refusal_recall_authored": right / sum(refuses for _, refuses in made),
+        "refusal_precision_authored": right / max(1, sum(flagged)),
         "refusal_ms_an_answer": spent * 1000 / _COUNT,
     }
-    recorded = flagged = 0
-    told: set[str] = set()
-    for text in _recorded(folder.parent / "workflows" / "candidates.jsonl.gz"):
-        recorded += 1
-        score = detector.score(text)
-        if score >= 0.5 and text not in told:
-            told.add(text)
-            flagged += 1
-            rows.append({"answer": text[:160], "score": score})
+    recorded = list(_recorded(folder.parent / "workflows" / "candidates.jsonl.gz"))
+    found = sorted({one[:150] for one in recorded if detector.score(one) >= LEAST})
     if recorded:
-        figures |= {"refusal_recorded": float(recorded), "refusal_recorded_flagged": float(flagged)}
-    return {name: round(value, 4) for name, value in figures.items()}
+        print(f"{len(recorded)} recorded answers; flagged, each once:", *found, sep="\n  ")
+        figures |= {"refusal_recorded": len(recorded), "refusal_recorded_flagged": len(found)}
+    return figures
 
 
 def _recorded(path: Path) -> Iterator[str]:

@@ -44,10 +44,14 @@ def matrix(rows: Sequence[Row]) -> Rows:
     return Rows(starts=starts, columns=columns, values=np.concatenate([one for _, one in vectors]), width=PLACES)
 
 
-def trained(rows: Sequence[Row]) -> Model:
-    """The model of some rows with `label`."""
-    targets: Floats = np.array([float(str(one["label"])) for one in rows])
-    weights, bias = fit(matrix(rows), targets, PENALTY, 80)
+def labels(rows: Sequence[Row]) -> Floats:
+    """Their `label`s."""
+    return np.array([float(str(one["label"])) for one in rows])
+
+
+def trained(rows: Rows, targets: Floats) -> Model:
+    """The model of some rows."""
+    weights, bias = fit(rows, targets, PENALTY, 80)
     return Model(weights.astype(np.float32), bias)
 
 
@@ -63,7 +67,7 @@ def main() -> int:
         print(f"{SHARED} is not here", file=sys.stderr)
         return 1
     rows = [*read(SHARED, "toxicity_dev"), *ordinary(SHARED), *harmless(PHRASES)]
-    model = trained(rows)
+    model = trained(matrix(rows), labels(rows))
     weights, scale = rounded(model)
     path = Path(moderation.__file__).with_name(moderation.FILE)
     np.savez_compressed(path, weights=weights, scale=scale, bias=model.bias, version=VERSION)

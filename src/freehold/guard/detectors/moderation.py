@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.core.errors import BadArtefact
-from freehold.guard.detectors.moderation_features import PLACES, VERSION, vector
+from freehold.guard.detectors.moderation_features import PLACES, VERSION, Vectors
 from freehold.guard.types import Finding, Piece
 
 FILE = "moderation.npz"
@@ -56,9 +56,8 @@ class Model(msgspec.Struct, frozen=True):
     weights: NDArray[np.float32]
     bias: float
 
-    def score(self, text: str) -> float:
-        """In [0, 1]."""
-        places, values = vector(text)
+    def score(self, places: NDArray[np.intp], values: NDArray[np.float64]) -> float:
+        """Of a vector, in [0, 1]."""
         if not len(places):
             return 0.0
         odds = float(self.weights[places] @ values) + self.bias
@@ -92,7 +91,8 @@ class Moderation:
 
     def hate(self, text: str) -> float:
         """How sure the linear model is of its worst sentences, in [0, 1]."""
-        return max(map(self._model.score, _stretches(text)), default=0.0)
+        vectors = Vectors()
+        return max((self._model.score(*vectors.of(one)) for one in _stretches(text)), default=0.0)
 
     @cached_property
     def _model(self) -> Model:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -64,29 +64,54 @@ _BY_WORD: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
 )
 
 
+class Vectors:
+    """Makes vectors; words that come again within one text are not taken apart again."""
+
+    def __init__(self) -> None:
+        self._known = dict(_BY_WORD)
+        self._pieces: dict[str, tuple[tuple[int, float], ...]] = {}
+
+    def of(self, text: str) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Places and values, of length one (L2); empty where there is no word."""
+        tokens = words(text)[:_MOST]
+        found: dict[int, float] = {}
+        matters: list[tuple[int, str]] = []
+        for at, (one, other) in enumerate(zip(tokens, [*tokens[1:], "$"], strict=False)):
+            pieces = self._pieces.get(one)
+            if pieces is None:
+                pieces = self._pieces[one] = tuple((_place(name), weight) for name, weight in _apart(one))
+            for place, weight in pieces:
+                if weight > found.get(place, 0.0):
+                    found[place] = weight
+            place = _place(f"p {one} {other}")
+            found[place] = max(found.get(place, 0.0), 0.7)
+            matters += [(at, name) for name in about(one, self._known)]
+        for name, weight in _meetings(matters):
+            place = _place(name)
+            found[place] = max(found.get(place, 0.0), weight)
+        scale = math.sqrt(sum(one * one for one in found.values())) or 1.0
+        return np.array([*found], dtype=np.intp), np.array([*found.values()], dtype=np.float64) / scale
+
+
 def vector(text: str) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Places and values, of length one (L2); empty where there is no word."""
-    found: dict[int, float] = {}
-    for name, weight in _named(text):
-        place = crc32(name.encode("utf-8", "replace")) % PLACES
-        if weight > found.get(place, 0.0):
-            found[place] = weight
-    scale = math.sqrt(sum(one * one for one in found.values())) or 1.0
-    return np.array([*found], dtype=np.intp), np.array([*found.values()], dtype=np.float64) / scale
+    """The vector of one text."""
+    return Vectors().of(text)
 
 
-def _named(text: str) -> Iterator[tuple[str, float]]:
-    tokens = words(text)[:_MOST]
-    known = dict(_BY_WORD)
-    matters: list[tuple[int, str]] = []
-    for at, (one, other) in enumerate(zip(tokens, [*tokens[1:], "$"], strict=False)):
-        yield f"w {one}", 1.0
-        yield f"p {one} {other}", 0.7
-        padded = f"^{one}$"
-        for size in (3, 4):
-            for begin in range(len(padded) - size + 1):
-                yield f"c {padded[begin : begin + size]}", 0.35
-        matters += [(at, name) for name in about(one, known)]
+def _place(name: str) -> int:
+    return crc32(name.encode("utf-8", "replace")) % PLACES
+
+
+def _apart(word: str) -> Iterator[tuple[str, float]]:
+    yield f"w {word}", 1.0
+    padded = f"^{word}$"
+    for size in (3, 4):
+        for begin in range(len(padded) - size + 1):
+            yield f"c {padded[begin : begin + size]}", 0.35
+
+
+def _meetings(matters: Sequence[tuple[int, str]]) -> Iterator[tuple[str, float]]:
+    """Matters, and which of them meet within eight words."""
     for index, (at, name) in enumerate(matters):
         yield f"m {name}", 1.0
         for where, other in matters[index + 1 : index + 7]:
