@@ -27,6 +27,8 @@ FILE = "moderation.npz"
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]*")
 _LONGEST = 400
 """Characters of one sentence; what is longer is cut."""
+_FEWEST = 3
+"""Words of a sentence that is judged alone."""
 
 _MINE = (
     r"(?:want(?:ed)? to|going to|gonna|will|plan(?:ning)? to|should just|thinking (?:of|about)|thought about|ready to)",
@@ -121,7 +123,8 @@ def _stretches(text: str) -> Iterator[str]:
     for found in _SENTENCE.finditer(text):
         sentence = found[0].strip()[:_LONGEST]
         if sentence:
-            yield sentence
+            if len(sentence.split()) >= _FEWEST:
+                yield sentence
             if before:
                 yield f"{before} {sentence}"
             before = sentence
