@@ -7,6 +7,7 @@ detector fails, the answer is cut.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from msgspec import Raw
@@ -106,6 +107,7 @@ class Screen:
         self._guard = guard
         self._manner = manner
         self._merges = merges
+        self.step = STEP
         self._given = 0
         self._begun = False
         self._pending: list[Event] = []
@@ -120,6 +122,7 @@ class Screen:
         if self._manner.inner is not None:
             answer = self._manner.inner.answer(answer)
             self._manner.inner = None
+        self.step = sys.maxsize
         return assemble(self.feed(events_of(answer)))
 
     def feed(self, events: list[Event]) -> list[Event]:
@@ -317,7 +320,7 @@ class _Sieve:
     def feed(self, text: str) -> str:
         """The next characters."""
         self._waiting += text if self._restorer is None else self._restorer.feed(text)
-        if len(self._waiting) < STEP:
+        if len(self._waiting) < self._screen.step:
             return ""
         text, self._waiting = self._waiting, ""
         return self._scan(text, ended=False)
@@ -334,9 +337,7 @@ class _Sieve:
         scanner = self._scanner
         seen = scanner.scanned
         try:
-            new = scanner.feed(text)
-            if ended and not scanner.blocked:
-                new += scanner.end()
+            new = scanner.whole(text) if ended else scanner.feed(text)
         except Exception as error:
             raise ScanFailed(f"the answer could not be looked at: {type(error).__name__}") from error
         self._screen.account(scanner, len(text), seen)
