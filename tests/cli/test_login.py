@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 
 import pytest
 
-from tests.cli.conftest import Running, config
+from tests.cli.conftest import Running, config, until
 from tests.fakes.fake_openai import FakeOpenAi
 from tests.fakes.oidc import Provider, browse
 
@@ -127,6 +129,34 @@ def test_break_glass_by_two_terminals(terminal):
     assert ada("people", "break-glass", "end", glass, "--json").json["state"] == "ended"
     assert ada("whoami", "--json").json["role"] == "operator"
     assert [one["id"] for one in operator("people", "break-glass", "list", "--json").json] == [glass]
+
+
+def test_a_key_may_lower_a_label_while_break_glass_lasts_and_no_longer(terminal, house):
+    ada, bob, operator = terminal("ada"), terminal("bob"), terminal("nobody")
+    assert ada.login("ada", "--no-browser")[0] == 0
+    assert bob.login("bob", "--no-browser")[0] == 0
+    secret = operator("keys", "create", "press", "--label", "confidential", "--json").json["secret"]
+
+    def status():
+        body = {"model": "assistant", "messages": [{"role": "user", "content": "hello"}]}
+        headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+        headers["x-freehold-declassify"] = "internal; reason=the release is out"
+        address = house.banner["endpoints"]["gateway"] + "/v1/chat/completions"
+        try:
+            asked = urllib.request.Request(address, json.dumps(body).encode(), headers)
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    assert status() == 403
+    asked = ada("people", "break-glass", "request", "declassify", "--key", "press", "--why", "release 12", "--json")
+    assert status() == 403
+    assert bob("people", "break-glass", "approve", asked.json["id"]).code == 0
+    assert until(lambda: status() == 200), house.logs()
+    assert ada("people", "break-glass", "end", asked.json["id"]).code == 0
+    assert until(lambda: status() == 403)
 
 
 def test_roles_are_given_and_taken_from_the_terminal(terminal):
