@@ -15,7 +15,7 @@ from freehold.core.errors import NotFound, NotRunning
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from freehold.core.crypto import Identity
     from freehold.evals import runs
@@ -34,6 +34,7 @@ ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
 """Of what was imported since; live calls are assigned as they come."""
 WATCHES = (
     Schedule("collect", "workflows.collect", every_seconds=1.0),
+    Schedule("propose", "moves.propose", every_seconds=30.0),
     Schedule("sweep", "moves.sweep", every_seconds=60.0),
     Schedule("watch", "moves.watch", every_seconds=1.0),
 )
@@ -128,13 +129,16 @@ class Instance:
 
 def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     """The worker's kinds and schedules."""
-    from freehold.core.ids import from_text
+    from freehold.core.ids import IdMaker, from_text
+    from freehold.jobs import store as jobs
     from freehold.ledger.capture import erase_call, erase_key, expire
     from freehold.ledger.keeping.erasing import Order, erase_subject
+    from freehold.moves.proposals import propose
     from freehold.moves.rollout import run
     from freehold.workflows.collect import collect
 
     engine, bodies = instance.engine, instance.bodies
+    ids = IdMaker()
     rollouts: list[Rollout] = []
 
     def erasure(payload: Payload, _beat: Beat) -> Payload:
@@ -161,9 +165,18 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     def sweeping(_payload: Payload, _beat: Beat) -> Payload:
         return {"let_go": sweep(instance)}
 
+    def proposing(_payload: Payload, _beat: Beat) -> Payload:
+        now = time.time()
+
+        def queue(connection: Connection, move: str) -> None:
+            jobs.add(connection, ids(), "moves.prepare", {"move": move}, now)
+
+        return {"proposed": propose(engine, ids, queue, now)}
+
     kinds = (
         Kind("capture.erase", erasure),
         Kind("capture.expire", retention),
+        Kind("moves.propose", proposing, kept=False),
         Kind("moves.sweep", sweeping, kept=False),
         Kind("moves.watch", watch, lease_seconds=LEASE_SECONDS, kept=False),
         Kind("workflows.collect", collection, lease_seconds=LEASE_SECONDS, kept=False),

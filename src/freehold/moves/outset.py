@@ -99,6 +99,7 @@ def outset(
         recipe=recipe,
         candidate=given.candidate,
         escalate=given.escalate,
+        auto=given.recipe == "auto" and recipe == "classifier",
         options=given.options,
         first_look=given.first_look or settings.first_look,
     )

@@ -84,6 +84,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Target or composite to move to; empty where the recipe makes one."""
     escalate: float | None = None
     """With a classifier: confidence under which the incumbent is asked; None where it answers everything."""
+    auto: bool = False
+    """The recipe was found, not named: where its model is refused, a more careful move may be proposed."""
     base: str = ""
     """Model a recipe starts from; empty for its default."""
     options: dict[str, Any] = {}

@@ -217,6 +217,21 @@ def test_its_engine_opens_the_encoder_it_was_trained_with_and_no_other(doubtful,
         store.remove(result.job.base.name)
 
 
+def test_it_says_from_which_confidence_on_its_risk_is_proven(tmp_path):
+    lessons = made(2000)
+    flipped = [
+        msgspec.structs.replace(one, answer=Answer("pin")) if i % 3 == 0 and "refund" in one.answer.text else one
+        for i, one in enumerate(lessons)
+    ]
+    told = {one["bound"]: one for one in run_job(folder_of(tmp_path / "job", flipped), run).metrics["trusted"]}
+    assert set(told) <= {0.01, 0.02, 0.03, 0.05, 0.1}
+    assert 0.02 in told, "three labels of four are certain"
+    assert 0.5 < told[0.02]["answers"] < 0.9
+    assert told[0.02]["threshold"] > 0.5
+    thresholds = [told[one]["threshold"] for one in sorted(told)]
+    assert thresholds == sorted(thresholds, reverse=True), "who may err more may be less sure"
+
+
 def test_an_encoder_is_not_asked_where_it_mends_nothing_or_is_not_wanted(tmp_path, base):
     easy = run_job(folder_of(tmp_path / "easy", made(200), base=base), run)
     assert not easy.uses_base

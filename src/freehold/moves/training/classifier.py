@@ -16,6 +16,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from freehold.evals.proof.risk import Promise
+from freehold.evals.proof.risk import learn as threshold_for
 from freehold.moves.training import child
 from freehold.moves.training.answers import Learned, learn
 from freehold.moves.training.errors import BadOption, TooFewLessons
@@ -27,6 +29,8 @@ from freehold.serving.linear import FORMAT, WITH_ENCODER, Description, Head, Ind
 from freehold.serving.ngrams import Floats, Hashes, Reading, ngrams
 
 FILE = "classifier.safetensors"
+BOUNDS = (0.01, 0.02, 0.03, 0.05, 0.1)
+"""Mean losses among the answered calls for which the least confidence is told."""
 _FEWEST = 20
 """Lessons under which nothing can be held out to judge by."""
 _COMMON = 0.9
@@ -187,7 +191,19 @@ def _metrics(data: _Data, fitted: Sequence[Fitted], found: Outcome, missing: flo
         "ngrams": len(data.vocabulary[0]),
         "penalties": [one.penalty for one in fitted],
         "temperatures": [round(one.temperature, 4) for one in fitted],
+        "trusted": _trusted(found),
     }
+
+
+def _trusted(found: Outcome) -> list[dict[str, float]]:
+    """For each bound, the confidence from which on the risk is proven to keep it: what a composite may escalate by."""
+    losses = (~found.right).astype(np.float64).tolist()
+    made = []
+    for bound in BOUNDS:
+        learned = threshold_for(found.confidence.tolist(), losses, Promise(bound=bound))
+        if learned.value is not None:
+            made.append({"bound": bound, "threshold": learned.value, "answers": round(learned.routed, 4)})
+    return made
 
 
 def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
