@@ -24,8 +24,9 @@ def built_in(name: str) -> Profile | None:
     found = {
         "watch": Profile(
             name="watch",
-            rules=tuple(
-                Rule(detector=one) for one in ("indirect", "injection", "moderation", "pii", "regulated", "secrets")
+            rules=(
+                *(Rule(detector=one, directions=("in",)) for one in ("indirect", "injection")),
+                *(Rule(detector=one) for one in ("moderation", "pii", "regulated", "secrets")),
             ),
         ),
         "protect": Profile(

@@ -15,7 +15,7 @@ import msgspec
 from freehold.core.label import UNKNOWN, Label
 from freehold.guard.apply import ALTERING, Vault, mark
 from freehold.guard.codes import CODES
-from freehold.guard.normalise import views
+from freehold.guard.normalise import View, views
 from freehold.guard.profile import Guard
 from freehold.guard.scanner import Part, Scanner, never, readable
 from freehold.guard.types import Detector, Direction, Finding, Piece, Rule, Source
@@ -23,6 +23,7 @@ from freehold.guard.windows import placed
 
 _JOINED = 20_000
 """Characters of the user's turns, the latest, that are judged as one text."""
+_QUOTES = frozenset("'\"")
 _DIGITS = re.compile(r"\d\D?\d")
 """What each turn holds of a number that goes over several."""
 _SURE = 0.8
@@ -129,9 +130,25 @@ def _hidden(guard: Guard, piece: Piece, scanner: Scanner) -> Iterator[Finding]:
         return
     for view in readings:
         for detector in detectors:
-            for one in scanner.find(detector, Piece(view.text, piece.source)):
-                if one.score >= _SURE:
-                    yield placed(one, *view.place(one.start, one.end))
+            for start, end in _changed(view, detector.span + detector.context):
+                for one in scanner.find(detector, Piece(view.text[start:end], piece.source)):
+                    if one.score >= _SURE:
+                        yield placed(one, *view.place(one.start + start, one.end + start))
+
+
+def _changed(view: View, around: int) -> list[tuple[int, int]]:
+    """Stretches of a reading that may tell what the text does not: those around its changes, or all of it."""
+    if not view.edits:
+        return [(0, len(view.text))]
+    found: list[tuple[int, int]] = []
+    for edit in view.edits:
+        if edit.end > edit.start and set(view.text[edit.start : edit.end]) <= _QUOTES:
+            continue  # a straight quote for a curly one
+        start, end = max(0, edit.start - around), edit.end + around
+        if found and start <= found[-1][1]:
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
 
 
 class _Turns(Scanner):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 from typing import Any, Protocol
 
 import re2
@@ -170,7 +169,7 @@ class Patterns:
                 if len(data) == len(text):
                     start, end = first, last
                 else:
-                    places = places or _characters(text, len(data))
+                    places = places or _characters(data)
                     start, end = places[first], places[last]
                 if pattern.cut is not None:
                     end = start + pattern.cut(text[start:end])
@@ -219,13 +218,10 @@ def _matches(pattern: Pattern, data: bytes) -> Iterator[tuple[int, int]]:
             return
 
 
-def _characters(text: str, size: int) -> list[int]:
-    """The character that each byte belongs to."""
-    places = [0] * (size + 1)
-    ends = accumulate(len(one.encode()) for one in text)
-    start = 0
-    for index, end in enumerate(ends):
-        places[start:end] = [index] * (end - start)
-        start = end
-    places[size] = len(text)
-    return places
+def _characters(data: bytes) -> list[int]:
+    """The character that each byte belongs to; one more for the end."""
+    import numpy as np
+
+    first = (np.frombuffer(data, dtype=np.uint8) & 0xC0) != 0x80
+    places: list[int] = (np.cumsum(first) - 1).tolist()
+    return [*places, int(first.sum())]
