@@ -88,5 +88,6 @@ def _begin(connection: Connection, before: Move, found: Proposal, number: bytes,
         f"{found.trusted.answers:.0%} of the calls, and {before.plan.incumbent} the rest",
         **msgspec.to_builtins(found.trusted),
     }
-    append(connection, now, "move.propose", ACTOR, {"move": made.id, "rule": made.rule.digest(), **content})
+    said = {"move": made.id, "after": before.id, "rule": made.rule.digest(), "workflow": made.plan.workflow}
+    append(connection, now, "move.propose", ACTOR, said)
     return store.append(connection, made, Event(made.events, now, "proposed", ACTOR, content))
