@@ -42,8 +42,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 changes pending, 4 gate not passed.
 _SETTINGS = f"""\
 One `freehold.toml`; unknown keys are errors. `freehold config schema` prints the JSON schema for editors.
 A key of a plain table can also be set from outside, as `{override_name("table", "key")}`.
-A running instance takes changes at once, but for [instance], [gateway], [admin] and [serving] (not its prices), which
-are read at its start.
+A running instance takes changes at once, but for [instance], [gateway], [admin], the terms of [capture] and [serving]
+(not its prices), which are read at its start.
 """
 _ROLES = """\
 A person has a role by group, or because an owner gave it; a key has the role it was made with. A key of the role

@@ -62,6 +62,7 @@ def test_a_hold_refuses_erasure_and_says_by_whom_and_why(client, instance, writt
         "hold.add",
         "erase.refused",
         "erase.refused",
+        "erase.refused",
         "erase",
     ]
     assert "ann" not in "".join(one[2] for one in found), "no name of a person in the log"

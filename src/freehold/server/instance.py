@@ -21,7 +21,7 @@ from freehold.settings.load import Loaded
 from freehold.settings.problems import InvalidConfig
 from freehold.settings.tree import Settings
 
-READ_AT_START = ("instance", "gateway", "admin", "serving")
+READ_AT_START = ("instance", "gateway", "admin", "capture", "serving")
 
 
 class Audit(Protocol):
@@ -123,6 +123,8 @@ class Instance:
 
 
 def _at_start(settings: Settings, table: str) -> object:
-    """What of a table is read at the start only: the prices in [serving] are taken in at once."""
+    """What of a table is read at the start only: the prices in [serving] and `bodies` are taken in at once."""
     unpriced: dict[str, object] = {"prices": {}, "trained_price": None}
+    if table == "capture":
+        return settings.capture.model_copy(update={"bodies": False})
     return settings.serving.model_copy(update=unpriced) if table == "serving" else getattr(settings, table)

@@ -67,6 +67,8 @@ class Publisher:
                         break
                     await asyncio.sleep(0.05)
                 self._end(plan.folders)
+            elif set(list(self._standing)) - {str(one) for one in plan.folders}:
+                self._end(plan.folders)
             await asyncio.sleep(min(_LOOK_SECONDS, plan.every_seconds))
 
     def round(self) -> None:
@@ -103,7 +105,8 @@ class Publisher:
             if thread is not None and thread.is_alive():
                 before = self._standing.get(name, Published(name))
                 self._standing[name] = replace(before, tried_at=now, error="it does not answer")
-        told = [self._standing[str(one)] for one in folders if str(one) in self._standing]
+        self._standing = {str(one): self._standing[str(one)] for one in folders if str(one) in self._standing}
+        told = list(self._standing.values())
         write_private(self._home / "run" / FILE, msgspec.json.encode(told))
 
     def _publish(self, folder: Path) -> None:

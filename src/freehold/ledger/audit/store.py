@@ -38,6 +38,7 @@ from freehold.ledger.tables import (
 )
 
 _HOUR = 3600
+_CHUNK = 500
 
 Row = dict[str, Any]
 
@@ -85,6 +86,15 @@ def intent_rows(first_leaf: int, opened: Sequence[Open]) -> list[dict[str, Any]]
 def insert_intents(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Store intents."""
     insert_many(connection, audit_intents, rows)
+
+
+def having_intents(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
+    """Those of the calls whose intent stands in the tree."""
+    found: set[bytes] = set()
+    for at in range(0, len(ids), _CHUNK):
+        query = select(audit_intents.c.call).where(audit_intents.c.call.in_(ids[at : at + _CHUNK]))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def logged_intents(connection: Connection, epoch: str) -> set[bytes]:

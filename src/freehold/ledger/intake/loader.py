@@ -226,6 +226,10 @@ class Loader:
         """What is open when a checkpoint is made stands in the tree: if its outcome never comes, that shows."""
         opened = [found for one in self._epochs.values() for found in one.join.intents()]
         if opened:
+            # A journal that is read again, since a backup was restored, tells of intents that stand there.
+            there = audit_store.having_intents(connection, [one.call for one in opened])
+            opened = [one for one in opened if one.call not in there]
+        if opened:
             rows = audit_store.intent_rows(self._tree.size, opened)
             salts = [receipts.intent_salt(self._keys.sealer, one["call"]) for one in rows]
             said = zip(rows, salts, strict=True)

@@ -15,6 +15,7 @@ from freehold.core.errors import NotFound
 from freehold.core.ids import from_text
 from freehold.ledger import store
 from freehold.ledger.capture import erase_call
+from freehold.ledger.errors import Held
 from freehold.ledger.records import CallDetail, CallRecord, Filter, Page
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
@@ -145,10 +146,14 @@ def body(call: str, side: Literal["request", "response"], instance: Served, acto
 
 @router.post("/{call}/erase")
 def erase(call: str, why: CallErasure, instance: Served, actor: Eraser) -> Erased:
-    """Erase the bodies of a call; what it cost stays."""
+    """Erase the bodies of a call; what it cost stays. A legal hold refuses it."""
     with instance.reading() as connection:
         store.show_call(connection, call)
-    count = erase_call(instance.engine, instance.bodies, from_text(call), why.why, instance.clock())
+    try:
+        count = erase_call(instance.engine, instance.bodies, from_text(call), why.why, instance.clock())
+    except Held as error:
+        instance.note(actor.name, "erase.refused", {"call": call, "why": why.why, "reason": error.message})
+        raise
     instance.note(actor.name, "body.erase", {"call": call, "why": why.why, "bodies": count})
     return Erased(bodies=count)
 
