@@ -22,12 +22,29 @@ from freehold.identity.types import Keys, Principal
 from freehold.ledger.meter import Price
 from freehold.policy.targets import Target
 from freehold.policy.types import Budget, Policy
+from freehold.policy.vendors import Fact
 
 _KEYS = 1000
 _AMPLE = 10**9
 """Limits that are counted on every call and never reached."""
 _LABEL = Label(Level.CONFIDENTIAL, frozenset({"GDPR"}))
 _PRICE = Price(input=Decimal("0.15"), output=Decimal("0.60"), source="bench", as_of="2026-11-01")
+
+
+_TERMS = (("dpa", "signed"), ("trains_by_default", "no"), ("zero_retention", "on"), ("retention_days", "0"))
+_CONTRACTS = tuple(
+    Fact(
+        party="provider/mock",
+        attribute=name,
+        values=(value,),
+        certainty="contract",
+        source="bench",
+        as_of="2026-01-01",
+        by="bench",
+    )
+    for name, value in _TERMS
+)
+"""What confidential content needs of whoever serves it."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +103,7 @@ def write_home(profile: Profile, home: Path, origin: Origin, ca: Path | None = N
     contents: dict[str, object] = {
         "keys": Keys(principals=tuple(_principal(number, key, profile) for number, key in enumerate(_secrets()))),
         "routes": Routes(targets=(target,), routes=(route,)),
-        "policy": Policy(budgets=_budgets() if profile.everything else (), guards=guards),
+        "policy": Policy(budgets=_budgets() if profile.everything else (), guards=guards, facts=_CONTRACTS),
     }
     if profile.everything:
         upgrade(connect(url_of(home / "freehold.db")))
