@@ -184,6 +184,24 @@ def test_a_stream_is_not_held_back_for_what_is_no_stand_in():
     assert restorer.feed(made[5:] + ".") == "Ann Smith."
 
 
+def test_one_value_in_a_tight_place_costs_the_others_nothing():
+    vault = Vault(KEY, "c")
+    text = "call +49 30 1234567x or 10.1.2.3"
+    (out,) = vault.replaced([text], [[(5, 19, "PHONE"), (24, 32, "IP")]])
+    assert out.startswith("call Phone-") and " or 198.1" in out
+    assert vault.restore(out) == text
+
+
+def test_many_values_are_all_told_apart():
+    vault = Vault(KEY, "c")
+    names = [f"Ana {chr(97 + at // 26) * 2}{chr(97 + at % 26)}son" for at in range(300)]
+    text = "; ".join(names)
+    starts = [text.index(one) for one in names]
+    (out,) = vault.replaced([text], [[(at, at + len(one), "PERSON") for at, one in zip(starts, names, strict=True)]])
+    assert len(set(out.split("; "))) == len(set(names))
+    assert streamed(vault, out.lower(), range(0, len(out), 5)) == text.lower()
+
+
 def luhn(digits):
     return sum(sum(divmod(int(one) * (1 + at % 2), 10)) for at, one in enumerate(reversed(digits))) % 10 == 0
 

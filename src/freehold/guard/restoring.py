@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
-from freehold.guard.stand_ins import StandIn, laid, squeezed, styled
+from freehold.guard.stand_ins import Shape, StandIn, laid, squeezed, styled
 
 _DASHES = "-_ \u2010\u2011"
 """What models write for the dash of a code."""
@@ -20,7 +21,11 @@ _SEPARATORS = "-. \u00a0"
 _CONTEXT = 6
 """Characters before a match that decide on it: at most one escaped character of JSON."""
 _ALONE = "(?<![0-9A-Za-z])"
+_END = "(?![0-9A-Za-z])"
 _ALONE_IN_JSON = rf"(?:{_ALONE}|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{{4}}))"
+
+_SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_DASHED = {ord(one): "-" for one in _DASHES}
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -39,13 +44,17 @@ class Matcher:
         self._escaped = escaped
         self._exact = {one.made.text: one for one in every if one.made.shape != "number"}
         self._folded: dict[str, Known] = {}
-        self._starts: dict[str, list[StandIn]] = {}
+        self._begun: dict[Shape, set[str]] = {"code": set(), "exact": set(), "name": set(), "number": set()}
+        self._whole: set[str] = set()
         for one in every:
-            self._folded.setdefault(_key(one.made), one)
-            self._starts.setdefault(_key(one.made)[0], []).append(one.made)
+            key = _key(one.made)
+            self._folded.setdefault(key, one)
+            begun = one.made.text.lower() if one.made.shape == "code" else key
+            self._begun[one.made.shape].update(begun[:size] for size in range(1, len(begun)))
+            if one.made.shape in {"exact", "number"}:
+                self._whole.add(key)  # what follows says whether it is one
         left = _ALONE_IN_JSON if escaped else _ALONE
-        parts = [_pattern(one.made, left) for one in every]
-        self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE | re.ASCII)
+        self._pattern = re.compile(any_of(_atoms(one.made, left) for one in every), re.IGNORECASE | re.ASCII)
         self._longest = max((_reach(one.made) for one in every), default=0)
 
     def restore(self, text: str, begin: int = 0) -> str:
@@ -77,11 +86,20 @@ class Matcher:
         return "".join((*out, change(text[at:])))
 
     def _held(self, text: str, begin: int) -> int:
-        """Where the first stretch begins that more text could make a stand-in of, or a longer one."""
-        for at in range(max(begin, len(text) - self._longest), len(text)):
-            rest = text[at:].lower()
-            if any(_may_become(one, rest) for one in self._starts.get(rest[0], ())):
-                return at
+        """Where the first stretch begins that more text could make a stand-in of, or a longer one, or none."""
+        first = max(begin, len(text) - self._longest)
+        tail = text[first:].translate(_SMALL)
+        dashed = tail.translate(_DASHED)
+        for at in range(len(tail)):
+            rest = tail[at:]
+            if rest in self._begun["name"] or rest in self._begun["exact"] or rest in self._whole:
+                return first + at
+            if dashed[at:] in self._begun["code"]:
+                return first + at
+            if rest[0].isalnum() and self._begun["number"]:
+                have = squeezed(rest)
+                if have in self._begun["number"] or (have in self._whole and rest[-1].isalnum()):
+                    return first + at
         return len(text)
 
     def _value(self, written: str) -> str:
@@ -135,17 +153,44 @@ def _adapted(known: Known, written: str) -> str:
     return laid(core(known.value), written) if known.made.shape == "number" else known.value
 
 
-def _pattern(made: StandIn, left: str) -> str:
-    if made.shape == "name":
-        return re.escape(made.text)
+def any_of(choices: Iterable[Sequence[str]]) -> str:
+    """A pattern for any of these rows of atoms, each a pattern by itself; of those that begin alike the longest.
+
+    Made as a tree, so that looking for a thousand takes hardly longer than looking for one.
+    """
+    tree: dict[str, Any] = {}
+    for atoms in choices:
+        at = tree
+        for atom in atoms:
+            at = at.setdefault(atom, {})
+        at[""] = {}
+    return _branches(tree) if tree else "(?!)"
+
+
+def _branches(tree: dict[str, Any]) -> str:
+    parts: list[str] = []
+    for atom, after in tree.items():
+        if not atom:
+            continue
+        chain = atom
+        while len(after) == 1 and "" not in after:
+            ((atom, after),) = after.items()
+            chain += atom
+        parts.append(chain + ("" if set(after) == {""} else _branches(after)))
+    joined = parts[0] if len(parts) == 1 and "" not in tree else f"(?:{'|'.join(parts)})"
+    return f"{joined}?" if "" in tree else joined
+
+
+def _atoms(made: StandIn, left: str) -> list[str]:
+    """The pattern of one stand-in."""
+    if made.shape == "number":
+        between = [f"(?:{re.escape(gap)}|[{_SEPARATORS}]?)" for gap in _gaps(made.text)]
+        characters = core(made.text).lower()
+        return [left, *(one for pair in zip(characters, [*between, _END], strict=True) for one in pair)]
+    atoms = [re.escape(one) for one in made.text.lower()]
     if made.shape == "code":
-        return re.escape(made.text).replace(r"\-", f"[{_DASHES}]")
-    if made.shape == "exact":
-        return f"{left}{re.escape(made.text)}(?![0-9A-Za-z])"
-    between = [f"(?:{re.escape(gap)}|[{_SEPARATORS}]?)" for gap in _gaps(made.text)]
-    characters = core(made.text)
-    body = "".join(one + gap for one, gap in zip(characters, [*between, ""], strict=True))
-    return f"{left}{body}(?![0-9A-Za-z])"
+        return [f"[{_DASHES}]" if one == r"\-" else one for one in atoms]
+    return [left, *atoms, _END] if made.shape == "exact" else atoms
 
 
 def _gaps(text: str) -> list[str]:
@@ -159,14 +204,3 @@ def _reach(made: StandIn) -> int:
     if made.shape != "number":
         return len(made.text)
     return len(core(made.text)) + sum(max(1, len(gap)) for gap in _gaps(made.text))
-
-
-def _may_become(made: StandIn, rest: str) -> bool:
-    """Could more text after `rest` (small letters) make this stand-in of it, or say that it is none?"""
-    if made.shape == "number":
-        have, whole = squeezed(rest), squeezed(made.text)
-        return whole.startswith(have) and not (have == whole and not rest[-1].isalnum())
-    text = made.text.lower()
-    if made.shape == "code":
-        rest = "".join("-" if one in _DASHES else one for one in rest)
-    return text.startswith(rest) and (len(rest) < len(text) or made.shape == "exact")

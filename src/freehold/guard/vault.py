@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from freehold.core.errors import Internal
-from freehold.guard.restoring import Known, Matcher, Restorer, core
+from freehold.guard.restoring import Known, Matcher, Restorer, any_of, core
 from freehold.guard.stand_ins import DAYS, FORMS, NAMES, Draw, StandIn, code, invented, moved_day, name, squeezed
 
 KEY_BYTES = 32
@@ -40,6 +40,8 @@ class Vault:
         self._owners: dict[str, str] = {}
         self._words: dict[str, str] = {}
         self._matchers: dict[bool, Matcher] = {}
+        self._tight: set[tuple[str, str]] = set()
+        """Values that letters or digits follow at once, or come before: forms that end nowhere do not fit there."""
 
     def __len__(self) -> int:
         """Values that have a stand-in."""
@@ -67,8 +69,13 @@ class Vault:
         Whatever the texts are, `restore` gives each back: where it would not, other stand-ins are drawn. Raises
         Internal where none were found that do.
         """
-        for text in texts:
+        for text, found in zip(texts, spans, strict=True):
             self.avoid(text)
+            self._tight.update(
+                (kind, text[start:end])
+                for start, end, kind in found
+                if _joins(text[start - 1 : start]) or _joins(text[end : end + 1])
+            )
         while True:
             out = tuple(self._one(text, sorted(found)) for text, found in zip(texts, spans, strict=True))
             if all(self.restore(new) == old for new, old in zip(out, texts, strict=True)):
@@ -86,8 +93,8 @@ class Vault:
         values = {one.value: one.made.text for one in self._known.values() if len(one.value) > 3}
         if not values:
             return text
-        longest_first = sorted(values, key=lambda one: (-len(one), one))
-        pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, longest_first))})(?![^\W_])")
+        found = any_of([re.escape(one) for one in value] for value in sorted(values))
+        pattern = re.compile(rf"(?<![^\W_])(?:{found})(?![^\W_])")
         swept = self._matcher(escaped=False).elsewhere(text, lambda part: pattern.sub(lambda one: values[one[0]], part))
         return swept if self.restore(swept) == self.restore(text) else text
 
@@ -129,7 +136,11 @@ class Vault:
 
     def _candidate(self, kind: str, value: str, attempt: int) -> StandIn | None:
         draw = Draw(self._key, kind, _normal(kind, value), str(attempt), str(self._round))
-        if attempt >= _PLAIN_TRIES or self._round > _ROUNDS // 2:
+        if (
+            attempt >= _PLAIN_TRIES
+            or self._round > _ROUNDS // 2
+            or ((kind, value) in self._tight and kind not in NAMES)
+        ):
             return code(draw, kind, 4 + attempt // 4)
         if kind in NAMES:
             return name(draw, value, self._word if attempt == 0 else lambda _: invented(draw))
@@ -174,6 +185,10 @@ class Vault:
 def _identity(made: StandIn, value: str) -> str:
     """What two values must share to share a stand-in."""
     return core(value) if made.shape == "number" else value
+
+
+def _joins(text: str) -> bool:
+    return text.isascii() and text.isalnum()
 
 
 def _normal(kind: str, value: str) -> str:
