@@ -20,6 +20,7 @@ from typing import Any
 DATA = Path(__file__).parents[2] / "shared" / "data" / "guardrails"
 PARTS: tuple[tuple[str, str], ...] = (
     ("personal data", "bench.guard_pii"),
+    ("personal data, invented", "bench.guard_invented"),
     ("streams", "bench.guard_streams"),
     ("secrets", "bench.guard_secrets"),
     ("injection and jailbreaks", "bench.guard_injection"),
