@@ -1,8 +1,8 @@
 """`python -m bench.sovereignty [--scenarios F] [--traces N] [--rows FILE]`: does labelled content stay where it may be?
 
 Scenarios of conversations run through the product's own detectors, labels, decisions, permits and egress, with targets
-that are down; then generated traces, held against an oracle of the bench's own. The last line is JSON; results go to
-`bench/results/sovereignty.json`, those of shorter runs to `bench/out`.
+that are down; by keys without a default label, so that what nobody labelled is unknown, and again by keys labelled
+`internal`, where only detectors keep it at home. Then generated traces, held against an oracle of the bench's own.
 """
 
 from __future__ import annotations
@@ -67,13 +67,16 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="write each scenario's verdicts as JSON lines")
     options = parser.parse_args()
     began = time.monotonic()
-    rows = list(scenarios(read(options.scenarios)))
+    given = read(options.scenarios)
+    rows, detected = list(scenarios(given)), list(scenarios(given, Label(Level.INTERNAL)))
     _tell(rows)
+    _tell([row for row in detected if not row["correct"]])
     tally = run(options.traces, options.seed)
     print(_traced(tally), flush=True)
     figures: Row = {
         "scenarios": len(rows),
         "correct": sum(row["correct"] for row in rows),
+        "correct_by_detection": sum(row["correct"] for row in detected),
         "violations": tally.violations + sum(row["violations"] for row in rows),
         **timed(),
         "traces": tally.traces,
@@ -94,15 +97,18 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def scenarios(rows: Iterable[Row]) -> Iterable[Row]:
-    """Each scenario's outcome: which targets its bytes reached, with every target before them down."""
+def scenarios(rows: Iterable[Row], default: Label | None = None) -> Iterable[Row]:
+    """Each scenario's outcome: which targets its bytes reached, with every target before them down.
+
+    `default` is the key's label; without one, what no turn labels is unknown.
+    """
     routes, guard, failing = table(), guard_of(None), guard_of(Failing())
     mints: dict[tuple[str, ...], Mint] = {}
     for row in rows:
         regions = tuple(sorted(row["tenant_regions"]))
         if regions not in mints:
             mints[regions] = Mint(1, world("tenant", regions).policy, now=NOON)
-        label, audited = label_of(row, failing if row.get("event") == "detector_exception" else guard)
+        label, audited = label_of(row, failing if row.get("event") == "detector_exception" else guard, default)
         reached = delivered(routes, mints[regions].scoped("research", "all"), label)
         got = {name: "allow" if name in reached else "deny" for name in row["expect"]}
         wrong = [name for name, verdict in row["expect"].items() if got[name] != verdict]
@@ -124,10 +130,10 @@ def guard_of(broken: Detector | None) -> Guard:
     return compile_profile(profile, detectors)
 
 
-def label_of(row: Row, guard: Guard) -> tuple[Label, bool]:
+def label_of(row: Row, guard: Guard, default: Label | None) -> tuple[Label, bool]:
     """The label of a scenario's call, and whether it wrote down that somebody lowered it.
 
-    Levels are as the turns state them, and what nothing states has no default here, so it is unknown. Regimes are what
+    Levels are as the turns and the key's default state them; where nothing does, the level is unknown. Regimes are what
     the turns' labels bring, as the scenario names them, but for scenarios of which detection is asked: there only
     detectors bring any.
     """
@@ -136,6 +142,7 @@ def label_of(row: Row, guard: Guard) -> tuple[Label, bool]:
     stated = [one for one in said if one is not None]
     if stated and not row["needs_content_detection"]:
         said.append(Label(PUBLIC.level, frozenset(row["regimes"])))
+    said.append(default)
     pieces = [Piece(turn["text"], SOURCES.get(turn["role"], "document")) for turn in turns]
     late = row.get("event") == "detector_timeout"
     seen = inspect(guard, pieces, "in", late=lambda: late)
@@ -189,6 +196,8 @@ def timed() -> Row:
 
 
 def _tell(rows: Sequence[Row]) -> None:
+    if not rows:
+        return
     lines = [["family", "scenarios", "correct", "detection"]]
     families = Counter(row["family"] for row in rows)
     for family in sorted(families):
