@@ -63,7 +63,7 @@ class Broken:
         return []
 
 
-WORDS = Words("words", PHI="patient", BAD="forbidden", OFFENDS="shameful", TAINT="ignore all before")
+WORDS = Words("words", PHI="patient", BAD="forbidden", OFFENDS="shameful", TAINT="ignore all before", PAN=r"\d{16}")
 REFUSALS = Words("refusal", refusal="I'm sorry, but I can't|I cannot help")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from freehold.core.label import parse_label
+from freehold.guard.types import Finding, Piece
 from freehold.ledger.frames import Close, Open, Refused
 from tests.gateway import guards as g
 from tests.gateway import pieces as p
@@ -433,3 +434,48 @@ def test_words_alone_need_no_approval(machine) -> None:
     connection = ask(machine, "rented", messages=TAINTED)
     answer(machine, p.response(p.chat_answer("It asks for your file.")))
     assert answered(connection).status == 200
+
+
+class Counting(g.Emails):
+    """Notes what it was shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def find(self, piece: Piece) -> list[Finding]:
+        self.seen.append(piece.text)
+        return super().find(piece)
+
+
+def test_a_conversation_sent_again_is_looked_at_where_it_is_new(machine) -> None:
+    armed = g.arm(machine, g.rule("redact", directions=("in",)))
+    detector = Counting()
+    armed.guard.detectors["pii"] = detector
+    first = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Tell me about rain."}]
+    ask(machine, "rented", messages=first)
+    answer(machine, p.response(p.chat_answer("It is wet.")))
+    assert "Be brief." in detector.seen
+    detector.seen.clear()
+    more = [*first, {"role": "assistant", "content": "It is wet."}, {"role": "user", "content": f"I am {g.EMAIL}"}]
+    ask(machine, "rented", messages=more)
+    assert sent(answer(machine, p.response(p.chat_answer())))["messages"][3]["content"] == "I am [EMAIL]"
+    assert "Be brief." not in detector.seen and "Tell me about rain." not in detector.seen
+    (one, two) = frames(machine, Open)
+    assert two.scan.characters == one.scan.characters + len("It is wet.") + len(f"I am {g.EMAIL}")
+    ask(machine, "rented", messages=more)  # what held something is looked at each time
+    assert sent(answer(machine, p.response(p.chat_answer())))["messages"][3]["content"] == "I am [EMAIL]"
+
+
+def test_what_is_split_over_turns_is_found_though_each_was_clean(machine) -> None:
+    g.arm(machine, g.rule("block", "words", "PAN"))
+    first = [{"role": "user", "content": "My card begins 55555555"}]
+    assert answered_ok(machine, first)
+    second = [*first, {"role": "assistant", "content": "ok"}, {"role": "user", "content": "55554444 and so it ends"}]
+    found = answered(ask(machine, "rented", messages=second))
+    assert found.status == 403 and found.headers["x-freehold-error"] == "FH-POL-030"
+
+
+def answered_ok(machine: Machine, messages: list) -> bool:
+    connection = ask(machine, "rented", messages=messages)
+    answer(machine, p.response(p.chat_answer("ok")))
+    return answered(connection).status == 200

@@ -47,22 +47,15 @@ class Guarded:
 
     def inspect(self) -> Seen:
         """Look at the request."""
-        vault, clean, pieces = self.vault, self.armed.clean, self.said.pieces
+        vault, known, pieces = self.vault, self.armed.clean, self.said.pieces
         # A conversation is sent again with each turn: what was looked at before, and held nothing, holds nothing now.
-        # The user's turns are looked at all the same, since they are judged together too.
-        due = [at for at, one in enumerate(pieces) if one.source == "user" or not clean.holds(one)]
-        if vault is not None:
-            for at in set(range(len(pieces))).difference(due):
-                vault.avoid(pieces[at].text)
-        self.seen = seen = inspect(self.armed.guard, [pieces[at] for at in due], "in", vault, late=Patience().late)
-        texts = [one.text for one in pieces]
-        for at, text in zip(due, seen.texts, strict=True):
-            texts[at] = text
-        self.texts = tuple(texts if vault is None else map(vault.sweep, texts))
+        clean = {at for at, one in enumerate(pieces) if known.holds(one)}
+        self.seen = seen = inspect(self.armed.guard, pieces, "in", vault, late=Patience().late, clean=clean)
+        self.texts = seen.texts if vault is None else tuple(map(vault.sweep, seen.texts))
         self.characters_in = sum(len(one.text) for one in pieces)
         if not seen.failed:
-            found = {due[at] for at, _ in seen.findings}
-            clean.add(pieces[at] for at in due if at not in found and pieces[at].source != "user")
+            found = {at for at, _ in seen.findings}
+            known.add(one for at, one in enumerate(pieces) if at not in clean and at not in found)
         self.failed = (*self.seen.failed, *((TOKENS,) if self.said.read.tokens else ()))
         return self.seen
 

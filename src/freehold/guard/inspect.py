@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 import msgspec
 
@@ -58,15 +58,23 @@ def inspect(
     vault: Vault | None = None,
     *,
     late: Callable[[], bool] = never,
+    clean: Container[int] = (),
 ) -> Seen:
-    """Judge whole texts. `late` is asked between detectors and pieces; past it detectors count as failed."""
+    """Judge whole texts. `late` is asked between detectors and pieces; past it detectors count as failed.
+
+    Pieces whose index is in `clean` were judged before, by this very guard, and held nothing: they are not judged
+    alone again.
+    """
     scanners: list[Scanner] = []
     parts: list[list[Part]] = []
-    for piece in pieces:
+    for at, piece in enumerate(pieces):
         scanner = Scanner(guard, piece.source, direction=direction, late=late)
+        scanners.append(scanner)
+        if at in clean:
+            parts.append([Part(piece.text)])
+            continue
         hidden = _hidden(guard, piece, scanner) if direction == "in" else ()
         parts.append(scanner.parts(piece.text, hidden))
-        scanners.append(scanner)
     turns = _over_turns(guard, pieces, late) if direction == "in" else []
     found = [(at, one) for at, scanner in enumerate(scanners) for one in scanner.findings]
     known = {(one.detector, one.kind) for _, one in found}
