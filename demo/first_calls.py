@@ -33,8 +33,9 @@ def _send(console: Console, running: Instance) -> list[tuple[str, Said]]:
         at = time.monotonic()
         said = send()
         told.append((name, said))
-        text = " ".join(said.text.split())
-        console.print(f"  [bold]{name}[/] [dim]({time.monotonic() - at:.2f} s)[/]\n    {text[:150]}", highlight=False)
+        console.print(f"  [bold]{name}[/] [dim]({time.monotonic() - at:.2f} s)[/]")
+        for line in said.text.strip().splitlines():
+            console.print(f"    {line[:150]}", highlight=False, markup=False)
     console.print()
     return told
 

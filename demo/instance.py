@@ -40,6 +40,16 @@ targets = ["rented"]
 baseline = "rented"
 budget = 5
 
+[routes.discreet]
+targets = ["rented"]
+baseline = "rented"
+guard = "pseudonymise"
+
+[routes.careful]
+targets = ["rented", "owned-chat"]
+baseline = "rented"
+guard = "strict"
+
 [routes.resilient]
 targets = ["rented", "owned-chat"]
 baseline = "rented"
@@ -75,6 +85,8 @@ class Instance(NamedTuple):
     key: str
     home: Path
     config: Path
+    vendor: str
+    """Base URL of the replay."""
 
     def freehold(self, *words: str) -> Any:
         """What a command says with `--json`: one value, or a list where it says one a line."""
@@ -118,19 +130,19 @@ def instance(folder: Path, vendor_url: str, models: Iterable[str], more: str = "
     command = [*_FREEHOLD, "--home", str(home), "--config", str(config), "up"]
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process:
         try:
-            yield _wait(process, home, config, log)
+            yield _wait(process, Instance("", "", home, config, vendor_url), log)
         finally:
             process.terminate()
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], home: Path, config: Path, log: Path) -> Instance:
+def _wait(process: subprocess.Popen[bytes], made: Instance, log: Path) -> Instance:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         text = log.read_text()
         base = re.search(r"Anthropic base URL\s+(\S+)", text)
         key = re.search(r"key\s+(fh-\S+)", text)
         if base and key and "curl" in text:
-            return Instance(base[1], key[1], home, config)
+            return made._replace(base=base[1], key=key[1])
         time.sleep(0.1)
     raise SystemExit(f"the instance did not start:\n{log.read_text()}")

@@ -29,8 +29,14 @@ def number(text: str, below: int, salt: str = "") -> int:
     return int.from_bytes(hashlib.sha256(f"{salt}/{text}".encode()).digest()[:8], "big") % below
 
 
+REPEAT = "Repeat: "
+"""A prompt that begins with it is answered with the rest of it."""
+
+
 def answer_to(prompt: str) -> str:
-    """Two recorded sentences, chosen by the prompt."""
+    """Two recorded sentences, chosen by the prompt; or what it asks to be repeated."""
+    if prompt.startswith(REPEAT):
+        return prompt.removeprefix(REPEAT)
     first = number(prompt, len(SENTENCES))
     return f"{SENTENCES[first]} {SENTENCES[(first + 1) % len(SENTENCES)]}"
 

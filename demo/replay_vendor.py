@@ -26,7 +26,10 @@ class Handler(BaseHTTPRequestHandler):
     recorded: Mapping[str, dict[str, Any]] = {}
 
     def do_GET(self) -> None:
-        """The list of models."""
+        """The list of models; or the last request as it came here, for whoever wants to see what left."""
+        if self.path == "/seen":
+            self._json(200, {"request": self.server.seen})  # type: ignore[attr-defined]
+            return
         models = [{"id": "replay-1", "object": "model", "created": CREATED, "owned_by": "replay"}]
         self._json(200, {"object": "list", "data": models}) if self.path == "/v1/models" else self._missing()
 
@@ -36,6 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         made = {"/v1/chat/completions": chat, "/v1/embeddings": embeddings}
         try:
             request = json.loads(body)
+            self.server.seen = request  # type: ignore[attr-defined]
             found = self.recorded.get(key_of(request)) if self.path == "/v1/chat/completions" else None
             if found is not None and not request.get("stream"):
                 self._json(200, {"id": "chatcmpl-replay", "created": CREATED, **found})
@@ -88,6 +92,7 @@ def main() -> None:
     recorded = answers(options.log) if options.log else {}
     server = ThreadingHTTPServer(("127.0.0.1", options.port), type("Replay", (Handler,), {"recorded": recorded}))
     server.daemon_threads = True
+    server.seen = None  # type: ignore[attr-defined]
     sys.stdout.write(f"http://127.0.0.1:{server.server_address[1]}/v1\n{NOTICE}\n")
     sys.stdout.flush()
     server.serve_forever()
