@@ -186,6 +186,14 @@ def erase_key(engine: Engine, bodies: Bodies, key_id: str, why: str, now: float)
     return _erase(engine, bodies, store.bodies_of_key(key_id), why, now)
 
 
+def erase_records(engine: Engine, bodies: Bodies, ids: Sequence[bytes], why: str, now: float) -> int:
+    """Erase every body kept under these ids (a few thousand at most) for good; how many. Safe to run again.
+
+    Raises Held where a legal hold covers any of them: then none of these is erased.
+    """
+    return _erase(engine, bodies, store.bodies_of_calls(ids), why, now)
+
+
 def expire(engine: Engine, bodies: Bodies, now: float) -> int:
     """Erase what is kept past its retention and under no legal hold; how many. Safe to run again."""
     return _erase(engine, bodies, store.bodies_past(now), _RETENTION, now)

@@ -69,7 +69,7 @@ def _bury(engine: Engine, bodies: capture.Bodies, grave: Doomed, order: Order, n
             leaves = [row["leaf"] for row, _ in found]
             keeping.blank(connection, leaves, _BLANK)
             left = sum_of([row_sum({**row, **_BLANK}, tried) for row, tried in found])
-            which = keeping.bodies_of_calls([row["id"] for row, _ in found])
+            which = store.bodies_of_calls([row["id"] for row, _ in found])
             erased += store.mark_erased(connection, which, order.why, now, limit=_AT_ONCE * 8)
             content = {"leaves": gathered(leaves), "rows": left, "why": order.why, "subject": grave.subject}
             append(connection, now, ERASED, order.by, content)

@@ -78,11 +78,6 @@ def blank(connection: Connection, leaves: Sequence[int], values: Row) -> None:
     connection.execute(update(calls).where(calls.c.leaf.in_(leaves)).values(values))
 
 
-def bodies_of_calls(ids: Sequence[bytes]) -> ColumnElement[bool]:
-    """Selects the bodies of these calls."""
-    return bodies.c.call.in_(ids)
-
-
 def _any(connection: Connection, column: Any, which: ColumnElement[bool]) -> bool:
     return connection.execute(select(column).where(which).limit(1)).first() is not None
 
