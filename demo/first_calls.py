@@ -81,6 +81,8 @@ def _receipts(console: Console, running: Instance, ids: list[str], folder: Path)
         running.freehold("receipts", "verify", str(path))
         verified += 1
     console.print(f"\nReceipts: {verified} of {len(ids)} verified offline (signature of the checkpoint, inclusion).")
+    log = running.freehold("audit", "verify")
+    console.print(f"The audit log: {log['size']} leaves and {log['checkpoints']} checkpoints computed anew, offline.")
     return verified == len(ids)
 
 
