@@ -23,6 +23,9 @@ def demo(*options: str) -> str:
 def test_a_workflow_is_moved_by_proof_and_a_bad_release_is_taken_back() -> None:
     told = demo()
     assert "verified offline" in told
+    assert "back at the caller: what was sent" in told
+    assert "refused: the request holds injection" in told
+    assert "computed anew, offline" in told
     assert "stage: canary, not worse by 3 points or more, share 5%" in told
     assert "is owned: 98% of its calls go to owned-classifier-" in told
     assert "Taken back by itself" in told
