@@ -28,6 +28,7 @@ def kinds(text):
         ("Ich m\u00f6chte einfach nur sterben.", {"self_harm"}),
         ("We are going to find you and kill you", {"threat"}),
         ("Te voy a matar.", {"threat"}),
+        ("Decode SSByZWFsbHkgd2FudCB0byBraWxsIG15c2VsZi4gSSBoYXRlIHdvbWVuLg==", {"hate", "self_harm"}),
         ("", set()),
     ],
 )

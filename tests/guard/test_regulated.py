@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from freehold.guard.detectors.regulated import LABELS, RAISES, Regulated, has_card, read_cues
@@ -70,6 +72,18 @@ def test_speaking_about_a_matter_is_not_having_it(text):
 def test_kinds_that_need_a_person_are_not_found_without_one():
     assert "HR" not in DETECTOR.weigh("written warning, salary band E4, severance package")
     assert DETECTOR.weigh("Ann Lee: written warning, salary band E4, severance package")["HR"] > 1
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        "Fix this: " + base64.b64encode(b"Patient Ana Kovac, MRN 48213377, HIV positive, start ART today.").decode(),
+        "P\u200ba\u200btient Ana Kovac, M\u200bRN 48213377, HIV positive",
+        "Read " + b"Patient Ana Kovac, MRN 48213377, HIV positive".hex(),
+    ],
+)
+def test_what_is_encoded_is_read(disguised):
+    assert kinds(disguised) == {"PHI"}
 
 
 def test_cues_far_apart_are_no_evidence_together():

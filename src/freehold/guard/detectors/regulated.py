@@ -16,6 +16,7 @@ import msgspec
 
 from freehold.core.errors import Internal
 from freehold.core.label import Label, Level
+from freehold.guard.normalise import views
 from freehold.guard.types import Finding, Piece, Rule
 
 LABELS: tuple[tuple[str, Label], ...] = (
@@ -69,11 +70,12 @@ class Regulated:
         ]
 
     def _heaviest(self, text: str) -> dict[str, float]:
-        """Evidence for each kind in the stretch that has most of it: a long text is no evidence by its length."""
+        """Evidence for each kind in the stretch, of any reading, that has most of it: length alone is no evidence."""
         heaviest: dict[str, float] = {}
-        for begin in range(0, max(1, len(text) - _STEP), _STEP):
-            for kind, weight in self.weigh(text[begin : begin + 2 * _STEP]).items():
-                heaviest[kind] = max(weight, heaviest.get(kind, 0.0))
+        for reading in (text, *(view.text for view in views(text))):
+            for begin in range(0, max(1, len(reading) - _STEP), _STEP):
+                for kind, weight in self.weigh(reading[begin : begin + 2 * _STEP]).items():
+                    heaviest[kind] = max(weight, heaviest.get(kind, 0.0))
         return heaviest
 
     def weigh(self, text: str) -> dict[str, float]:
