@@ -29,4 +29,10 @@ port = 8700
 
 # [teams.search]
 # budget = { limit = 20, period = "day" }
+
+# Where content may go, beside what targets are cleared for. See what it means: freehold policy table
+# [policy]
+# regions = ["EU"]              # where every target must stand
+# home = "EU"                   # where this machine stands
+# air_gapped = true             # no rented target exists
 """
