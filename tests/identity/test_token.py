@@ -52,6 +52,12 @@ def test_it_holds_in_its_time_and_the_skew_around_it(at, holds):
             claims_of(TOKEN, KEYS, EXPECTED, NOW + at)
 
 
+def test_a_token_without_end_is_refused_however_well_signed():
+    long = jwt.encode({"alg": "ES256", "kid": "k"}, {**CLAIMS, "more": "x" * 40000}, KEY)
+    with pytest.raises(BadIdToken):
+        claims_of(long, KEYS, EXPECTED, NOW)
+
+
 def test_no_algorithm_takes_a_shared_secret():
     assert {kind for _, kind in ALGORITHMS} == {"EC", "OKP", "RSA"}
 
