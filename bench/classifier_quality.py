@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from bench.kept import keep
+from freehold.evals.proof.noninferiority import Rule, State, advance, decide
 from freehold.grading.types import Answer
 from freehold.moves.training.child import run_job
 from freehold.moves.training.classifier import FILE, run, wilson
@@ -34,6 +35,8 @@ from freehold.serving.linear import Linear
 from freehold.settings.weights import chosen, folders
 
 LOG = Path(__file__).resolve().parents[2] / "shared" / "data" / "workflows"
+ALPHA = 0.025
+MARGIN = 0.03
 FEW = 10
 """Lessons for each label that one of the packaged baselines had."""
 TRAIN = 0.7
@@ -114,6 +117,29 @@ def judged(model: Linear, later: list[Lesson]) -> tuple[np.ndarray, np.ndarray]:
     return right, np.array([one.confidence for one in answers])
 
 
+def composite(done: Trained, right: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
+    """What `auto` proposes where the classifier alone is refused, proven on the later calls in their order."""
+    found = [one for one in done.metrics["trusted"] if one["bound"] <= MARGIN]
+    if not found:
+        print("  no confidence can be trusted within the margin: nothing is proposed")
+        return {}
+    best = max(found, key=lambda one: one["bound"])
+    answers = confidence >= best["threshold"]
+    differences = np.where(answers & ~right, -1.0, 0.0)  # where it escalates, the answer is the incumbent's
+    alone, both = (proven(one) for one in (np.where(right, 0.0, -1.0), differences))
+    print(f"  alone {-100 * (1 - right.mean()):+.1f} points: {alone}; asked where it is {best['threshold']:.0%} sure: "
+          f"{answers.mean():.1%} of the calls, {100 * differences.mean():+.2f} points: {both}")  # fmt: skip
+    return {**best, "answered": round(float(answers.mean()), 4), "difference": round(float(differences.mean()), 4),
+            "alone": alone, "verdict": both}  # fmt: skip
+
+
+def proven(differences: np.ndarray) -> str:
+    """The verdict of the sequential test at the margin, with half the usual alpha."""
+    rule = Rule(margin=MARGIN, alpha=ALPHA)
+    found = decide(rule, advance(rule, State(), differences.tolist()))
+    return f"{found.decision} after {found.decided_at or found.pairs}"
+
+
 def encoded(model: Linear, requests: list[bytes]) -> float:
     """Share of the calls that the encoder was asked about."""
     return sum(model.doubts(one) for one in requests) / len(requests)
@@ -164,6 +190,7 @@ def main() -> None:
         share, accuracy = float(sure.mean()), float(right[sure].mean())
         result[f"sure_{least}"] = {"share": round(share, 4), "accuracy": round(accuracy, 4)}
         print(f"  at least {least:.0%} sure: {share:.1%} of the calls, right in {accuracy:.1%}")
+    result["composite"] = composite(done, right, confidence)
     asked = [one.request.encode() for one in later]
     result["encoded"] = round(encoded(model, asked), 4)
     result["calls_per_second"] = round(speed(model, asked))

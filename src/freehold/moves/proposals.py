@@ -29,7 +29,7 @@ class Trusted(msgspec.Struct, frozen=True):
     """From which confidence on a classifier's risk is proven to be within a bound, on lessons held out of training."""
 
     bound: float
-    """Greatest mean loss among the calls it answers."""
+    """Greatest mean loss of all calls, where somebody else answers the others as well as before."""
     threshold: float
     answers: float
     """Share of the calls that reach it."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.evals.proof.errors import BadProofRule, BadProofValue
-from freehold.evals.proof.risk import Promise, hoeffding_bentkus, learn
+from freehold.evals.proof.risk import Promise, hoeffding_bentkus, learn, learn_whole
 
 
 def calls(random, count, sharp=1.0):
@@ -28,6 +28,25 @@ def test_the_promise_is_kept():
         routed.append(found.routed)
     assert broken / 100 <= 0.1
     assert np.mean(routed) > 0.2  # of at most 0.4
+
+
+def test_the_promise_is_kept_of_all_calls_where_the_others_lose_nothing():
+    random, broken, routed = np.random.default_rng(5), 0, []
+    for _ in range(100):
+        found = learn_whole(*calls(random, 2000), Promise(bound=0.05, confidence=0.9))
+        assert found.value is not None
+        # Of all calls, those above a threshold t lose a quarter of (1 - t) squared.
+        broken += 0.25 * (1 - found.value) ** 2 > 0.05
+        routed.append(found.routed)
+        assert found.loss <= 0.05
+    assert broken / 100 <= 0.1
+    assert 0.35 < np.mean(routed) < 0.45  # of at most 0.447
+    assert learn_whole(*calls(random, 30), Promise(bound=0.01)).value is None
+    assert learn_whole([0.5] * 500, [1.0] * 500, Promise(bound=0.05)).value is None, (
+        "all or nothing, and all is too much"
+    )
+    with pytest.raises(BadProofValue):
+        learn_whole([0.5], [2.0], Promise())
 
 
 def test_a_worthless_score_routes_nothing():

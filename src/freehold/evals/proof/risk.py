@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from freehold.evals.proof.bets import proper
 from freehold.evals.proof.errors import BadProofRule, BadProofValue
@@ -27,7 +28,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
     """What a threshold must keep. Raises BadProofRule where a number makes no sense."""
 
     bound: float = 0.1
-    """Greatest mean loss among the calls that are routed; losses are in [0, 1]."""
+    """Greatest mean loss among the calls that are routed, or, where that is said, among all; losses are in [0, 1]."""
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
@@ -60,11 +61,7 @@ def learn(scores: Sequence[float], losses: Sequence[float], promise: Promise) ->
     conditional mean, so each p-value is valid although the number of calls is random. Thresholds that too few calls
     reach to prove anything are left out; that looks at scores alone. Raises BadProofValue.
     """
-    score, loss = np.asarray(scores, np.float64), np.asarray(losses, np.float64)
-    if score.size != loss.size or not score.size:
-        raise BadProofValue(f"{score.size} scores and {loss.size} losses", param="losses")
-    if not ((loss >= 0.0) & (loss <= 1.0)).all() or not np.isfinite(score).all():
-        raise BadProofValue("a loss is outside [0, 1], or a score is no number", param="losses")
+    score, loss = _checked(scores, losses)
     error = (1.0 - promise.confidence) / len(STARTS)
     least = math.log(error) / math.log1p(-promise.bound)
     tried = [at for at in GRID if (score >= at).sum() >= least]
@@ -84,6 +81,42 @@ def learn(scores: Sequence[float], losses: Sequence[float], promise: Promise) ->
         promise=promise,
         calls=loss.size,
     )
+
+
+def learn_whole(scores: Sequence[float], losses: Sequence[float], promise: Promise) -> Threshold:
+    """The loosest threshold of GRID whose risk among *all* calls is proven to be at most the bound.
+
+    What scores less is not routed and loses nothing: it is what a policy over two models loses, the one that answers
+    where it is sure and the one it is measured by elsewhere. Fixed-sequence testing as in `learn`, strictest first,
+    with the whole error in one sequence, since every threshold is judged on all calls. Raises BadProofValue.
+    """
+    score, loss = _checked(scores, losses)
+    error = 1.0 - promise.confidence
+    best: float | None = None
+    for at in GRID:
+        if hoeffding_bentkus(float(loss[score >= at].sum() / loss.size), loss.size, promise.bound) > error:
+            break
+        best = at
+    chosen = loss[score >= best] if best is not None else loss[:0]
+    return Threshold(
+        value=best if chosen.size else None,
+        routed=chosen.size / loss.size,
+        loss=float(chosen.sum() / loss.size),
+        overall=float(loss.mean()),
+        promise=promise,
+        calls=loss.size,
+    )
+
+
+def _checked(
+    scores: Sequence[float], losses: Sequence[float]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    score, loss = np.asarray(scores, np.float64), np.asarray(losses, np.float64)
+    if score.size != loss.size or not score.size:
+        raise BadProofValue(f"{score.size} scores and {loss.size} losses", param="losses")
+    if not ((loss >= 0.0) & (loss <= 1.0)).all() or not np.isfinite(score).all():
+        raise BadProofValue("a loss is outside [0, 1], or a score is no number", param="losses")
+    return score, loss
 
 
 def hoeffding_bentkus(mean: float, count: int, bound: float) -> float:

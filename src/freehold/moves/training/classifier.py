@@ -16,8 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from freehold.evals.proof.risk import Promise
-from freehold.evals.proof.risk import learn as threshold_for
+from freehold.evals.proof.risk import Promise, learn_whole
 from freehold.moves.training import child
 from freehold.moves.training.answers import Learned, learn
 from freehold.moves.training.errors import BadOption, TooFewLessons
@@ -30,7 +29,7 @@ from freehold.serving.ngrams import Floats, Hashes, Reading, ngrams
 
 FILE = "classifier.safetensors"
 BOUNDS = (0.01, 0.02, 0.03, 0.05, 0.1)
-"""Mean losses among the answered calls for which the least confidence is told."""
+"""Mean losses of all calls for which the least confidence is told: where it is less sure, another answers."""
 _FEWEST = 20
 """Lessons under which nothing can be held out to judge by."""
 _COMMON = 0.9
@@ -200,7 +199,7 @@ def _trusted(found: Outcome) -> list[dict[str, float]]:
     losses = (~found.right).astype(np.float64).tolist()
     made = []
     for bound in BOUNDS:
-        learned = threshold_for(found.confidence.tolist(), losses, Promise(bound=bound))
+        learned = learn_whole(found.confidence.tolist(), losses, Promise(bound=bound))
         if learned.value is not None:
             made.append({"bound": bound, "threshold": learned.value, "answers": round(learned.routed, 4)})
     return made
