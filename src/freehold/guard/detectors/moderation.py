@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from freehold.core.errors import BadArtefact
 from freehold.guard.detectors.moderation_features import PLACES, VERSION, Vectors
+from freehold.guard.normalise import views
 from freehold.guard.types import Finding, Piece
 
 FILE = "moderation.npz"
@@ -81,13 +82,13 @@ class Moderation:
 
     def find(self, piece: Piece) -> Sequence[Finding]:
         """One finding a kind, over the whole text."""
-        scores = dict.fromkeys(sorted({kind for kind, pattern in self._patterns if pattern.search(piece.text)}), 1.0)
-        hate = self.hate(piece.text)
+        readings = (piece.text, *(view.text for view in views(piece.text)))
+        scores = {kind: 1.0 for kind, pattern in self._patterns if any(map(pattern.search, readings))}
+        hate = max(map(self.hate, readings))
         if hate >= 0.5:
             scores["hate"] = hate
-        end = len(piece.text)
         return [
-            Finding(detector=self.name, kind=kind, start=0, end=end, score=score)
+            Finding(detector=self.name, kind=kind, start=0, end=len(piece.text), score=score)
             for kind, score in sorted(scores.items())
         ]
 
