@@ -12,8 +12,8 @@ from freehold.gateway.routing.types import Routes
 from freehold.guard.types import Profile, Rule
 from freehold.policy.types import Policy
 from tests.gateway import pieces as p
+from tests.gateway.guarded_calls import answer, answered, ask, sent
 from tests.gateway.machine import Machine
-from tests.gateway.test_guarding import answer, answered, ask, sent
 
 MAIL = "jane.doe@example.org"
 STRICT = Profile(name="strict", rules=(Rule(detector="pii", kinds=("EMAIL",), action="redact"),))

@@ -13,8 +13,8 @@ from freehold.identity.types import Grant
 from freehold.ledger.frames import Open, Refused
 from tests.gateway import guards as g
 from tests.gateway import pieces as p
+from tests.gateway.guarded_calls import answer, answered, ask, frames
 from tests.gateway.machine import START, Machine
-from tests.gateway.test_guarding import answer, answered, ask, frames
 
 KEYS = p.keys(
     p.principal(label=parse_label("public")),

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.gateway import guards as g
 from tests.gateway import pieces as p
 from tests.gateway import test_relay as relay
+from tests.gateway.guarded_calls import streamed
 from tests.gateway.machine import Machine
-from tests.gateway.test_guarding import streamed
 
 LEFT_OUT = frozenset(
     {

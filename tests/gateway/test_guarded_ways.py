@@ -14,8 +14,8 @@ from tests.fakes.wire import Fault
 from tests.gateway import composed as c
 from tests.gateway import guards as g
 from tests.gateway import pieces as p
+from tests.gateway.guarded_calls import frames, streamed
 from tests.gateway.instance import Child, Home, until
-from tests.gateway.test_guarding import frames, streamed
 
 MAIL = p.response(p.chat_answer(f"write to {g.EMAIL}"), 200, c.CLOSE)
 SHAME = p.response(p.chat_answer("how shameful"), 200, c.CLOSE)

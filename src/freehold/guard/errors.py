@@ -8,7 +8,7 @@ from freehold.core.errors import BadConfig
 class BadProfile(BadConfig):
     """A profile names a detector, a kind or a pattern that does not exist or cannot be used."""
 
-    code = "FH-CFG-020"
+    code = "FH-CFG-030"
     hint_text = "see what there is: freehold guard profiles"
 
 
