@@ -15,6 +15,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.kept import keep
 from bench.model_sizes import billions, closed
 from bench.recorded_log import JUDGED, Workflow, read
 from freehold.evals.cascades import Policy, simulate
@@ -164,6 +165,8 @@ def main(given: Sequence[str] | None = None) -> None:
             for one in workflows:
                 if best := found[one.name].get("best"):
                     write_rows(one, best, to)
+    if options == arguments([]):
+        keep("cascade", found)
     print(json.dumps(found))
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bench.kept import keep
 from bench.messy_logs import LOGS, Call, calls
 from freehold.gateway.assign import Assigner, Workflows
 from freehold.gateway.dialects.openai_chat import OpenAiChat
@@ -277,6 +278,8 @@ def main() -> None:
         "cpu_seconds_per_100k": round(used, 1),
         "rss_mb": round(megabytes),
     }
+    if options.log == FOLDER / "traffic.jsonl.gz":
+        keep("discovery", result)
     print(json.dumps(result))
 
 

@@ -20,6 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.kept import OUT, RESULTS, keep
+
+CALLS = 100_000
+
 Call = dict[str, Any]
 _START = 1_757_000_000.0
 _WORDS = (
@@ -149,14 +153,14 @@ def write(path: Path, form: str, count: int) -> None:
 
 def run_once(home: Path, log: Path) -> dict[str, Any]:
     """Import in this process, as the command does; what it took."""
-    from freehold.cli.imports import _into
+    from freehold.cli.importing import into
     from freehold.cli.place import Place
     from freehold.core.ids import IdMaker
     from freehold.workflows.drafts import Options
     from freehold.workflows.imports import import_files
 
     began = time.monotonic()
-    report = import_files([log], _into(Place(None, str(home))), Options(label="public"), IdMaker()(), time.time)
+    report = import_files([log], into(Place(None, str(home))), Options(label="public"), IdMaker()(), time.time)
     return {
         "seconds": round(time.monotonic() - began, 2),
         "cpu_seconds": round(time.process_time(), 2),
@@ -175,7 +179,7 @@ def _measured(home: Path, log: Path) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--form", choices=[name for name, _ in _FORMS], default="plain")
     parser.add_argument("--data", type=Path, help="a log of your own instead")
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
@@ -196,6 +200,8 @@ def main() -> int:
         rate = count / one["seconds"]
         print(f"{name:5}  {one['seconds']:6.1f} s  {rate:8.0f} calls/s  {one['peak_rss_mb']:4d} MB  {one['new']:,} new")
     figures = {"calls": count, "form": options.form, "bytes": size, **first, "again_seconds": again["seconds"]}
+    if not options.data:
+        keep("imports", {**figures, "doubled": again["new"]}, RESULTS if count == CALLS else OUT)
     print(json.dumps({"bench": "imports", **figures, "doubled": again["new"]}))
     return 0 if again["new"] == 0 else 1
 

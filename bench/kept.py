@@ -11,6 +11,8 @@ from typing import Any
 from bench.pinning import machine
 
 RESULTS = Path(__file__).parent / "results"
+OUT = Path(__file__).parent / "out"
+"""For runs that are not whole; not kept."""
 
 
 def keep(name: str, figures: Mapping[str, Any], folder: Path = RESULTS) -> Path:

@@ -10,12 +10,12 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from bench import report
+from bench.kept import OUT, RESULTS, keep
 from freehold.evals.proof.bets import fall
 from freehold.evals.proof.detector import Watch
 from freehold.evals.proof.noninferiority import Rule
@@ -23,7 +23,6 @@ from freehold.evals.proof.samples import fixed_size
 from freehold.evals.proof.simulate import Counts, Draw, Floats, Trinomial, alarms, reached
 from freehold.evals.proof.validity import FAULTS, Baseline, Health, calls_to_find, note
 
-ROOT = Path(__file__).resolve().parent
 FULL = 2000
 MARGINS = (0.02, 0.03)
 DISCORDANCES = (0.05, 0.1, 0.2)
@@ -230,10 +229,7 @@ def _figures(rows: list[Row]) -> dict[str, object]:
 
 
 def _publish(figures: dict[str, object], rows: list[Row], *, full: bool) -> None:
-    folder = ROOT / ("results" if full else "out")
-    folder.mkdir(exist_ok=True)
-    result = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), **figures, "rows": rows}
-    (folder / "proof.json").write_text(json.dumps(result, indent=1) + "\n")
+    keep("proof", {**figures, "rows": rows}, RESULTS if full else OUT)
 
 
 if __name__ == "__main__":

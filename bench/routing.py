@@ -9,12 +9,12 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from bench.kept import keep
 from freehold.evals.difficulty import Outcomes, cross_fitted, recovered_gap, router
 from freehold.evals.proof.risk import Promise
 from freehold.gateway.routing.difficulty import Scorer
@@ -44,9 +44,7 @@ def main() -> None:
         figures |= _promised(name, outcomes)
     print(json.dumps(figures))
     if figures:
-        (ROOT / "results").mkdir(exist_ok=True)
-        result = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), **figures}
-        (ROOT / "results" / "routing.json").write_text(json.dumps(result, indent=1) + "\n")
+        keep("routing", figures)
 
 
 def _load(path: Path) -> tuple[Outcomes, np.ndarray]:
