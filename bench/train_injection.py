@@ -20,6 +20,7 @@ from bench.injection_model import Floats, Row, importance, matrix, train
 from bench.injection_rows import OWN, SHARED, development, elsewhere, written
 from freehold.guard.detectors.injection import Weights, margin, windows
 from freehold.guard.detectors.injection_features import VERSION
+from freehold.guard.unseen import fold
 
 MODEL = Path(__file__).parents[1] / "src" / "freehold" / "guard" / "detectors" / "model"
 PENALTY = 5e-4
@@ -35,7 +36,9 @@ class Trainer:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = [
-            Row(text, row.label, row.source) for row in rows for text in list(windows(row.text))[:_MOST_WINDOWS]
+            Row(text, row.label, row.source)
+            for row in rows
+            for text in list(windows(fold(row.text).text))[:_MOST_WINDOWS]
         ]
         self.data = matrix([row.text for row in self.rows])
         self.labels = np.array([1.0 if row.label else -1.0 for row in self.rows])

@@ -215,10 +215,10 @@ def _fold_token(token: str, *, latin: bool) -> str:
         plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", plain))
     if plain.isascii():
         return plain
-    plain = plain.translate(_SIGNS)
+    plain = _MARKS.sub("", plain.translate(_SIGNS))
     if _odd().search(plain):
         plain = _WORD_OR_BOX.sub(lambda match: _fold_word(match.group(), latin=latin), plain)
-    return _MARKS.sub("", plain)
+    return plain
 
 
 _WORD_OR_BOX = re.compile("[\\w\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189\U0001f1e6-\U0001f1ff]+")

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from freehold.guard.detectors.injection_words import BEGINNINGS, STRINGS
+from freehold.guard.detectors.injection_words import BEGINNINGS, STRINGS, WHOLE
 
 PLACES = 1 << 18
 """Weights of the model."""
@@ -43,14 +43,14 @@ def _classes() -> dict[str, str]:
 
 
 def about(word: str) -> str:
-    """The class of a word, by its longest listed beginning (whole, where that has fewer than four letters); or ""."""
+    """The class of a word, by its longest listed beginning (of four letters or more, else whole); or ""."""
     classes = _classes()
     exact = classes.get(word)
     if exact is not None:
         return exact
     for size in range(min(len(word), _LONGEST), 3, -1):
         name = classes.get(word[:size])
-        if name is not None:
+        if name is not None and name not in WHOLE:
             return name
     return ""
 

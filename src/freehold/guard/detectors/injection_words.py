@@ -80,6 +80,9 @@ BEGINNINGS: dict[str, tuple[str, ...]] = {
     }.items()
 }
 
+WHOLE = frozenset({"all", "me", "now", "you"})
+"""Classes whose words count only whole: they are short, and begin many others."""
+
 STRINGS: dict[str, tuple[str, ...]] = {
     name: tuple(words.split())
     for name, words in {

@@ -13,6 +13,12 @@ def _custom(profile: Profile) -> Detector | None:
     return custom(profile.custom)
 
 
+def _indirect(profile: Profile) -> Detector:
+    from freehold.guard.detectors.indirect import Indirect
+
+    return Indirect()
+
+
 def _injection(profile: Profile) -> Detector:
     from freehold.guard.detectors.injection import Injection
 
@@ -63,6 +69,7 @@ def _topics(profile: Profile) -> Detector | None:
 
 MAKERS: tuple[tuple[str, Callable[[Profile], Detector | None]], ...] = (
     ("custom", _custom),
+    ("indirect", _indirect),
     ("injection", _injection),
     ("moderation", _moderation),
     ("names", _names),
