@@ -137,40 +137,6 @@ _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff5a\u24b6-\u24e9\U0001f130
 _ASCII = re.compile("[A-Za-z]")
 
 
-def disguised(text: str) -> bool:
-    """Are Latin words written so that a filter cannot read them: with invisible characters within, with letters of
-    other scripts, or in letters of mathematics and the like? Typographic signs and other languages do not count."""
-    if text.isascii():
-        return False
-    if _SPLIT.search(text) or len(_STYLED.findall(text)) >= 6:
-        return True
-    odd = _odd()
-    mixed = sum(1 for word in _WORD.findall(text) if not word.isascii() and odd.search(word) and _ASCII.search(word))
-    return mixed >= 2
-
-
-_SPLIT = re.compile(f"[A-Za-z]{INVISIBLE.pattern}[A-Za-z]")
-_STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff5a\u24b6-\u24e9\U0001f130-\U0001f189\U0001f1e6-\U0001f1ff]")
-_ASCII = re.compile("[A-Za-z]")
-
-
-def disguised(text: str) -> bool:
-    """Are Latin words written so that a filter cannot read them: with invisible characters within, with letters of
-    other scripts, or in letters of mathematics and the like? Typographic signs and other languages do not count."""
-    if text.isascii():
-        return False
-    if _SPLIT.search(text) or len(_STYLED.findall(text)) >= 6:
-        return True
-    odd = _odd()
-    mixed = sum(1 for word in _WORD.findall(text) if not word.isascii() and odd.search(word) and _ASCII.search(word))
-    return mixed >= 2
-
-
-_SPLIT = re.compile(f"[A-Za-z]{INVISIBLE.pattern}[A-Za-z]")
-_STYLED = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff5a\u24b6-\u24e9\U0001f130-\U0001f189\U0001f1e6-\U0001f1ff]")
-_ASCII = re.compile("[A-Za-z]")
-
-
 def _common(old: str, new: str) -> tuple[int, int]:
     """Characters that both begin with, and both end with."""
     most = min(len(old), len(new))
