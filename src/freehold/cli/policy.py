@@ -60,12 +60,12 @@ def check(place: Place, *, strict: bool, as_json: bool) -> int:
 @_FILE
 @json_option
 @click.pass_obj
-def explain(place: Place, target: str, *, label: str, team: str, route: str, offline: bool, as_json: bool) -> None:
+def explain(place: Place, /, target: str, *, offline: bool, as_json: bool, **asked: str) -> None:
     """Say, rule by rule, whether content with a label may go to TARGET, and on which rows that rests."""
     if offline:
-        found = _explained(place, target, label, team, route)
+        found = _explained(place, target, **asked)
     else:
-        found = place.client().get("/api/policy/explain", target=target, label=label, team=team, route=route)
+        found = place.client().get("/api/policy/explain", target=target, **asked)
     if as_json:
         emit_json(found)
         return
