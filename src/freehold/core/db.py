@@ -5,6 +5,7 @@ Writes take the write lock at once (`writing`), so two processes wait for each o
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -144,7 +145,10 @@ def damage(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
-        found = [str(one[0]) for one in driver.execute("PRAGMA integrity_check(10)").fetchall()]
+        try:
+            found = [str(one[0]) for one in driver.execute("PRAGMA integrity_check(10)").fetchall()]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
     return [] if found == ["ok"] else found
 
 

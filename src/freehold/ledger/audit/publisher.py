@@ -67,7 +67,7 @@ class Publisher:
                         break
                     await asyncio.sleep(0.05)
                 self._end(plan.folders)
-            elif set(list(self._standing)) - {str(one) for one in plan.folders}:
+            elif set(self._standing) - {str(one) for one in plan.folders}:
                 self._end(plan.folders)
             await asyncio.sleep(min(_LOOK_SECONDS, plan.every_seconds))
 
