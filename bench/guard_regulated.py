@@ -1,7 +1,8 @@
 """Regulated classes: is each marked text known as what it is, and how many harmless texts are taken for some?
 
-The rules were written by hand, with the development texts at hand but for two sources: nobody looked into the clinical
-notes (aci-bench) or the harmless requests before the first measure, so those tell most. The others are few templates.
+The rules were written by hand. The classes other than PHI are few templates in the development data, so their recall
+says little; clinical texts (aci-bench) and the harmless requests of other tasks were not looked into before the first
+measure. `new_phrasing` is on sentences of `bench/regulated_phrases.py`, which did not mend the rules: it tells most.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.guard_files import read
+from bench.regulated_phrases import HARMLESS, SENSITIVE
 from freehold.guard.detectors.regulated import LABELS, Regulated
 from freehold.guard.types import Piece
 
@@ -52,7 +54,14 @@ def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "regulated_ms_per_kb": seconds * 1000 / (sum(len(one["text"].encode()) for one in items) / 1024),
     }
     _table(seen)
-    return figures | _elsewhere(folder, detector)
+    return figures | _fresh(detector) | _elsewhere(folder, detector)
+
+
+def _fresh(detector: Regulated) -> dict[str, Any]:
+    known = [kind in {one.kind for one in detector.find(Piece(text))} for kind, text in SENSITIVE]
+    false = [bool(detector.find(Piece(text))) for text in HARMLESS]
+    print(f"\nnew phrasings: {sum(known)} of {len(known)} known, {sum(false)} of {len(false)} harmless ones flagged")
+    return {"regulated_recall_new_phrasing": _share(known), "regulated_false_new_phrasing": _share(false)}
 
 
 def _elsewhere(folder: Path, detector: Regulated) -> dict[str, Any]:
