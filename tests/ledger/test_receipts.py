@@ -15,6 +15,7 @@ from freehold.core.ids import as_text
 from freehold.ledger import receipts
 from freehold.ledger.audit import log, merkle, note, store
 from freehold.ledger.audit.offline import verify_home
+from freehold.ledger.frames import Scan
 from freehold.ledger.intake.loader import Loader, Pace
 from freehold.ledger.store import call_rows
 from freehold.ledger.tables import audit_tiles, calls, checkpoints
@@ -224,3 +225,17 @@ def test_what_was_logged_in_an_earlier_form_stays_what_it_was(home: Home) -> Non
     load(home)
     report = verify_home(home.path)
     assert (report.good, report.size) == (True, 2), report.problems
+
+
+def test_it_says_what_was_scanned_with_what_and_what_that_found(home: Home) -> None:
+    home.begin("e1")
+    asked = Scan("protect", "ab" * 32, 120, (("pii", "email", 2),), label="public")
+    home.write("e1", opened(1, scan=asked), closed(1, scanned=150, scan=Scan("protect", "ab" * 32, 30)))
+    home.write("e1", opened(2), closed(2))
+    load(home)
+    found = receipt(home, 1)
+    assert "email" in str(found.statement["scan"])
+    assert "ab" * 32 in str(found.statement["scan"])
+    receipts.verify(found, home.keys.identity.public)
+    assert "scan" not in receipt(home, 2).statement
+    assert verify_home(home.path).good
