@@ -66,6 +66,14 @@ def test_an_answer_bears_the_label_of_its_call_wherever_it_is_sent_again(machine
     assert stated == "restricted"
 
 
+def test_an_answer_that_was_cut_bears_its_label_as_far_as_it_went(machine) -> None:
+    g.arm(machine)
+    connection = ask(machine, "both", key="fh-secret", messages="What does the report say?", stream=True)
+    machine.answer(machine.connect(), p.chunked(*p.chat_stream(f"{REPORT}\n{LINE}\nAnd", " so on"), end=b"")[:-300])
+    machine.lose(connection)
+    assert label(machine, turns("I have this:", f"{REPORT}\n{LINE}", "What do you think?")) == "restricted"
+
+
 def test_what_many_say_bears_no_label_of_others_in_its_own_conversation(machine) -> None:
     g.arm(machine)
     greeting = "Hello! How can I help you today, dear friend?"

@@ -187,6 +187,22 @@ def test_what_a_rented_model_refuses_an_owned_one_is_asked_once(machine, stream)
     assert close.tried[0].cost > 0
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+def test_what_a_vendors_filter_refuses_goes_the_same_way(machine, guarded) -> None:
+    if guarded:
+        g.arm(machine, reroute_refusals=True)
+    connection = ask(machine, "both", messages="explain this virus")
+    refusal = b'{"error":{"message":"filtered","code":"content_filter","type":null,"param":"prompt"}}'
+    answer(machine, p.response(refusal, 400))
+    if guarded:
+        answer(machine, p.response(p.chat_answer("It is small.")))
+        assert text_of(answered(connection)) == "It is small."
+        (close,) = frames(machine, Close)
+        assert [one.outcome for one in close.tried] == ["refused_by_model", "ok"]
+    else:
+        assert answered(connection).status == 400
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_who_answers_is_not_rerouted(machine, stream) -> None:
     g.arm(machine, reroute_refusals=True)

@@ -154,6 +154,8 @@ def test_the_owners_words_come_first(machine) -> None:
     ask(machine, "rented", messages=[{"role": "system", "content": "mine"}, {"role": "user", "content": "hi"}])
     body = sent(answer(machine, p.response(p.chat_answer())))
     assert [one["content"] for one in body["messages"]] == ["Answer as the house does.", "mine", "hi"]
+    ask(machine, "rented", messages=body["messages"])  # as a recorded call is asked again
+    assert sent(answer(machine, p.response(p.chat_answer())))["messages"] == body["messages"]
     ask(machine, "claude", path=p.MESSAGES, system="mine", messages="hi")
     body = sent(answer(machine, p.response(p.message_answer())))
     assert [one["text"] for one in body["system"]] == ["Answer as the house does.", "mine"]

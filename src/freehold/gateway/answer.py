@@ -67,6 +67,10 @@ class Answering(Settling):
         """What of a whole answer the guard lets out."""
         raise NotImplementedError
 
+    def refused_by_vendor(self, status: int, body: bytes) -> FreeholdError | None:
+        """What leads to an owned target where a vendor's filter refused; None where it did not, or none is there."""
+        raise NotImplementedError
+
     def lenient(self) -> bool:
         """Is this attempt one whose failure, of whatever kind, another target makes good?"""
         raise NotImplementedError
@@ -247,6 +251,9 @@ class Answering(Settling):
         body = stop.without_secret(body)
         error = stop.driver.failure(upstream.status, upstream.headers, body[:MAX_ERROR_BYTES])
         self._release()
+        if self.guarded is not None and (refusal := self.refused_by_vendor(upstream.status, body)) is not None:
+            self.fail(refusal)
+            return
         mine = upstream.status in PASSED_ON and not self.out.decoded and not error.retryable and not self.lenient()
         if not mine or not body.lstrip().startswith(b"{"):
             self.fail(error)

@@ -32,6 +32,14 @@ APPROVE = "approve"
 MOST_REASON = 200
 """Characters of a reason that are kept."""
 MOST_DIGITS = 6
+FILTERED = frozenset({400, 403, 422})
+FILTER_MARKS = (
+    b'"content_filter"',
+    b'"content_policy_violation"',
+    b'"moderation_blocked"',
+    b"ResponsibleAIPolicyViolation",
+)
+"""How vendors' errors say that a filter of theirs refused what was asked (OpenAI, Azure)."""
 
 
 class Guarding(Failing):
@@ -161,6 +169,14 @@ class Guarding(Failing):
         return Kept(answer, body, out, kept.position)
 
     # Refusals
+
+    def refused_by_vendor(self, status: int, body: bytes) -> FreeholdError | None:
+        """What leads to an owned target where a vendor's filter refused; None where it did not, or none is there."""
+        stop, guarded = self.plan[self.position], self.guarded
+        asks = guarded is not None and guarded.armed.refused is not None and not stop.owned and self._owned_ahead()
+        if not asks or status not in FILTERED or not any(mark in body for mark in FILTER_MARKS):
+            return None
+        return ModelRefused(f"{stop.name}'s filter refused", status=status, retryable=False)
 
     def _owned_ahead(self) -> bool:
         """Is there an owned target in the plan yet, and none was asked for a refusal's sake?"""

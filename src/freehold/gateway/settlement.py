@@ -150,7 +150,7 @@ class Settling:
     def _with_scan(self, close: Close, guarded: Guarded) -> Close:
         lane = self.lane
         assert lane is not None
-        if close.outcome == "ok":
+        if close.outcome == "ok" or self.committed:  # who leaves has read the beginning
             guarded.answered(lane.label)
         characters = guarded.characters_in + guarded.characters()
         return msgspec.structs.replace(close, scanned=characters, scan=guarded.answer_scan(lane.label))

@@ -245,15 +245,21 @@ class Said:
         same = all(new == piece.text for new, piece in zip(texts, self.pieces, strict=True))
         if self.request is None:
             return self.body if same else Walk(Fill(texts)).body(self.body)
-        if same and not system:
+        if same and (not system or _begins_with(self.request, system)):
             return self.body
         request = self.request if same else Walk(Fill(texts)).request(self.request)
-        if system:
+        if system and not _begins_with(request, system):
             request = replace(request, turns=(Turn("system", (Text(system),)), *request.turns))
         body, dropped = self._dialect.encode_request(request, model)
         if dropped:
             raise NotTranslatable(f"the guard could not write the request again: {', '.join(dropped)}")
         return body
+
+
+def _begins_with(request: Request, system: str) -> bool:
+    """Does it have this system text already, as a recorded call that is asked again does?"""
+    first = request.turns[0].parts[:1] if request.turns and _SOURCES.get(request.turns[0].role) == "system" else ()
+    return any(isinstance(one, Text) and one.text == system for one in first)
 
 
 def _has_numbers(value: Raw) -> bool:
