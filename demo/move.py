@@ -132,7 +132,7 @@ class Act:
                 self._leave(one, error.message)
                 continue
             if told["recipe"] == "classifier":
-                quick.append(wish)
+                quick.append({**wish, "recipe": "classifier"})  # named, so that nothing is proposed after a refusal
             elif lora and not slow and one["shape"]["kind"] != "tool":
                 slow.append({**wish, "recipe": "lora", "options": SHORT, "first_look": FIRST_LOOK})
             else:

@@ -35,7 +35,7 @@ ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
 WATCHES = (
     Schedule("collect", "workflows.collect", every_seconds=1.0),
     Schedule("propose", "moves.propose", every_seconds=30.0),
-    Schedule("sweep", "moves.sweep", every_seconds=60.0),
+    Schedule("sweep", "moves.sweep", every_seconds=10.0),
     Schedule("watch", "moves.watch", every_seconds=1.0),
 )
 

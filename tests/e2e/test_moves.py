@@ -94,6 +94,11 @@ def test_a_workflow_is_moved_by_proof_and_given_back_by_a_word(office, tmp_path)
     until(lambda: {served_by(asked(number)) for number in range(8)} == {"rented"}, "the incumbent serves", 1.0)
     last = office.events("mail")[-1]
     assert (last["content"]["to"], last["content"]["verdict"]) == ("rolled_back", "a rehearsal")
+    wish = office.instance.home / "deployments" / f"{move['candidate']}.json"
+    until(lambda: not wish.exists(), "its engine is let go", 40)
+    assert [one["name"] for one in office.instance.api(f"/api/models/{move['artefact']}").json["files"]], (
+        "but not its model"
+    )
 
 
 def test_whoever_is_killed_the_move_ends_where_it_should_and_nothing_is_lost_or_doubled(office):
