@@ -117,3 +117,15 @@ def test_checkpoints_and_their_consistency_are_told(client, instance, written) -
     (point,) = client.get("/api/audit/checkpoints").json()
     assert point["note"].startswith(f"freehold/{instance.identity.key_id}\n{point['size']}\n")
     assert client.get("/api/audit/consistency", params={"old": 1, "new": point["size"]}).json()["proof"]
+
+
+def test_bodies_of_a_key_under_hold_are_not_even_queued(client, instance, written) -> None:
+    with writing(instance.engine) as connection:
+        key, _ = lifecycle.create(connection, Key(id="", name="app"), instance.clock(), instance.random)
+    sealed = body(7, "request", b"hello", instance.sealer)
+    written.write("e1", opened(7, key_id=key.id), sealed, closed(7))
+    load_once(written.path, written.engine, written.keys, pace=Pace(retention_seconds=1e12))
+    client.post("/api/audit/holds", json={"key": "app", "why": "case 12"})
+    for path, told in (("/api/keys/app/erase", {}), ("/api/audit/erase", {"key": "app"})):
+        assert client.post(path, json={**told, "why": "left"}).status_code == 409
+    assert client.get("/api/jobs").json() == []

@@ -16,6 +16,9 @@ from freehold.identity.keys import Key, state
 from freehold.identity.rights import checked
 from freehold.identity.roles import demand, key_permissions
 from freehold.jobs import store as jobs
+from freehold.ledger.capture import check_holds
+from freehold.ledger.errors import Held
+from freehold.ledger.store import bodies_of_key
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.settings.errors import DanglingName
@@ -164,12 +167,17 @@ def revoke(name: str, instance: Served, actor: Writer) -> KeyView:
 
 @router.post("/{name:path}/erase", status_code=202)
 def erase(name: str, why: KeyErasure, instance: Served, actor: Eraser) -> Queued:
-    """Erase every body kept of calls by this key, as a background job; what the calls cost stays."""
+    """Erase every body kept of calls by this key, in the background; what they cost stays. A legal hold refuses it."""
     content: dict[str, object] = {"name": name, "why": why.why}
-    with instance.changing(actor.name, "key.erase", content) as connection:
-        key = store.by_name(connection, name)
-        payload = {"key": key.id, "why": why.why}
-        return Queued(job=jobs.add(connection, instance.new_id(), "capture.erase", payload, instance.clock()))
+    try:
+        with instance.changing(actor.name, "key.erase", content) as connection:
+            key = store.by_name(connection, name)
+            check_holds(connection, bodies_of_key(key.id))
+            payload = {"key": key.id, "why": why.why}
+            return Queued(job=jobs.add(connection, instance.new_id(), "capture.erase", payload, instance.clock()))
+    except Held as error:
+        instance.note(actor.name, "erase.refused", {**content, "reason": error.message})
+        raise
 
 
 def view(key: Key, now: float) -> KeyView:
