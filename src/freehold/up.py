@@ -128,7 +128,12 @@ class _Up:
 
     def _warn(self) -> None:
         """Say which providers lack their key: their targets fail until it is there, everything else is served."""
+        gap = self.loaded.settings.policy.air_gapped
+        if gap:
+            sys.stderr.write("air-gapped: no rented target exists\n")
         for name, provider in self.loaded.settings.providers.items():
+            if gap and not provider.owned:
+                continue
             try:
                 resolve_secret(provider.api_key)
             except MissingSecret as error:

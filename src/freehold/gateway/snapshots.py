@@ -151,6 +151,7 @@ class Snapshots:
 
 def warm(plane: Plane) -> None:
     """Decide once what every key's default label may reach, so the first calls do not pay for it."""
+    kinds = {(one.principal.team, one.service, one.label): one for one in plane.callers.values()}.values()
     for path in plane.table.paths.values():
-        for caller in plane.callers.values():
+        for caller in kinds:
             path.permitted(label_of(caller, path, None), scope_of(caller, path, plane.mint))
