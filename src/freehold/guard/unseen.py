@@ -152,7 +152,12 @@ def _common(old: str, new: str) -> tuple[int, int]:
 @cache
 def _latin_of() -> dict[int, str]:
     """Look-alike letters by code point; letters in boxes and discs, and of flags, with them."""
-    table = {ord(letter): plain for plain, letters in _LOOK_ALIKES for letter in letters}
+    return {ord(letter): plain for plain, letters in _LOOK_ALIKES for letter in letters} | _boxes()
+
+
+@cache
+def _boxes() -> dict[int, str]:
+    table: dict[int, str] = {}
     for first, letter in ((0x1F130, "A"), (0x1F150, "A"), (0x1F170, "A"), (0x1F1E6, "A")):
         table.update({first + place: chr(ord(letter) + place) for place in range(26)})
     return table
@@ -166,7 +171,8 @@ def _odd() -> re.Pattern[str]:
 def _mostly_latin(text: str) -> bool:
     """Are more letters ASCII than of other scripts? Letters of words that mix both count as ASCII."""
     ascii_letters = others = 0
-    for word in _WORD.findall(INVISIBLE.sub("", unicodedata.normalize("NFKC", text))):
+    seen = _MARKS.sub("", INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_boxes()))
+    for word in _WORD.findall(seen):
         letters = len(word)
         if word.isascii() or any("a" <= c <= "z" or "A" <= c <= "Z" for c in word):
             ascii_letters += letters
