@@ -129,8 +129,9 @@ def check(cases: Sequence[Case], policy: Policy, targets: Mapping[str, Target], 
     found = []
     for one in cases:
         at = now if one.on is None else datetime(one.on.year, one.on.month, one.on.day, tzinfo=UTC).timestamp()
-        mint = mints.setdefault(at, Mint(0, policy, now=at)).scoped(one.team, one.route)
-        decision = mint.decision(parse_label(one.label), named(targets, one.target))
+        if at not in mints:
+            mints[at] = Mint(0, policy, now=at)
+        decision = mints[at].scoped(one.team, one.route).decision(parse_label(one.label), named(targets, one.target))
         got: Verdict = "allow" if decision.allowed else "deny"
         found.append(Outcome(one, got == one.expect, got, decision.reason))
     return tuple(found)
