@@ -198,3 +198,10 @@ def test_the_file_says_the_owners_rules():
     assert str(told_rules.most_sensitive) == "restricted:GDPR" and str(told_rules.unlabelled) == "internal"
     assert told_rules.consent_required and told_rules.overrides[0].since == "2026-06-01"
     assert rights(Settings()) == Rules()
+
+
+def test_how_unlabelled_content_counts_says_nothing_of_the_regimes_that_are_known():
+    rules = Rules(unlabelled=parse_label("internal"))
+    assert may(Facts(id="1", label="unknown", vendor="openai-api"), "train_classifier", rules, TODAY).allowed
+    told_of = may(Facts(id="1", label="unknown:HIPAA", vendor="openai-api"), "train_classifier", rules, TODAY)
+    assert [code for code, _ in told_of.reasons] == ["label"]

@@ -182,7 +182,7 @@ def _content(facts: Facts, rules: Rules) -> Iterator[tuple[str, str]]:
         if rules.unlabelled is None:
             yield "label", "how sensitive it is was never said: label it, or set [rights] unlabelled"
             return
-        label = rules.unlabelled
+        label = Label(rules.unlabelled.level, rules.unlabelled.regimes | label.regimes)
     if not label.within(rules.most_sensitive):
         yield "label", f"{label} is more than [rights] most_sensitive allows ({rules.most_sensitive})"
 
