@@ -28,6 +28,7 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("moderation", "bench.guard_moderation"),
     ("refusals", "bench.guard_refusal"),
     ("regulated data", "bench.guard_regulated"),
+    ("refusals", "bench.guard_refusal"),
 )
 """Each has `measure(folder, rows)`: figures, and a row for each item."""
 KEYS = (
