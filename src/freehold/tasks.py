@@ -114,17 +114,18 @@ class Instance:
             return Store(self.home / "store", self.identity).show(name).licence
         return ""
 
-    def vendor_of(self, target: str) -> str:
-        """The offering behind a rented target, as terms name it; empty where its model's name must tell."""
+    def vendors(self) -> dict[str, str]:
+        """The offering behind each rented target, as terms name it; those are left out whose model's name must tell."""
         from freehold.settings.last_good import in_force
         from freehold.workflows.formats.vendors import vendor_of
 
         settings = in_force(self.config, self.home).settings
-        found = settings.targets.get(target)
-        if found is None:
-            return ""
-        provider = settings.providers[found.provider]
-        return "" if provider.owned else vendor_of(provider=provider.vendor or found.provider, url=provider.base_url)
+        rented = {
+            name: (settings.providers[one.provider], one.provider)
+            for name, one in settings.targets.items()
+            if not settings.providers[one.provider].owned
+        }
+        return {name: vendor_of(provider=one.vendor or own, url=one.base_url) for name, (one, own) in rented.items()}
 
 
 def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
@@ -155,7 +156,8 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         return {"erased": expire(engine, bodies, time.time())}
 
     def collection(_payload: Payload, _beat: Beat) -> Payload:
-        return {"collected": collect(engine, bodies, time.time(), instance.vendor_of)}
+        vendors = instance.vendors()
+        return {"collected": collect(engine, bodies, time.time(), lambda target: vendors.get(target, ""))}
 
     def watch(_payload: Payload, beat: Beat) -> Payload:
         if not rollouts:

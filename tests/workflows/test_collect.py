@@ -280,3 +280,18 @@ def test_a_record_is_sealed_with_its_subjects_key_and_goes_with_it(live):
     erase_subject(live.home.engine, live.bodies, Order(name, "asked to", "owner"), NOW)
     assert not [one for one in marked if one.exists()]
     assert [one.id for one in live.records()] == [call_id(2)]
+
+
+def test_under_traffic_that_never_ends_it_does(live, monkeypatch):
+    live.call(1, encoded(ASKED), encoded(DONE))
+    live.load()
+    real, calls = Shelf.put, iter(range(2, 50))
+
+    def called_meanwhile(self, *given):
+        live.call(next(calls), encoded(ASKED), encoded(DONE))
+        live.load()
+        return real(self, *given)
+
+    monkeypatch.setattr(Shelf, "put", called_meanwhile)
+    assert collect(live.home.engine, live.bodies, NOW) == 1
+    assert collect(live.home.engine, live.bodies, NOW) == 1, "what came meanwhile is for the next time"

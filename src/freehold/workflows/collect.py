@@ -49,17 +49,20 @@ def collect(engine: Engine, bodies: Bodies, now: float, vendors: Callable[[str],
 
     Records keep their content as long as the captured bodies, under the same label. `vendors` names the offering
     behind a target, as `policy` does; where it says nothing, the model's name tells. Calls of Freehold's own key, calls
-    that failed and what is no chat are passed over. Raises FileRefused where the disk is full: run it again.
+    that failed and what is no chat are passed over. Calls that end meanwhile are for the next time: under traffic this
+    would never end, and keep other work from its turn. Raises FileRefused where the disk is full: run it again.
     """
     shelf = Shelf(engine, bodies)
     total = 0
+    with reading(engine) as connection:
+        end = store.last_leaf(connection)
     while True:
         with reading(engine) as connection:
             before = store.collected_to(connection, _CURSOR)
+            if before >= end:
+                return total
             found = store.captured_calls(connection, before, _BATCH)
             last = found[-1].row["leaf"] if len(found) == _BATCH else store.last_leaf(connection)
-        if last <= before:
-            return total
         records = [record for one in found if (record := record_of(one, bodies, vendors)) is not None]
         ends = {one.row["id"]: one.until for one in found if one.until is not None}
         total += shelf.put(records, now, _DEFAULT_SECONDS, ends)
