@@ -35,4 +35,5 @@ port = 8700
 # regions = ["EU"]              # where every target must stand
 # home = "EU"                   # where this machine stands
 # air_gapped = true             # no rented target exists
+# guard = "protect"             # what every call is scanned for: freehold guard profiles
 """
