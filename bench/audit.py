@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -168,6 +169,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     figures: dict[str, object] = {"events": given.events, "rounds": given.rounds}
+    figures["load_average"] = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-audit-") as name:
         folder = Path(name)
         for group in GROUPS:
@@ -176,14 +178,17 @@ def main() -> int:
                 scene = Scene(folder / f"{group}-{number}")
                 pairs.append((scene.audited(given.events, group), scene.plain(given.events, group)))
                 scene.engine.dispose()
-            whole, work = (1e6 * median(one[place] for one, _ in pairs) / given.events for place in (0, 1))
-            bare = 1e6 * median(one for _, one in pairs) / given.events
+            # The best round: what others do to the disk meanwhile is no cost of the audit. Ratios are of one round.
+            whole, work = (1e6 * min(one[place] for one, _ in pairs) / given.events for place in (0, 1))
+            usual = 1e6 * median(one[0] for one, _ in pairs) / given.events
+            bare = 1e6 * min(one for _, one in pairs) / given.events
             ratio = median(one[0] / other for one, other in pairs)
             told = (
                 f"{whole:6.1f} us an event, of which {work:5.1f} of CPU; without audit {bare:5.1f}; ratio {ratio:.2f}"
             )
             print(f"groups of {group:4}: {told}")
             figures |= {f"event_us_group_{group}": round(whole, 1), f"event_cpu_us_group_{group}": round(work, 1)}
+            figures[f"event_us_median_group_{group}"] = round(usual, 1)
             figures[f"ratio_over_plain_group_{group}"] = round(ratio, 2)
         alone = Scene(folder / "alone")
         single = _rounds(3, lambda _: alone.audited(100, 1)[0], 100)

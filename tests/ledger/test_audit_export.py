@@ -158,7 +158,7 @@ def test_a_checkpoint_that_is_taken_away_shows(copy: Exported) -> None:
     assert "checkpoint 403: it is gone" in copy.theirs().stdout
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_any_bit_of_an_export_counts(made: tuple[Exported, Home], tmp_path: Path, seed: int) -> None:
     exported, _ = made

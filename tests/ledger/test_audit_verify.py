@@ -230,7 +230,7 @@ def test_every_checkpoint_is_checked_with_what_stands_beside_it(spoiled: Spoiled
     assert named(spoiled.check(), "checkpoint of size 604", "size 403 before it is gone")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_any_bit_of_an_outside_checkpoint_counts(built: tuple[Path, Path], tmp_path: Path, at: int, bit: int) -> None:
     public = tmp_path / "public"
@@ -248,7 +248,7 @@ def test_any_bit_of_an_outside_checkpoint_counts(built: tuple[Path, Path], tmp_p
         assert named(verify_home(built[0], [public]), str(path))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_any_bit_of_tiles_and_notes_counts(built: tuple[Path, Path], tmp_path: Path, seed: int) -> None:
     spoiled = Spoiled(built, tmp_path / "copy")
@@ -338,7 +338,7 @@ def at_rest(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     return home, built[1]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 2**40), bit=st.integers(0, 7))
 def test_no_bit_of_the_database_file_changes_the_log_unseen(
     at_rest: tuple[Path, Path], tmp_path: Path, at: int, bit: int

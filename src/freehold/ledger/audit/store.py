@@ -64,7 +64,7 @@ def take(connection: Connection, first_leaf: int, entries: list[tuple[int, float
         {"leaf": first_leaf + at, "at": one[1], "kind": one[2], "actor": one[3], "content": one[4], "form": FORM}
         for at, one in enumerate(entries)
     ]
-    connection.execute(insert(audit_entries), rows)
+    insert_many(connection, audit_entries, rows)
     connection.execute(delete(audit_queue).where(audit_queue.c.id <= entries[-1][0]))
 
 
