@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+
 import pytest
 
+from freehold.core.log import Log
+from freehold.server.watch import Watch
 from tests.server.conftest import CONFIG
 
 
@@ -77,3 +82,29 @@ def test_an_air_gap_leaves_no_trace_of_rented_targets(instance, client, tmp_path
 @pytest.mark.parametrize("path", ["", "/facts", "/table", "/explain?target=mine", "/origins"])
 def test_only_who_may_read_the_configuration_may_ask(client_of, path):
     assert client_of(None).get(f"/api/policy{path}").status_code == 401
+
+
+def test_rules_that_break_while_it_runs_leave_those_in_force(instance, client, tmp_path):
+    file, rules = tmp_path / "freehold.toml", tmp_path / "rules.cedar"
+    rules.write_text("permit(principal, action, resource);")
+    file.write_text(CONFIG + '[policy]\ncedar = "rules.cedar"\n')
+    out = io.StringIO()
+    watch = Watch(instance, str(file), Log("test", out))
+    watch.check()
+    before = client.get("/api/policy").json()
+    assert "permit" in before["cedar"]
+
+    rules.write_text("permit(principal, action, resource) when { resource.ownd };")
+    os.utime(rules, ns=(1, 1))
+    watch.check()
+    assert client.get("/api/policy").json() == before and "FH-CFG-020" in out.getvalue()
+    (problem,) = client.get("/api/config").json()["problems"]
+    assert "ownd" in problem["message"] and problem["where"].startswith("freehold.toml:")
+
+    rules.write_text("permit(principal, action, resource) when { resource.owned };")
+    os.utime(rules, ns=(2, 2))
+    watch.check()
+    after = client.get("/api/policy").json()
+    assert after["version"] == before["version"] + 1 and "owned" in after["cedar"]
+    asked = {"target": "rented", "label": "public"}
+    assert "do not permit" in client.get("/api/policy/explain", params=asked).json()["reason"]

@@ -125,8 +125,9 @@ def place(tmp_path):
 
 
 def test_rules_are_read_beside_the_file(place):
-    file, home, _ = place
+    file, home, rules = place
     loaded, told = at_start(str(file), home)
+    assert loaded.settings.policy.cedar == str(rules)
     assert loaded.settings.policy.cedar_text == RULES and told == "" and loaded.settings.policy.closed == ""
 
 

@@ -167,5 +167,6 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
     if oidc is not None:
         oidc = oidc.model_copy(update={"tls_ca": root(oidc.tls_ca), "client_secret": secret(oidc.client_secret)})
     identity = settings.identity.model_copy(update={"oidc": oidc, "scim_token": secret(settings.identity.scim_token)})
-    rooted = {"gateway": gateway, "identity": identity, "providers": providers, "serving": serving}
+    policy = settings.policy.model_copy(update={"cedar": root(settings.policy.cedar)})
+    rooted = {"gateway": gateway, "identity": identity, "policy": policy, "providers": providers, "serving": serving}
     return settings.model_copy(update=rooted)
