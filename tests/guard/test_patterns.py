@@ -24,7 +24,7 @@ def found(detector, text):
     return [(one.start, one.end, one.kind, one.score) for one in detector.find(Piece(text))]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(TEXTS, TEXTS)
 @example("call 030 123", "456789")
 @example("4111 1111 1111 1111", "1")
@@ -40,7 +40,7 @@ def test_what_is_settled_stays_whatever_comes(text, more):
         assert before == [one for one in found(detector, text + more) if one[0] < settled], detector.name
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXTS, st.integers(0, 200), TEXTS)
 @example("aaaaaaaaaaaa 4111 1111 1111 1111", 6, "")
 def test_what_begins_somewhere_depends_on_what_stands_around_it_alone(text, cut, more):

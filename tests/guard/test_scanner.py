@@ -128,7 +128,7 @@ GUARDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TEXTS, st.lists(st.integers(0, 120), max_size=8), st.sampled_from(range(len(GUARDS))))
 @example("x" * 30 + "aa" * 9, [7, 8, 9, 31], 8)
 def test_any_split_of_a_text_gives_what_the_whole_text_gives(text, cuts, which):
