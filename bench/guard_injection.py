@@ -1,8 +1,8 @@
 """Injection and jailbreaks, disguised or not, and harmless texts full of the same words.
 
 A row whose source the shipped model was trained on is judged by a model trained without that source (from ../shared);
-where that cannot be made, by the shipped one, and the table says so. All figures are by margin over all rows, sources
-counted for at most 700 rows of each label.
+where that cannot be made, by the shipped one, and the table says so. Of such sources the first 1,500 rows of each label
+are judged; in the figures each source counts for at most 700.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bench.train_injection import Trainer, auroc, quantile
 from freehold.guard.detectors.injection import Injection, Weights, margin, shipped
 
 MOST = 700
+FEW = 1500
 HARD = ("hard_benign", "notinject")
 """How harmless texts with the words of attacks are marked, in `category` or `source`."""
 
@@ -34,11 +35,24 @@ def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
         print("injection_*, obfuscated_*: no such file here")
         return figures
     models = _models({str(one["source"]) for one in (*plain, *disguised)})
+    plain = _few(plain, {source for source, weights in models.items() if weights is not shipped()})
     if plain:
         figures |= _plain(plain, models, rows)
     if disguised:
         figures |= _disguised(disguised, models, rows)
     return figures
+
+
+def _few(items: list[dict[str, Any]], known: set[str]) -> list[dict[str, Any]]:
+    """Of sources that a model had to be made for, the first rows: they are there for development."""
+    counts: dict[tuple[str, int], int] = {}
+    kept = []
+    for one in items:
+        key = (str(one["source"]), int(one["label"]))
+        counts[key] = counts.get(key, 0) + 1
+        if key[0] not in known or counts[key] <= FEW:
+            kept.append(one)
+    return kept
 
 
 def _models(sources: set[str]) -> dict[str, Weights]:
