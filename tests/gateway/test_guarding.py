@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freehold.guard.types import Finding, Piece
-from freehold.ledger.frames import Open, Refused
+from freehold.ledger.frames import Close, Open, Refused
 from tests.gateway import guards as g
 from tests.gateway import pieces as p
 from tests.gateway.guarded_calls import (
@@ -159,6 +159,14 @@ def test_the_owners_words_come_first(machine) -> None:
     ask(machine, "claude", path=p.MESSAGES, system="mine", messages="hi")
     body = sent(answer(machine, p.response(p.message_answer())))
     assert [one["text"] for one in body["system"]] == ["Answer as the house does.", "mine"]
+
+
+def test_what_nobody_looked_at_does_not_count_as_scanned(machine) -> None:
+    g.arm(machine, g.rule("flag", directions=("in",)))
+    ask(machine, "rented", messages="twelve chars")
+    answer(machine, p.response(p.chat_answer("and more")))
+    (close,) = frames(machine, Close)
+    assert close.scanned == len("twelve chars") and close.scan.characters == 0
 
 
 class Counting(g.Emails):

@@ -52,7 +52,7 @@ class Guarded:
         clean = {at for at, one in enumerate(pieces) if known.holds(one)}
         self.seen = seen = inspect(self.armed.guard, pieces, "in", vault, late=Patience().late, clean=clean)
         self.texts = seen.texts if vault is None else tuple(map(vault.sweep, seen.texts))
-        self.characters_in = sum(len(one.text) for one in pieces)
+        self.characters_in = sum(len(one.text) for one in pieces) if self.armed.guard.looks_in else 0
         if not seen.failed:
             found = {at for at, _ in seen.findings}
             known.add(one for at, one in enumerate(pieces) if at not in clean and at not in found)
@@ -106,6 +106,8 @@ class Guarded:
 
     def characters(self) -> int:
         """Characters of answers that were looked at."""
+        if not self.armed.answers.looks_out:  # they went through, and nobody looked
+            return 0
         return self.out_scanned + (self.screen.scanned if self.screen is not None else 0)
 
     def _keep(self) -> None:
