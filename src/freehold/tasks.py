@@ -115,17 +115,11 @@ class Instance:
         return ""
 
     def vendors(self) -> dict[str, str]:
-        """The offering behind each rented target, as terms name it; those are left out whose model's name must tell."""
+        """The offering behind each rented target, as terms name it, by the settings in force."""
+        from freehold.settings.compile import offerings
         from freehold.settings.last_good import in_force
-        from freehold.workflows.formats.vendors import vendor_of
 
-        settings = in_force(self.config, self.home).settings
-        rented = {
-            name: (settings.providers[one.provider], one.provider)
-            for name, one in settings.targets.items()
-            if not settings.providers[one.provider].owned
-        }
-        return {name: vendor_of(provider=one.vendor or own, url=one.base_url) for name, (one, own) in rented.items()}
+        return offerings(in_force(self.config, self.home).settings)
 
 
 def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:

@@ -240,3 +240,31 @@ def test_a_composite_that_leads_nowhere_is_refused(change, told):
 def test_a_route_names_composites_that_exist():
     with pytest.raises(InvalidConfig, match="pairs"):
         settings(TARGETS + PAIR + '[routes.r]\ntargets = ["pairs"]\n')
+
+
+def test_answers_are_under_the_terms_of_whoever_gives_them():
+    told = """
+[providers.openai]
+vendor = "openai"
+[providers.proxy]
+base_url = "https://models.example/v1"
+[providers.cloud]
+base_url = "https://x.openai.azure.com/v1"
+[providers.mine]
+base_url = "http://127.0.0.1:9/v1"
+owned = true
+[targets.a]
+provider = "openai"
+[targets.b]
+provider = "proxy"
+model = "gpt-4o"
+[targets.c]
+provider = "proxy"
+model = "house-blend"
+[targets.d]
+provider = "cloud"
+[targets.e]
+provider = "mine"
+"""
+    found = compiled.offerings(settings(told))
+    assert found == {"a": "openai-api", "b": "openai-api", "c": "own:proxy", "d": "azure-openai"}

@@ -34,6 +34,10 @@ from freehold.workflows.store import Which
 
 FLUSH = 8
 """Answers written down at a time: what a kill can lose, and have asked again."""
+_RIGHTS = (
+    "say who answered: freehold imports relabel IMPORT --vendor NAME; or what a contract allows: [[rights.overrides]] "
+    "in freehold.toml"
+)
 _UNGRADED = "ungraded"
 REFUSED = "terms do not let its recorded answer be compared with"
 
@@ -131,7 +135,7 @@ def chosen(parts: Parts, plan: Plan, began: float) -> Chosen:
     gated = gate(((one, Facts(id=one.id.hex(), vendor=one.vendor)) for one in found), "evaluate", parts.rights(), today)
     found = list(gated.cleared)
     if not found:
-        raise RightsRefused(told(gated))
+        raise RightsRefused(told(gated), hint=_RIGHTS)
     alike = groups([said(one) for one in found])
     latest = dict(zip(alike, found, strict=True))  # of each group the last one stays
     return Chosen(sorted(latest.values(), key=lambda one: (one.at, one.id))[-plan.limit :], gated.refused)

@@ -25,6 +25,7 @@ from freehold.settings.checks import split_url
 from freehold.settings.guards import guard_of, in_use
 from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings
+from freehold.workflows.formats.vendors import vendor_of
 
 RENTED_CLEARANCE = Label(Level.INTERNAL)
 OWNED_CLEARANCE = Label(Level.UNKNOWN)
@@ -134,6 +135,20 @@ def rights(settings: Settings) -> Rules:
             for one in told.overrides
         ),
     )
+
+
+def offerings(settings: Settings) -> dict[str, str]:
+    """Of each rented target whose terms apply to its answers: a known offering, else `own:PROVIDER`.
+
+    The second is a party of a contract of the owner's: until `[[rights.overrides]]` names it, it allows nothing.
+    """
+    found = {}
+    for name, one in settings.targets.items():
+        provider = settings.providers[one.provider]
+        if not provider.owned:
+            told = vendor_of(provider.vendor or one.provider, one.model or name, provider.base_url)
+            found[name] = told or f"own:{one.provider}"
+    return found
 
 
 def budgets(settings: Settings) -> list[Budget]:
