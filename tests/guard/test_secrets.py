@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.guard.detectors.secrets import SPAN, Secrets, bits, stands_in
-from freehold.guard.types import Piece
+from freehold.guard.profile import compile_profile
+from freehold.guard.scanner import Scanner
+from freehold.guard.types import Piece, Profile, Rule
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "guardrails" / "secrets_dev.jsonl.gz"
 DETECTOR = Secrets()
@@ -154,3 +156,34 @@ def test_the_development_set_keeps_its_figures():
     alarms = sum(bool(DETECTOR.find(Piece(one["text"]))) for one in negative) / len(negative)
     assert recall >= 0.95
     assert alarms <= 0.03
+
+
+GUARD = compile_profile(Profile(name="t", rules=(Rule(detector="secrets", action="redact"),)), {"secrets": DETECTOR})
+PEM = (
+    "-----BEGIN PRIVATE KEY-----\n" + "\n".join(drawn(64, seed=one) for one in range(4)) + "\n-----END PRIVATE KEY-----"
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*(secret for _, secret in CASES), PEM, "password: aB3$x9Lq "]), st.text(max_size=30)
+        ),
+        max_size=5,
+    ).map(" ".join),
+    st.lists(st.integers(1, 90), min_size=1, max_size=12),
+)
+def test_a_stream_is_redacted_like_the_whole(text, sizes):
+    whole = Scanner(GUARD, "assistant")
+    expected = whole.whole(text)
+    scanner = Scanner(GUARD, "assistant")
+    out, at, turn = "", 0, 0
+    while at < len(text):
+        size = sizes[turn % len(sizes)]
+        out += scanner.feed(text[at : at + size])
+        at, turn = at + size, turn + 1
+    out += scanner.end()
+    assert out == expected
+    assert scanner.findings == whole.findings
+    assert not any(secret in out for _, secret in CASES if f" {secret} " in f" {text} ")
