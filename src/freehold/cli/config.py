@@ -14,7 +14,7 @@ from freehold.cli.output import emit_json, json_option, say, table
 from freehold.cli.place import Place
 from freehold.core.errors import Conflict
 
-_BROUGHT = [("field", "field"), ("value", "value"), ("outcome", "outcome"), ("to", "went to"), ("note", "note")]
+_BROUGHT = (("field", "field"), ("value", "value"), ("outcome", "outcome"), ("to", "went to"), ("note", "note"))
 
 
 @click.group(cls=Noun)
