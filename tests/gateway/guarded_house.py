@@ -14,12 +14,11 @@ from types import ModuleType
 import pytest
 
 from freehold.core.crypto import Sealer
-from freehold.core.label import parse_label
 from freehold.gateway.assemble import events_of
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.json_texts import is_long
 from freehold.gateway.messages import Aside, Grown, Opaque, Opened, Started, Stopped, Text, ToolCall
-from freehold.guard.types import Profile, Rule
+from freehold.guard.built_in import built_in
 from freehold.ledger.frames import Body, Close, Open
 from freehold.policy.types import Policy
 from tests.fakes.fake_anthropic import FakeAnthropic
@@ -28,13 +27,8 @@ from tests.gateway import pieces as p
 from tests.gateway.instance import Home, Instance
 
 DIALECT = {one.name: one for one in DIALECTS}
-WATCH = Profile(
-    name="watch",
-    rules=(
-        Rule(detector="pii", action="flag"),
-        Rule(detector="regulated", action="raise", label=parse_label("restricted"), directions=("in",), at_least=0.99),
-    ),
-)
+WATCH = built_in("watch")
+"""Every detector there is, on every text."""
 NOT_HERE = (
     "owned",
     "text_alone",
