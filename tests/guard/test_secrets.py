@@ -64,6 +64,11 @@ def test_a_private_key_is_found_from_marker_to_marker():
     assert found(f'{{"private_key": "{escaped}"}}') == [("PRIVATE_KEY", escaped)]
 
 
+def test_two_private_keys_in_a_line_are_two():
+    assert found(f"{PEM} {PEM}") == [("PRIVATE_KEY", PEM), ("PRIVATE_KEY", PEM)]
+    assert DETECTOR.unsettled("see -----BEGIN PRIVATE KEY---") == len("see ")
+
+
 def test_a_private_key_cut_short_is_found_as_far_as_it_goes():
     cut = "-----BEGIN PRIVATE KEY-----\n" + drawn(300)
     assert found(cut) == [("PRIVATE_KEY", cut)]

@@ -31,9 +31,9 @@ _LONE = re.compile("[\ud800-\udfff]")
 _BETWEEN = r"""[ \t\w.\-]{0,30}["'\]]{0,2}\s{0,3}(?:=>|:{1,3}=|\?=|\|\||[=:>,(])[\s"'`=({]{0,5}"""
 """From a name to its value: the rest of the name, an operator, opening quotes."""
 
-_MARKER = re.compile(r"-----BEGIN[ A-Z0-9_\-]{0,60}PRIVATE KEY(?: BLOCK)?-----")
-_MARKER_OPEN = re.compile(r"-----BEGIN[ A-Z0-9_\-]{0,60}\Z")
-_MARKER_END = re.compile(r"""[\s\\nr"',+]{0,8}-----END[ A-Z0-9_\-]{0,60}-----""")
+_MARKER = re.compile(r"-----BEGIN[ A-Z0-9_]{0,60}PRIVATE KEY(?: BLOCK)?-----")
+_MARKER_OPEN = re.compile(r"-----BEGIN[ A-Z0-9_]{0,60}-{0,5}\Z")
+_MARKER_END = re.compile(r"""[\s\\nr"',+]{0,8}-----END[ A-Z0-9_]{0,60}-----""")
 _FILL = re.compile(r"""(?:[\s"',+]|\\[nr]?)*""")
 _LINE = re.compile(r"[A-Z][A-Za-z\-]{2,20}: [^\n\\]{0,100}|[A-Za-z0-9+/=]+")
 
