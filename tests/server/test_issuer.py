@@ -68,7 +68,6 @@ def test_an_honest_token_signs_in(nobody):
         {"sub": ""},
         {"sub": "x" * 256},
     ],
-    ids=str,
 )
 def test_a_token_with_a_wrong_word_in_it_is_refused(nobody, hostile, claims):
     hostile.claims |= claims
