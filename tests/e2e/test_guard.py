@@ -61,7 +61,7 @@ def test_the_vendor_sees_stand_ins_and_the_caller_does_not(instance, fakes, stre
     else:
         text = chat.create(model="rented", messages=asked).choices[0].message.content
     assert text == f"It is {MAIL} indeed, {MAIL}."
-    assert MAIL.encode() not in fakes.sent() and MAIL.split("@")[0].encode() not in fakes.sent()
+    assert MAIL.encode() not in fakes.sent() and MAIL.split("@", maxsplit=1)[0].encode() not in fakes.sent()
     assert fakes.openai.last.json["messages"][0] == {"role": "system", "content": "Answer as the house does."}
 
 
@@ -107,7 +107,11 @@ def test_the_policys_guard_holds_where_a_route_says_nothing(instance, fakes):
 
 def test_nothing_found_is_kept_in_plain(instance, fakes):
     instance.ask("/v1/chat/completions", {"model": "rented", "messages": ask(f"Write to {MAIL}")}, {})
-    for path in [*instance.home.glob("journal/*/*"), *instance.home.glob("logs/*"), *instance.home.glob("freehold.db*")]:
+    for path in [
+        *instance.home.glob("journal/*/*"),
+        *instance.home.glob("logs/*"),
+        *instance.home.glob("freehold.db*"),
+    ]:
         assert MAIL.encode() not in path.read_bytes(), path
     with sqlite3.connect(instance.home / "freehold.db") as database:
         assert not [one for one in database.execute("SELECT scan FROM calls") if MAIL in json.dumps(one)]
