@@ -9,6 +9,7 @@ from freehold.core.errors import FreeholdError
 from freehold.core.label import Label
 from freehold.gateway.armed import Armed, Patience
 from freehold.gateway.errors import GuardUnavailable
+from freehold.gateway.following import follows
 from freehold.gateway.ports import Restore
 from freehold.gateway.recall import Said as Turns
 from freehold.gateway.refusing import Hold
@@ -64,7 +65,9 @@ class Guarded:
         self._keep()
         # A detector that failed on the request made the label unknown: who answers then is owned, and answers.
         vital = self.armed.vital.difference(self.failed)
-        manner = Manner(vault=self.vault, vital=vital, withhold=self._withhold, inner=inner, hold=hold)
+        request = self.said.request
+        held_to = follows(None if request is None else request.format, self.armed.profile.schema)
+        manner = Manner(vault=self.vault, vital=vital, withhold=self._withhold, inner=inner, hold=hold, follows=held_to)
         self.screen = Screen(self.armed.answers, manner, merges=merges)
         return self.screen
 

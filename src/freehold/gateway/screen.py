@@ -17,6 +17,7 @@ from freehold.core.label import Label
 from freehold.gateway.armed import Patience
 from freehold.gateway.assemble import assemble, events_of
 from freehold.gateway.errors import AnswerBlocked, ApprovalNeeded, ScanFailed
+from freehold.gateway.following import Follows
 from freehold.gateway.json_texts import JsonTexts, Sieve, rewritten
 from freehold.gateway.messages import (
     Answer,
@@ -53,7 +54,7 @@ STEP = 24
 class Manner:
     """What a screen needs to know of its call."""
 
-    __slots__ = ("alters", "hold", "inner", "patience", "vault", "vital", "withhold")
+    __slots__ = ("alters", "follows", "hold", "inner", "patience", "vault", "vital", "withhold")
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Manner:
         withhold: Callable[[str], str],
         inner: Restore | None = None,
         hold: Hold | None = None,
+        follows: Follows | None = None,
     ) -> None:
         """`vital` are detectors whose failure cuts the answer: they would take something from it.
 
@@ -74,6 +76,7 @@ class Manner:
         self.withhold = withhold
         self.inner = inner
         self.hold = hold
+        self.follows = follows
         self.patience = Patience()
 
 
@@ -286,7 +289,16 @@ class Screen:
             if flow.waiting:
                 self._end(flow, event.choice, out)
                 out.append(Closed(flow.block, event.choice))
+        if self._manner.follows is not None and event.stop == "end":
+            self._follow(self._manner.follows, event.choice)
         out.append(replace(event, extra=self._extra(event.extra)))
+
+    def _follow(self, follows: Follows, choice: int) -> None:
+        """Hold what one choice said to the schema it was asked for."""
+        texts = [flow.went for (of, _), flow in sorted(self._every.items()) if of == choice and flow.kind == "text"]
+        found = follows.look("".join(piece for went in texts for piece in went))
+        if found is not None:
+            self.findings.append(found)
 
     def _aside(self, event: Aside, out: list[Event]) -> None:
         if event.field == LOGPROBS and self._manner.alters:

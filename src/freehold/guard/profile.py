@@ -112,6 +112,8 @@ def profile_facts(profile: Profile) -> dict[str, object]:
         ]
         for rule in profile.rules
     ]
+    if profile.schema != "pass":
+        facts["schema"] = profile.schema
     facts["custom"] = [[one.name, one.pattern, list(one.words)] for one in profile.custom]
     return facts
 

@@ -67,6 +67,11 @@ class GuardSettings(Section):
         description="Where a detector fails or is too slow: `raise` makes the label unknown, which no rented target "
         "takes; `block` refuses the call. Without it as in `like`, else `raise`.",
     )
+    schema_: Literal["pass", "flag", "block"] = Field(
+        "pass",
+        alias="schema",
+        description="What an answer leads to that does not follow the JSON schema its caller asked for.",
+    )
     reroute_refusals: Flag = Field(
         default=False, description="Ask the next owned target of the route where a rented model refused."
     )
@@ -81,6 +86,7 @@ def profile(name: str, one: GuardSettings) -> Profile:
         rules=(*(_rule(each) for each in one.rules), *(base.rules if base else ())),
         custom=tuple(Custom(name=each.name, pattern=each.pattern, words=each.words) for each in one.custom),
         on_failure=one.on_failure or (base.on_failure if base else "raise"),
+        schema=one.schema_,
         reroute_refusals=one.reroute_refusals,
         system=one.system,
     )

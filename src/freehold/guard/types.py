@@ -104,6 +104,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     on_failure: Literal["raise", "block"] = "raise"
     """What a detector that fails or is too slow leads to: the label is unknown, which no rented target may take; or
     the call is refused."""
+    schema: Literal["pass", "flag", "block"] = "pass"
+    """What an answer leads to that does not follow the JSON schema its caller asked for."""
     reroute_refusals: bool = False
     """Is what a rented model refused, asked of the next owned target of the plan that may take it?"""
     system: str = ""
