@@ -101,6 +101,7 @@ ACCESS: tuple[tuple[str, str, str], ...] = (
     ("GET", "/api/workflows/{name:path}/samples", "workflows:read"),
     ("POST", "/api/workflows/{name:path}/split", "workflows:write"),
     ("GET", "/health", ""),
+    ("GET", "/metrics", "usage:read"),
     ("GET", "/scim/v2/Groups", "scim:write"),
     ("POST", "/scim/v2/Groups", "scim:write"),
     ("DELETE", "/scim/v2/Groups/{group}", "scim:write"),

@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from freehold import __version__
+from freehold.identity.service import KEY_ID
 from freehold.server.api import annotations as judgements
 from freehold.server.api import (
     audit,
@@ -20,6 +21,7 @@ from freehold.server.api import (
     jobs,
     keys,
     login,
+    metrics,
     models,
     moves,
     people,
@@ -38,6 +40,7 @@ from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
 from freehold.server.sign_in import Issuers
 from freehold.server.structs import components
+from freehold.telemetry.tally import Tally
 
 ROUTERS = (
     judgements.router,
@@ -49,6 +52,7 @@ ROUTERS = (
     jobs.router,
     keys.router,
     login.router,
+    metrics.router,
     models.router,
     moves.router,
     people.router,
@@ -102,6 +106,7 @@ def create_app(instance: Instance | None, token: str) -> FastAPI:
     )
     app.state.instance = instance
     app.state.token = token
+    app.state.tally = Tally((KEY_ID,))
     app.state.issuers = Issuers(instance) if instance else None
     for router in ROUTERS:
         app.include_router(router)
