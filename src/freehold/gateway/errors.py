@@ -1,10 +1,10 @@
-"""What goes wrong where a call is guarded."""
+"""What goes wrong where a call is guarded, or leans on what is kept elsewhere."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from freehold.core.errors import Forbidden, Unavailable, UpstreamFailed
+from freehold.core.errors import Forbidden, NotTranslatable, Unavailable, UpstreamFailed
 
 
 class GuardBlocked(Forbidden):
@@ -48,3 +48,10 @@ class ModelRefused(UpstreamFailed):
     code = "FH-UP-030"
     hint_text = "the owned target's answer is the one that counts"
     outcome: ClassVar[str] = "refused_by_model"
+
+
+class StateElsewhere(NotTranslatable):
+    """The call leans on what a target keeps of earlier calls, or wants it kept, and here that is not sure."""
+
+    code = "FH-REQ-030"
+    hint_text = "send the whole conversation with each call, or name a route with one target that keeps it itself"

@@ -28,6 +28,8 @@ _texts = msgspec.json.Decoder(list[str])
 _encode = msgspec.json.Encoder().encode
 
 NULL = Raw(b"null")
+OWN = "own."
+"""Before names of fields that place a part in its dialect, and say nothing elsewhere."""
 
 _EMPTY = frozenset({b"", b"null", b"[]", b"{}", b'""', b"false"})
 
@@ -192,7 +194,16 @@ def own(extra: Extra, dialect: str, name: str) -> Raw | None:
 
 def foreign(extra: Extra, dialect: str) -> list[str]:
     """Names of fields that another dialect's form held and that say something."""
-    return [name for owner, name, value in extra if owner != dialect and bytes(value) not in _EMPTY]
+    return [
+        name
+        for owner, name, value in extra
+        if owner != dialect and bytes(value) not in _EMPTY and not name.startswith(OWN)
+    ]
+
+
+def alien(extra: Extra, dialect: str) -> bool:
+    """Do its fields show that another dialect wrote a part? Then what a vendor signed or cited there is not ours."""
+    return any(owner != dialect for owner, _, _ in extra)
 
 
 def build(pairs: dict[str, Any], extra: Extra, dialect: str, nested: tuple[str, ...] = ()) -> dict[str, Any]:

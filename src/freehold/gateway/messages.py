@@ -14,7 +14,10 @@ from msgspec import Raw
 from freehold.ledger.meter import Usage
 
 Extra = tuple[tuple[str, str, Raw], ...]
-"""Fields only one dialect knows: (dialect, field, value as sent). On a part, a turn or a tool: its own fields."""
+"""Fields only one dialect knows: (dialect, field, value as sent). On a part, a turn or a tool: its own fields.
+
+Those called `own.*` place a part in its dialect (ids, echoes of the request): elsewhere nothing is lost without them.
+"""
 
 
 class Cache(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
     text: str
     signature: str = ""
     field: str = ""
+    extra: Extra = ()
 
 
 class Redacted(msgspec.Struct, frozen=True, tag="redacted"):

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 import msgspec
 
 from freehold.core.errors import MissingCredential, NotTranslatable
+from freehold.gateway.errors import StateElsewhere
 from freehold.gateway.messages import Request
 from freehold.gateway.ports import Dialect, Peek, Restore
-from freehold.gateway.routing.table import Stop
+from freehold.gateway.routing.table import Path, Stop
 
-TRANSLATED = frozenset({("anthropic_messages", "openai_chat"), ("openai_chat", "anthropic_messages")})
+_TELLING = ("anthropic_messages", "openai_chat", "openai_responses")
+TRANSLATED = frozenset((one, other) for one in _TELLING for other in _TELLING if one != other)
 """Pairs (caller's dialect, target's dialect) that are translated; every other pair is refused."""
 
 
@@ -37,6 +39,18 @@ def spoken(dialect: str, stop: Stop) -> str:
     return found
 
 
+def check_leaning(peek: Peek, path: Path) -> None:
+    """What a call leans on must be where it goes, and seen by whoever guards it. Raises StateElsewhere."""
+    if not peek.leans_on:
+        return
+    if path.watch is not None:
+        said = f"'{peek.leans_on}' names content that the route's guard cannot look at"
+        raise StateElsewhere(said, param=peek.leans_on)
+    if path.joint or sum(len(tier) for tier in path.tiers) != 1:
+        said = f"'{peek.leans_on}' leans on one target, and the route {path.name!r} may lead to others"
+        raise StateElsewhere(said, param=peek.leans_on)
+
+
 def prepare(
     dialect: Dialect, body: bytes, peek: Peek, stop: Stop, dialects: Mapping[str, Dialect], *, strict: bool
 ) -> Outgoing:
@@ -50,6 +64,11 @@ def prepare(
         return Outgoing(dialect.with_model(body, peek, target.model, add_usage=add), dialect, False, add)
     if not name:
         raise NotTranslatable(f"{target.name} does not speak {dialect.name}, and no translation leads there")
+    if name != dialect.name and (peek.leans_on or peek.keeps):
+        said = peek.leans_on or "store"
+        raise StateElsewhere(
+            f"{target.name} keeps nothing of {dialect.name}: '{said}' has no meaning there", param=said
+        )
     request: Request = dialect.decode_request(body)
     request, restore = stop.driver.adapt(target, request)
     outer = dialects[name]

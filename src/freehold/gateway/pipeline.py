@@ -20,12 +20,13 @@ from freehold.gateway.cascade import CHATS
 from freehold.gateway.guarding import Guarding
 from freehold.gateway.lanes import Lane, path_of, scope_of
 from freehold.gateway.listener import Connection, Inbound
-from freehold.gateway.outgoing import Outgoing, prepare
+from freehold.gateway.outgoing import Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
 from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
+from freehold.gateway.tracing import trace_of
 from freehold.gateway.upstream import Upstream
 from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
@@ -49,6 +50,8 @@ class Call(Guarding):
         self.request_id = "call_" + self.id.hex()
         self.deadline = at + 3600.0
         self.account = Account(self.id, at, plane.purse)
+        if b"traceparent" in inbound.headers:
+            self.trace = trace_of(inbound.headers[b"traceparent"])
 
     # The way in
 
@@ -111,6 +114,8 @@ class Call(Guarding):
                 else self.lane_for(caller, path, mint, None)
             )
         self.lane = lane
+        if peek.leans_on:
+            check_leaning(peek, path)
         if lane.limited:
             expected = len(self.inbound.body) // 4 + (peek.max_output or 0)
             caller.admit(expected, self.at)
@@ -231,7 +236,7 @@ class Call(Guarding):
             lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
             self.account.reservation.amount,
             self.account.drawn() if self.account.reservation.slices else (), self.permit.body_sha256,
-            self.subject, self.scan,
+            self.subject, self.scan, self.trace,
         )  # fmt: skip
 
     def dispatch(self, failed: JournalUnavailable | None) -> None:

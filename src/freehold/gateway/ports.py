@@ -31,6 +31,10 @@ class Peek(msgspec.Struct, frozen=True):
     """True where the request offers tools."""
     structured: bool = False
     """True where the request asks for a JSON schema or JSON object."""
+    leans_on: str = ""
+    """The field that leans on what one target has kept of earlier calls (`previous_response_id`); empty for none."""
+    keeps: bool = False
+    """True where the caller asks the target to keep the answer."""
 
 
 class StreamDecoder(Protocol):

@@ -243,7 +243,7 @@ class Screen:
                 return replace(part, name=self._whole(part.name), extra=self._extra(part.extra))
             case Opaque():
                 return replace(part, raw=self._raw(part.raw))
-            case Text():
+            case Text() | Thinking():
                 return replace(part, extra=self._extra(part.extra))
         return part
 

@@ -12,7 +12,7 @@ from freehold.core.errors import UpstreamLied
 from freehold.gateway.dialects import anthropic_wire as wire
 from freehold.gateway.dialects.anthropic_blocks import input_of
 from freehold.gateway.dialects.anthropic_parts import NAME, blocks_of
-from freehold.gateway.json_fields import build, encoded, foreign, named, of_target, own, under
+from freehold.gateway.json_fields import alien, build, encoded, foreign, named, of_target, own, under
 from freehold.gateway.json_read import from_target
 from freehold.gateway.messages import (
     Answer,
@@ -143,6 +143,7 @@ def start_block(part: Part, dropped: list[str]) -> Any:
         case Refusal():
             return {"type": "text", "text": ""}
         case Thinking():
+            dropped += [f"thinking.{name}" for name in foreign(part.extra, NAME)]
             return {"type": "thinking", "thinking": "", "signature": ""}
         case Redacted():
             return {"type": "redacted_thinking", "data": part.data}
@@ -161,11 +162,18 @@ def _content(choice: Choice, dropped: list[str]) -> list[Any]:
         block = start_block(part, dropped)
         match part:
             case Text():
-                block = {**block, "text": part.text, **({"citations": part.citations} if part.citations else {})}
+                block = {**block, "text": part.text}
+                if part.citations and alien(part.extra, NAME):
+                    dropped.append("citations")
+                elif part.citations:
+                    block["citations"] = part.citations
             case Refusal():
                 block = {"type": "text", "text": part.text}
             case Thinking():
-                block = {"type": "thinking", "thinking": part.text, "signature": part.signature}
+                signature = "" if alien(part.extra, NAME) else part.signature
+                if signature != part.signature:
+                    dropped.append("thinking.signature")
+                block = {"type": "thinking", "thinking": part.text, "signature": signature}
             case ToolCall():
                 block = {**block, "input": _input(part, choice.stop, dropped)}
         if block is not None:

@@ -11,7 +11,7 @@ from msgspec import Raw
 from freehold.core.errors import NotTranslatable
 from freehold.gateway.dialects.anthropic_decode import PREFILL
 from freehold.gateway.dialects.anthropic_parts import NAME
-from freehold.gateway.json_fields import build, foreign
+from freehold.gateway.json_fields import alien, build, foreign
 from freehold.gateway.messages import (
     Cache,
     Image,
@@ -92,6 +92,9 @@ def _content(parts: Sequence[Part], dropped: list[str]) -> str | list[Any]:
         if isinstance(part, Thinking) and part.field:
             dropped.append(part.field)  # it carries no signature, so the vendor would refuse it
             continue
+        if isinstance(part, Thinking) and alien(part.extra, NAME):
+            dropped.append("thinking")  # another vendor signed it
+            continue
         blocks.append(_block(part, dropped))
     if not blocks:
         return ""
@@ -108,7 +111,7 @@ def _block(part: Part, dropped: list[str]) -> Any:
             pairs = {
                 "type": "text",
                 "text": part.text,
-                "citations": part.citations or None,
+                "citations": _citations(part, dropped) or None,
                 "cache_control": cache_control(part.cache, dropped),
             }
             return build(pairs, part.extra, NAME)
@@ -128,6 +131,13 @@ def _block(part: Part, dropped: list[str]) -> Any:
         case Opaque() if part.dialect == NAME:
             return part.raw
     raise NotTranslatable(f"content of type '{part.kind}' has no twin in {NAME}", param="messages")
+
+
+def _citations(part: Text, dropped: list[str]) -> tuple[Raw, ...]:
+    if part.citations and alien(part.extra, NAME):
+        dropped.append("citations")
+        return ()
+    return part.citations
 
 
 def _image(part: Image, dropped: list[str]) -> dict[str, Any]:

@@ -16,7 +16,19 @@ DEFAULT_MAX_TOKENS = 4096
 """Sent where the caller named no limit: this dialect demands one."""
 
 REFUSED = frozenset(
-    {"functions", "function_call", "audio", "modalities", "tool_choice", "web_search_options", "response_format"}
+    {
+        "audio",
+        "background",
+        "conversation",
+        "function_call",
+        "functions",
+        "modalities",
+        "previous_response_id",
+        "prompt",
+        "response_format",
+        "tool_choice",
+        "web_search_options",
+    }
 )
 """Fields of other dialects that are more than an option: without them the call would not be what was meant."""
 

@@ -13,7 +13,7 @@ import msgspec
 from freehold.gateway.dialects import anthropic_wire as wire
 from freehold.gateway.dialects.anthropic_answer import reason_of, start_block
 from freehold.gateway.dialects.anthropic_parts import NAME
-from freehold.gateway.json_fields import build, foreign, named, under
+from freehold.gateway.json_fields import alien, build, foreign, named, under
 from freehold.gateway.messages import (
     Aside,
     Closed,
@@ -162,10 +162,13 @@ class Encoder:
                     deltas.append({"type": "thinking_delta", "thinking": event.text})
                 case _:
                     deltas.append({"type": "text_delta", "text": event.text})
-        if event.signature:
+        strange = isinstance(part, Text | Thinking) and alien(part.extra, NAME)
+        if event.signature and strange:
+            self._dropped.append("thinking.signature")
+        elif event.signature:
             deltas.append({"type": "signature_delta", "signature": event.signature})
         if event.citation is not None:
-            if isinstance(part, Text):
+            if isinstance(part, Text) and not strange:
                 deltas.append({"type": "citations_delta", "citation": event.citation})
             else:
                 self._dropped.append("citations")

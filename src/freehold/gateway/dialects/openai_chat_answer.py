@@ -211,6 +211,7 @@ def text_of(part: Text, dropped: list[str]) -> str:
 
 def thinking_field(part: Thinking, dropped: list[str]) -> str:
     """Where reasoning text goes: the field it came in, else the one most compatible clients read."""
+    dropped += [f"thinking.{name}" for name in foreign(part.extra, NAME)]
     if part.signature:
         dropped.append("thinking.signature")
     return part.field or "reasoning_content"

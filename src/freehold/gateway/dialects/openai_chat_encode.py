@@ -10,7 +10,7 @@ from freehold.gateway.dialects.openai_chat_parts import NAME
 from freehold.gateway.json_fields import NULL, build, encoded, foreign, given, named, own, under
 from freehold.gateway.messages import Format, Request, Tool, ToolChoice
 
-REFUSED = frozenset({"inference_geo"})
+REFUSED = frozenset({"background", "conversation", "inference_geo", "previous_response_id", "prompt"})
 """Fields of other dialects that are more than an option: without them the call would not be what was meant."""
 
 _NESTED = ("stream_options.", "function.")

@@ -111,6 +111,13 @@ def error_event(error: FreeholdError) -> bytes:
     return b"data: " + _encode({"error": error_object(error)}) + b"\n\n"
 
 
+def typed_error_event(error: FreeholdError) -> bytes:
+    """An error inside a stream whose events have types; SDKs raise on its `error`."""
+    inner = error_object(error)
+    told = {"code": inner["code"], "message": inner["message"], "param": inner["param"], "sequence_number": 0}
+    return b"event: error\ndata: " + _encode({"type": "error", **told, "error": inner}) + b"\n\n"
+
+
 _LIMIT_LINES = {
     what: f"x-ratelimit-limit-{what}: %d\r\nx-ratelimit-remaining-{what}: %d\r\nx-ratelimit-reset-{what}: %s\r\n"
     for what in ("requests", "tokens")

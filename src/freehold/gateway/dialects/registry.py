@@ -7,6 +7,7 @@ from freehold.gateway.dialects.anthropic_count_tokens import AnthropicCountToken
 from freehold.gateway.dialects.anthropic_messages import AnthropicMessages
 from freehold.gateway.dialects.openai_chat import OpenAiChat
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
+from freehold.gateway.dialects.openai_responses import OpenAiResponses
 from freehold.gateway.ports import Dialect
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -14,6 +15,7 @@ DIALECTS: tuple[Dialect, ...] = (
     AnthropicMessages(),
     OpenAiChat(),
     OpenAiEmbeddings(),
+    OpenAiResponses(),
 )
 
 _BY_NAME = {one.name: one for one in DIALECTS}

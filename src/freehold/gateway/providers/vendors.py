@@ -35,6 +35,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
 
 _CHAT = ("openai_chat",)
 _BOTH = ("openai_chat", "openai_embeddings")
+_ALL = ("openai_chat", "openai_embeddings", "openai_responses")
 
 VENDORS: tuple[Vendor, ...] = (
     Vendor(
@@ -141,7 +142,7 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(
         name="openai",
         base_url="https://api.openai.com/v1",
-        dialects=_BOTH,
+        dialects=_ALL,
         key_env="OPENAI_API_KEY",
         note="projects with residency use an address of their own, such as https://eu.api.openai.com/v1",
         offering="openai-api",
