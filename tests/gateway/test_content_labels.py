@@ -195,3 +195,26 @@ def test_a_tools_call_is_known_however_it_is_spelled(machine) -> None:
         {"role": "tool", "tool_call_id": "c", "content": "done"},
     ]
     assert label(machine, asked) == "restricted"
+
+
+def told(machine: Machine, path: str, body: dict) -> str:
+    """The label of a call of any dialect with this body."""
+    connection = machine.caller()
+    machine.ask(connection, p.request(path, json.dumps({"model": "both", **body}).encode()))
+    assert machine.connecting or machine.busy()
+    return str(machine.calls[-1].label)
+
+
+def test_an_answer_that_is_quoted_bears_its_label_wherever_it_stands(machine) -> None:
+    g.arm(machine)
+    said(machine, f"{REPORT}\n{LINE}", key="fh-secret")
+    quoted = f"Shorter, please:\n{REPORT}\nThanks"
+    tool = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}}]}
+    assert label(machine, quoted) == "restricted"
+    assert label(machine, [{"role": "system", "content": quoted}, {"role": "user", "content": "hi"}]) == "restricted"
+    assert label(machine, [tool, {"role": "tool", "tool_call_id": "c", "content": quoted}]) == "restricted"
+    assert label(machine, "Shorter, please:\nThanks") == "public"
+    assert told(machine, "/v1/embeddings", {"input": ["a", REPORT]}) == "restricted"
+    assert told(machine, "/v1/embeddings", {"input": ["a", "b"]}) == "public"
+    counted = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": f"{REPORT}\n{LINE}"}]
+    assert told(machine, "/v1/messages/count_tokens", {"messages": counted}) == "restricted"

@@ -101,7 +101,9 @@ class Guarding(Failing):
         if isinstance(watch, Unarmed):
             raise GuardUnavailable(watch.fault)
         guarded = self.guarded = self._begin_guarded(watch, lane)
-        known = watch.recall.label_of(guarded.turns)
+        others = watch.recall.label_within(one.text for one in guarded.said.pieces if one.source != "assistant")
+        earlier = [one for one in (watch.recall.label_of(guarded.turns), others) if one is not None]
+        known = joined(earlier) if earlier else None
         watch.recall.stated(guarded.turns, self.stated, self._of_turns())
         seen = guarded.inspect()
         found = () if seen.label is None else (seen.label,)
@@ -122,9 +124,13 @@ class Guarding(Failing):
     def _begin_guarded(self, armed: Armed, lane: Lane) -> Guarded:
         peek = self.peek
         assert peek is not None
-        said = Said(self.dialect, self.inbound.body)
+        headers = self.inbound.headers
+        forwarded = sorted(
+            {name for stop in self.plane.table.stops.values() for name in stop.forwards} & headers.keys()
+        )
+        said = Said(self.dialect, self.inbound.body, [headers[name].decode("latin-1") for name in forwarded])
         turns = [] if said.request is None else said_of(said.request)
-        header = self.inbound.headers.get(b"x-freehold-conversation")
+        header = headers.get(b"x-freehold-conversation")
         conversation = peek.conversation if header is None else header.decode("latin-1")
         return Guarded(armed, said, turns, vault_of(armed, lane.team, conversation, turns))
 

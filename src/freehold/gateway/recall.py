@@ -22,6 +22,9 @@ LEAST_LINE = 48
 LEAST_TURN = 64
 """The same of what a user or a tool said."""
 MOST_LINES = 64
+"""Lines that are kept of an answer."""
+MOST_QUOTED = 2000
+"""Lines that are looked up of a text that may quote an answer."""
 
 Said = tuple[str, str]
 """Role (`assistant`, else `user`) and text of one turn, the system's left out."""
@@ -53,6 +56,20 @@ class Recall:
             known = self._get(chain) if role == "assistant" else None
             labels = [known] if known is not None else [self._get(one) for one in self._digests(role, text)]
             for one in labels:
+                if one is not None:
+                    found = one if found is None else found.join(one)
+        return found
+
+    def label_within(self, texts: Iterable[str]) -> Label | None:
+        """What earlier calls say of texts that are no turn of a model's, but may hold what one said, whole or by its
+        longer lines: questions, tools' results, documents, the system's words, what is embedded.
+        """
+        found: Label | None = None
+        for text in texts:
+            lines = [text, *text.splitlines()[:MOST_QUOTED]]
+            plain = {line for line in (" ".join(one.split()) for one in lines) if len(line) >= LEAST_LINE}
+            for line in sorted(plain):
+                one = self._get(self._digest(line))
                 if one is not None:
                     found = one if found is None else found.join(one)
         return found

@@ -6,7 +6,7 @@ sound, tokens) is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from freehold.core.errors import BadRequest, NotTranslatable
+from freehold.gateway.errors import GuardBlocked
 from freehold.gateway.json_read import BROKEN
 from freehold.gateway.json_splice import joined, members
 from freehold.gateway.json_texts import rewritten
@@ -33,6 +34,7 @@ from freehold.gateway.messages import (
     Turn,
 )
 from freehold.gateway.ports import Dialect
+from freehold.gateway.unplaced import unplaced
 from freehold.guard.types import Piece, Source
 
 Visit = Callable[[str, Source], str]
@@ -60,6 +62,12 @@ class Read:
         """Images, sound and files whose content no detector of texts can look at."""
         self.tokens = False
         """Was text sent as numbers of tokens?"""
+        self.opaque: set[str] = set()
+        """What is said to be base64: bytes of images and files, signatures."""
+        self.ids: set[str] = set()
+        """Ids of calls of tools."""
+        self.visited: set[str] = set()
+        """Strings whose inner texts were visited one by one."""
 
 
 class Gather:
@@ -149,20 +157,28 @@ class Walk:
             case Text():
                 extra, citations = self._extra(part.extra, source), self._raws(part.citations, source)
                 return replace(part, text=self._text(part.text, source), citations=citations, extra=extra)
-            case Refusal() | Thinking():
+            case Refusal():
                 return replace(part, text=self._text(part.text, source))
+            case Thinking():
+                self._read.opaque.add(part.signature)
+                return replace(part, text=self._text(part.text, source), extra=self._extra(part.extra, source))
             case ToolCall():
+                self._read.ids.add(part.id)
+                self._read.visited.add(part.arguments)
                 arguments = rewritten(part.arguments, lambda text: self._visit(text, source))
                 return replace(part, arguments=arguments, extra=self._extra(part.extra, source))
             case ToolResult():
+                self._read.ids.add(part.id)
                 inner: Any = tuple(self._part(one, "tool") for one in part.parts)
                 return replace(part, parts=inner, extra=self._extra(part.extra, "tool"))
             case Image():
                 self._read.unread += 1
+                self._read.opaque |= {part.data, f"data:{part.media_type};base64,{part.data}"}
                 return replace(part, url=self._text(part.url, source), extra=self._extra(part.extra, source))
             case Opaque():
                 return self._opaque(part, "document" if part.kind in _DOCUMENTS and source != "tool" else source)
             case Redacted():
+                self._read.opaque.add(part.data)
                 return part
 
     def _opaque(self, part: Opaque, source: Source) -> Opaque:
@@ -183,6 +199,7 @@ class Walk:
         if name == "input_audio" or "file_data" in inner or bytes(value).find(b'"base64"') >= 0:
             unread = [one for one in _UNREAD if one in inner]
             self._read.unread += len(unread)
+            self._read.opaque |= {text for text in map(_string, (inner[one] for one in unread)) if text}
         else:
             unread = []
         new = {one: each if one in unread else self._raw(each, source) for one, each in inner.items()}
@@ -220,8 +237,8 @@ class Walk:
 class Said:
     """A decoded call: its pieces, and how to write it down again."""
 
-    def __init__(self, dialect: Dialect, body: bytes) -> None:
-        """Raises BadRequest for what does not decode."""
+    def __init__(self, dialect: Dialect, body: bytes, beside: Sequence[str] = ()) -> None:
+        """`beside` are texts that go out with the body, in headers. Raises BadRequest for what does not decode."""
         self.body = body
         self.read = Read()
         self.request: Request | None = None
@@ -233,15 +250,26 @@ class Said:
             walk.body(body)
         else:
             walk.request(self.request)
-        self.pieces = gather.pieces
-        self.turns = gather.turns
+        model = "" if self.request is None else self.request.model
+        visited = {model, *self.read.visited, *(one.text for one in gather.pieces)}
+        odd = unplaced(body, visited, self.read.opaque, self.read.ids)
+        self._unplaced = [Piece(one, "system") for one in (*odd, *beside)]
+        self.pieces = [*gather.pieces, *self._unplaced]
+        self.turns = [*gather.turns, *(-1 for _ in self._unplaced)]
         self._dialect = dialect
 
     def rewritten(self, texts: tuple[str, ...], model: str, system: str = "") -> bytes:
         """The body with these texts in the places of the pieces, and a system text before its own.
 
-        Raises NotTranslatable where the dialect cannot hold what was decoded from it.
+        Raises NotTranslatable where the dialect cannot hold what was decoded from it, GuardBlocked where a text would
+        have to change that can not.
         """
+        placed = len(self.pieces) - len(self._unplaced)
+        if any(new != piece.text for new, piece in zip(texts[placed:], self._unplaced, strict=True)):
+            raise GuardBlocked(
+                "the request holds what this route takes out, where nothing can be put in its place",
+                hint="it stands in a header, a member's name, an id, a tool's name or an option",
+            )
         same = all(new == piece.text for new, piece in zip(texts, self.pieces, strict=True))
         if self.request is None:
             return self.body if same else Walk(Fill(texts)).body(self.body)
@@ -260,6 +288,12 @@ def _begins_with(request: Request, system: str) -> bool:
     """Does it have this system text already, as a recorded call that is asked again does?"""
     first = request.turns[0].parts[:1] if request.turns and _SOURCES.get(request.turns[0].role) == "system" else ()
     return any(isinstance(one, Text) and one.text == system for one in first)
+
+
+def _string(value: Raw) -> str:
+    """A JSON string; empty for anything else."""
+    found = msgspec.json.decode(value)
+    return found if isinstance(found, str) else ""
 
 
 def _has_numbers(value: Raw) -> bool:
