@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, String, Table, insert, select
 
 import freehold.evals.tables
+import freehold.identity.people.tables
 import freehold.identity.tables
 import freehold.jobs.tables
 import freehold.ledger.tables
 import freehold.moves.tables
 import freehold.server.tables
+import freehold.telemetry.tables
 import freehold.workflows.tables  # noqa: F401  # every room's tables stand in the metadata
 from freehold.core import db
 from freehold.core.errors import Unavailable

@@ -35,6 +35,7 @@ LEFT_OUT = {
     "audit_queue": "on its way into the log",
     "audit_tiles": "stands in audit/",
     "checkpoints": "stands in audit/",
+    "collectors": "how far collectors of telemetry were told",
     "key_secrets": "digests of secrets",
     "leases": "money on loan to gateways at this moment",
     "login_codes": "secrets of sign-ins under way",

@@ -81,6 +81,7 @@ def show(place: Place, call: str, *, as_json: bool) -> None:
         ("first token", _seconds(one["first_token"])),
         *_named(one, ("label", "team", "key_id", "workflow", "dialect")),
         *_named(one, ("policy_version", "routes_version", "dropped", "budgets")),
+        ("trace", one["trace"] or None),
         *_seen(one["scan"] or {}),
     ]
     fields(pairs)

@@ -179,7 +179,7 @@ class Cascading(Answering):
         try:
             same = joint.agree(graded(first.answer), graded(mine.answer))
         except FreeholdError as error:  # a grader that broke found no agreement
-            self.plane.log_defect(error, self.request_id)
+            self.plane.log_defect(error, self.request_id, self.trace)
             same = False
         self._mark(-1, "agreed" if same else "disagreed")
         self._decide(first if same else None, step, "disagreed", -2)

@@ -153,7 +153,7 @@ class Failing(Cascading):
 
     def crash(self, error: Exception) -> None:
         """A defect of ours met this call: it still ends, honestly and once."""
-        self.plane.log_defect(error, self.request_id)
+        self.plane.log_defect(error, self.request_id, self.trace)
         problem = Internal("an internal error; the operators have its trace")
         if self.committed:
             self.fail(problem)

@@ -183,11 +183,13 @@ class Plane:
         line = b"HTTP/1.1 200 OK\r\n" if status == 200 else status_line(status)
         return b"".join((line, self._date, kind, found[0], request_id.encode(), found[1], more))
 
-    def log_defect(self, error: Exception, request_id: str) -> None:
+    def log_defect(self, error: Exception, request_id: str, trace: str = "") -> None:
         """A defect, with its trace but without any content of the call."""
         where = traceback.extract_tb(error.__traceback__)
         frames = [f"{one.filename.rpartition('/')[2]}:{one.lineno} {one.name}" for one in where]
-        self.log.error("defect", kind=type(error).__name__, call=request_id, trace=" < ".join(reversed(frames)))
+        told = {"trace_id": trace.partition("-")[0]} if trace else {}
+        where_from = " < ".join(reversed(frames))
+        self.log.error("defect", kind=type(error).__name__, call=request_id, trace=where_from, **told)
 
 
 def _matches(path: bytes, served: bytes) -> bool:

@@ -54,6 +54,8 @@ class Settling:
     """What the route's guard did with the call; None where the route has none."""
     scan: Scan | None = None
     """What is written down of it."""
+    trace = ""
+    """Trace and span its caller says it belongs to."""
     told: Usage | None = None
     """What a whole answer used, while it is looked at."""
     rerouted = False
@@ -88,7 +90,7 @@ class Settling:
         return Refused(
             self.id, self.at, principal.key_id if principal else "", principal.team if principal else "",
             self.path.name if self.path else named, self.dialect.name, label, self.workflow,
-            status, error, self.plane.mint.version, self.plane.table.version, scan=self.scan,
+            status, error, self.plane.mint.version, self.plane.table.version, scan=self.scan, trace=self.trace,
         )  # fmt: skip
 
     def _release(self) -> None:

@@ -56,6 +56,8 @@ class Open(msgspec.Struct, frozen=True, tag="open", array_like=True):
     """Whom the call is about, as its caller named them; empty where nobody was named."""
     scan: Scan | None = None
     """What the guard saw of the request."""
+    trace: str = ""
+    """Trace and span the caller says it belongs to: 32 and 16 hexadecimal digits, joined by `-`; empty for none."""
 
 
 class Attempt(msgspec.Struct, frozen=True, tag="attempt", array_like=True):
@@ -131,6 +133,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused", array_like=True):
     policy_version: int
     routes_version: int
     scan: Scan | None = None
+    trace: str = ""
 
 
 class Body(msgspec.Struct, frozen=True, tag="body", array_like=True):

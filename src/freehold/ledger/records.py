@@ -94,6 +94,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     guard looked and no label was lowered.
     """
     budgets: tuple[str, ...]
+    trace: str = ""
+    """Trace and span of the caller, joined by `-`, where it sent a `traceparent`."""
 
 
 class CallDetail(msgspec.Struct, frozen=True, kw_only=True):

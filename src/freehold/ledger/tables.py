@@ -83,6 +83,7 @@ calls = Table(
     Column("provider", String, nullable=False, server_default="", doc="Who served the target, as configured."),
     Column("model", String, nullable=False, server_default="", doc="What the provider calls the model."),
     Column("model_digest", String, nullable=False, server_default="", doc="SHA-256 of an owned model, in hex."),
+    Column("trace", String, nullable=False, server_default="", doc="The caller's, as in `frames.Open`."),
     Index("ix_calls_key_id", "key_id", "id"),
     Index("ix_calls_team", "team", "id"),
     Index("ix_calls_route", "route", "id"),

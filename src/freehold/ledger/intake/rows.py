@@ -91,6 +91,7 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "scanned": close.scanned,
         "budgets": ",".join(opened.budgets),
         "scan": scan_text(opened.scan, close.scan),
+        "trace": opened.trace,
         **_served(facts.target(last["target"])),
     }
     if len(attempts) > 1:
@@ -120,6 +121,7 @@ def refused_rows(refused: Refused, epoch: str) -> Loadable:
         "policy_version": refused.policy_version,
         "routes_version": refused.routes_version,
         "scan": scan_text(refused.scan, None),
+        "trace": refused.trace,
     }
     if refused.scan is not None and refused.scan.guard:
         row["scanned"] = refused.scan.characters
