@@ -1,4 +1,4 @@
-"""A fake of OpenAI's API: chat completions, embeddings and models, on the wire as the official SDK's types have them."""
+"""A fake of OpenAI's API: chat completions, responses, embeddings and models, on the wire as the official SDK's types have them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 from demo.replay_answers import count, text_of, vector
+from tests.fakes import fake_responses
 from tests.fakes.replies import Reply, derived, pieces
 from tests.fakes.vendor import Vendor
 from tests.fakes.wire import Recorded, Streamed, Whole
@@ -24,6 +25,7 @@ LIMITS = (
     ("openai-processing-ms", "7"),
     ("openai-version", "2020-10-01"),
 )
+PATHS = ("/v1/chat/completions", "/v1/embeddings", "/v1/responses")
 KINDS = {
     400: "invalid_request_error",
     401: "invalid_request_error",
@@ -49,7 +51,7 @@ class FakeOpenAi(Vendor):
         if request.path == "/v1/models":
             models = [{"id": "gpt-fake", "object": "model", "created": CREATED, "owned_by": "fake"}]
             return Whole(_json({"object": "list", "data": models}), headers=headers)
-        if request.method != "POST" or request.path not in {"/v1/chat/completions", "/v1/embeddings"}:
+        if request.method != "POST" or request.path not in PATHS:
             return Whole(error_body(404, f"Invalid URL ({request.method} {request.path})"), 404, headers)
         try:
             body = request.json
@@ -57,11 +59,21 @@ class FakeOpenAi(Vendor):
             return Whole(error_body(400, "We could not parse the JSON body of your request."), 400, headers)
         if request.path == "/v1/embeddings":
             return Whole(_json(embeddings(body)), headers=headers, error=inside)
+        if request.path == "/v1/responses":
+            return self._response(body, headers, inside)
         reply = self.reply_for(_derived(body))
         if body.get("stream"):
             events = tuple(b"data: " + _json(one) + b"\n\n" for one in chunks(body, reply))
             return Streamed(events, (b"data: [DONE]\n\n",), b"data: " + inside + b"\n\n", headers)
         return Whole(_json(completion(body, reply)), headers=headers, error=inside)
+
+    def _response(self, body: dict[str, Any], headers: tuple[tuple[str, str], ...], inside: bytes) -> Whole | Streamed:
+        reply = self.reply_for(fake_responses.reply_of(body))
+        if not body.get("stream"):
+            return Whole(_json(fake_responses.response(body, reply)), headers=headers, error=inside)
+        told = fake_responses.events(body, reply)
+        error = b'event: error\ndata: {"type":"error","code":"server_error","message":"The fake failed.","param":null,'
+        return Streamed(tuple(told[:-1]), (told[-1],), error + b'"sequence_number":9}\n\n', headers)
 
 
 def error_body(status: int, message: str, code: str | None = None) -> bytes:
