@@ -147,3 +147,13 @@ def test_only_an_owner_gives_a_right_or_touches_a_key_that_has_one(client, clien
 def test_a_right_that_there_is_not_is_refused(client):
     told = client.post("/api/keys", json={"name": "app", "rights": ["fly"]})
     assert (told.status_code, told.json()["error"]["code"]) == (400, "FH-REQ-001")
+
+
+def test_the_audit_says_what_a_keys_label_was(client, instance):
+    client.post("/api/keys", json={"name": "hr", "label": "restricted:GDPR"})
+    client.patch("/api/keys/hr", json={"label": "internal"})
+    client.patch("/api/keys/hr", json={"team": "search"})
+    with reading(instance.engine) as connection:
+        told = [json.loads(entry[4]) for entry in audit.queued(connection, 10)]
+    assert (told[1]["label_before"], told[1]["label"]) == ("restricted:GDPR", "internal")
+    assert "label" not in told[2]

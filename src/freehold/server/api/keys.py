@@ -141,7 +141,9 @@ def update(name: str, change: KeyChange, instance: Served, actor: Writer) -> Key
         content["rights"] = list(change.rights or ())
     with instance.changing(actor.name, "key.update", content) as connection:
         _guard(store.by_name(connection, name), actor)
-        _, after = lifecycle.update(connection, name, instance.clock(), **changes)
+        before, after = lifecycle.update(connection, name, instance.clock(), **changes)
+        if before.label != after.label:  # what a key's content counts as decides where it may go
+            content |= {"label": str(after.label), "label_before": str(before.label)}
     return view(after, instance.clock())
 
 
