@@ -35,7 +35,7 @@ def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
         print("injection_*, obfuscated_*: no such file here")
         return figures
     models = _models({str(one["source"]) for one in (*plain, *disguised)})
-    plain = _few(plain, {source for source, weights in models.items() if weights is not shipped()})
+    plain = few(plain, {source for source, weights in models.items() if weights is not shipped()})
     if plain:
         figures |= _plain(plain, models, rows)
     if disguised:
@@ -43,7 +43,7 @@ def measure(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return figures
 
 
-def _few(items: list[dict[str, Any]], known: set[str]) -> list[dict[str, Any]]:
+def few(items: list[dict[str, Any]], known: set[str]) -> list[dict[str, Any]]:
     """Of sources that a model had to be made for, the first rows: they are there for development."""
     counts: dict[tuple[str, int], int] = {}
     kept = []
@@ -90,7 +90,8 @@ def _judged(
     return np.array(margins), np.array(seconds)
 
 
-def _weights(items: Sequence[dict[str, Any]]) -> np.ndarray[Any, Any]:
+def weights_of(items: Sequence[dict[str, Any]]) -> np.ndarray[Any, Any]:
+    """What each row counts: all rows of one source and label at most MOST together."""
     sizes: dict[tuple[str, int], int] = {}
     for one in items:
         key = (str(one["source"]), int(one["label"]))
@@ -101,7 +102,7 @@ def _weights(items: Sequence[dict[str, Any]]) -> np.ndarray[Any, Any]:
 def _plain(items: list[dict[str, Any]], models: dict[str, Weights], rows: list[dict[str, Any]]) -> dict[str, Any]:
     margins, seconds = _judged(items, models, rows, "injection")
     labels = np.array([int(one["label"]) for one in items])
-    weights = _weights(items)
+    weights = weights_of(items)
     hard = np.array([not one["label"] and _hard(one) for one in items])
     threshold = shipped().threshold
     print(f"{'source':<24}{'label':>9}{'rows':>7}{'flagged':>9}")
