@@ -189,3 +189,91 @@ def anthropic_requests(draw: Any) -> dict[str, Any]:
             vendor_top={"deep": fresh()}, context_management={"edits": [fresh()]},
         ),
     }  # fmt: skip
+
+
+def responses_part(draw: Any, fresh: Fresh) -> dict[str, Any]:
+    mark = some(draw, prompt_cache_breakpoint={"mode": "explicit", "ttl": "12h"}, vendor_part=fresh)
+    return draw(
+        st.sampled_from(
+            [
+                {"type": "input_text", "text": fresh(), **mark},
+                {"type": "input_image", "image_url": f"https://x/{fresh()}", "detail": "low", **mark},
+                {"type": "input_image", "image_url": f"data:image/png;base64,{fresh()}"},
+                {"type": "input_image", "file_id": fresh(), "detail": "auto"},
+                {"type": "input_file", "filename": fresh(), "file_data": fresh()},
+                {"type": "input_video", "video_url": fresh()},
+            ]
+        )
+    )
+
+
+def responses_items(draw: Any, fresh: Fresh) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = [{"role": draw(st.sampled_from(["system", "developer"])), "content": fresh()}]
+    for _ in range(draw(st.integers(1, 3))):
+        parts = [responses_part(draw, fresh) for _ in range(draw(st.integers(1, 3)))]
+        said = {"role": "user", "content": draw(st.sampled_from([fresh(), parts]))}
+        items.append({**said, **some(draw, type="message", id=lambda: fresh("i"), status="completed")})
+        thought = {"type": "reasoning", "id": fresh("i"), "summary": [{"type": "summary_text", "text": fresh()}]}
+        items += draw(
+            st.lists(
+                st.sampled_from(
+                    [
+                        {**thought, **some(draw, encrypted_content=fresh, status="completed", vendor_item=fresh)},
+                        {"type": "reasoning", "id": fresh("i"), "summary": [], "encrypted_content": fresh()},
+                        {"type": "web_search_call", "id": fresh(), "action": {"query": fresh()}},
+                        {"type": "custom_tool_call_output", "call_id": fresh(), "output": fresh()},
+                    ]
+                ),
+                unique_by=str,
+                max_size=2,
+            )
+        )
+        output = {"type": "output_text", "text": fresh(), "annotations": [{"type": "url_citation", "url": fresh()}]}
+        spoken = [output, {"type": "refusal", "refusal": fresh()}]
+        message = {"type": "message", "role": "assistant", "content": draw(st.sampled_from([fresh(), spoken]))}
+        items.append({**message, **some(draw, id=lambda: fresh("i"), status="completed", phase=fresh)})
+        calls = [
+            {
+                "type": "function_call", "call_id": fresh("call"), "name": fresh("f"),
+                "arguments": json.dumps({"a": fresh()}), **some(draw, id=lambda: fresh("i"), namespace=fresh),
+            }
+            for _ in range(draw(st.integers(0, 2)))
+        ]  # fmt: skip
+        items += calls
+        items += [
+            {
+                "type": "function_call_output",
+                "call_id": one["call_id"],
+                "output": draw(st.sampled_from([fresh(), parts])),
+            }
+            for one in calls
+        ]
+    return items
+
+
+@st.composite
+def responses_requests(draw: Any) -> dict[str, Any]:
+    fresh = Fresh()
+    tools = [
+        {"type": "function", "name": fresh("f"), "parameters": {"p": fresh()}, "description": fresh(), "strict": True},
+        {"type": "function", "name": fresh("f"), "defer_loading": True},
+        {"type": "web_search", "filters": {"allowed_domains": [fresh()]}},
+    ]
+    forms = [
+        {"format": {"type": "json_object"}},
+        {"format": {"type": "json_schema", "name": "n", "schema": {"s": fresh()}, "strict": True}, "verbosity": "low"},
+        {"verbosity": "high"},
+    ]
+    choice = st.sampled_from(["auto", "none", "required", {"type": "function", "name": "f9"}, {"type": "web_search"}])
+    return {
+        "model": "route", "input": responses_items(draw, fresh),
+        **some(
+            draw, instructions=fresh, tools=draw(st.lists(st.sampled_from(tools), min_size=1, max_size=3)), stream=True,
+            tool_choice=draw(choice), parallel_tool_calls=False, temperature=0.5, top_p=0.25, max_output_tokens=17,
+            text=draw(st.sampled_from(forms)), reasoning=draw(st.sampled_from([{"effort": "high", "summary": "auto"}, {"effort": "none"}])),
+            include=draw(st.sampled_from([["message.output_text.logprobs"], ["reasoning.encrypted_content", "message.output_text.logprobs"]])),
+            top_logprobs=3, user=fresh, store=False, metadata={"workflow": fresh()}, service_tier=fresh, truncation="auto",
+            prompt_cache_key=fresh, safety_identifier=fresh, max_tool_calls=3, stream_options={"include_obfuscation": False},
+            vendor_top={"deep": [fresh()]},
+        ),
+    }  # fmt: skip

@@ -119,6 +119,55 @@ def anthropic_answers(draw: Any, opaque: bool = True) -> Answer:
     )
 
 
+def _own(name: str, value: str) -> tuple[str, str, Raw]:
+    return "openai_responses", f"own.{name}", Raw(json.dumps(value).encode())
+
+
+@st.composite
+def responses_answers(draw: Any, opaque: bool = True) -> Answer:
+    """An answer that responses can tell without loss: items with ids of their own, parts of one item together."""
+    ids = iter(draw(st.lists(names, min_size=8, max_size=8, unique=True)))
+    parts: list[Any] = []
+    for kind in draw(st.lists(st.sampled_from(["say", "think", "speak", "cite", "seal", "tool"]), max_size=5)):
+        place = _own("id", next(ids))
+        if kind == "say":
+            parts += [Text(one, extra=(place,)) for one in draw(st.lists(words, min_size=1, max_size=2))]
+            parts += [Refusal(draw(words))] if draw(st.booleans()) else []
+        elif kind == "cite":
+            parts.append(Text(draw(words), citations=(_cited(draw(words)),), extra=(place,)))
+        elif kind == "think":
+            parts += [Thinking(one, extra=(place,)) for one in draw(st.lists(words, min_size=1, max_size=2))]
+        elif kind == "speak":
+            parts.append(Thinking(draw(words), draw(names), extra=(place, _own("kind", "reasoning_text"))))
+        elif kind == "seal":
+            parts.append(Thinking(draw(st.sampled_from(["", "so"])), draw(names), extra=(place,)))
+        elif opaque:
+            parts.append(_searched(draw(names)))
+    for one in draw(tool_calls()):
+        parts.append(msgspec.structs.replace(one, extra=(_own("id", f"fc_{one.id}"),)))
+    calls = any(isinstance(part, ToolCall) for part in parts)
+    stop = draw(st.sampled_from(["length", "content_filter", "tool_calls" if calls else "end"]))
+    return Answer(
+        id=draw(names),
+        model=draw(names),
+        created=draw(st.integers(1, 2_000_000_000)),
+        choices=(Choice(parts=tuple(parts), stop=stop),),
+        usage=draw(usages()),
+    )
+
+
+def _cited(said: str) -> Raw:
+    place = {"start_index": 0, "end_index": 1, "url": "https://x"}
+    return Raw(json.dumps({"type": "url_citation", "title": said, **place}).encode())
+
+
+def _searched(name: str) -> Opaque:
+    raw = json.dumps(
+        {"type": "web_search_call", "id": name, "status": "completed", "action": {"type": "search", "query": "q"}}
+    )
+    return Opaque("openai_responses", "item.web_search_call", Raw(raw.encode()))
+
+
 def _citation(said: str) -> Raw:
     place = {"document_index": 0, "document_title": None, "start_page_number": 1, "end_page_number": 2, "file_id": None}
     return Raw(json.dumps({"type": "page_location", "cited_text": said, **place}).encode())

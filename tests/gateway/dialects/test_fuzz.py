@@ -15,13 +15,13 @@ from freehold.gateway.dialects.registry import DIALECTS, dialect
 from freehold.gateway.messages import Failed
 from freehold.gateway.ports import Peek
 from freehold.gateway.providers.failures import failure_of
-from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests
-from tests.gateway.dialects.strategies import anthropic_answers, openai_answers
+from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests, responses_requests
+from tests.gateway.dialects.strategies import anthropic_answers, openai_answers, responses_answers
 
-PAIRS = [dialect("openai_chat"), dialect("anthropic_messages")]
+PAIRS = [dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")]
 
-FIELDS = ["type", "error", "message", "messages", "role", "content", "text", "model", "id", "index", "delta", "choices", "usage", "tools", "function", "name", "arguments", "input", "source", "content_block", "stop_reason", "finish_reason", "tool_calls", "max_tokens", "partial_json", "prompt_tokens", "input_tokens"]  # fmt: skip
-WORDS = ["text", "user", "assistant", "tool", "system", "image", "image_url", "tool_use", "tool_result", "thinking", "function", "message_start", "message_delta", "content_block_start", "content_block_delta", "content_block_stop", "message_stop", "error", "text_delta", "input_json_delta", "ephemeral"]  # fmt: skip
+FIELDS = ["type", "error", "message", "messages", "role", "content", "text", "model", "id", "index", "delta", "choices", "usage", "tools", "function", "name", "arguments", "input", "source", "content_block", "stop_reason", "finish_reason", "tool_calls", "max_tokens", "partial_json", "prompt_tokens", "input_tokens", "output", "item", "part", "response", "output_index", "status", "summary", "call_id", "logprobs", "usage", "created_at", "text", "reasoning"]  # fmt: skip
+WORDS = ["text", "user", "assistant", "tool", "system", "image", "image_url", "tool_use", "tool_result", "thinking", "function", "message_start", "message_delta", "content_block_start", "content_block_delta", "content_block_stop", "message_stop", "error", "text_delta", "input_json_delta", "ephemeral", "message", "output_text", "function_call", "reasoning", "response.created", "response.output_item.added", "response.output_text.delta", "response.output_item.done", "response.completed"]  # fmt: skip
 shapes = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(-2, 3), st.floats(allow_nan=False), st.sampled_from(WORDS), st.just("")
@@ -71,8 +71,8 @@ def test_requests(one, body):
 
 @pytest.mark.parametrize(
     ("one", "values"),
-    list(zip(PAIRS, [openai_requests(), anthropic_requests()], strict=True)),
-    ids=["openai_chat", "anthropic_messages"],
+    list(zip(PAIRS, [openai_requests(), anthropic_requests(), responses_requests()], strict=True)),
+    ids=["openai_chat", "anthropic_messages", "openai_responses"],
 )
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
@@ -97,8 +97,8 @@ def test_answers(one, body):
 
 @pytest.mark.parametrize(
     ("one", "values"),
-    list(zip(PAIRS, [openai_answers(), anthropic_answers()], strict=True)),
-    ids=["openai_chat", "anthropic_messages"],
+    list(zip(PAIRS, [openai_answers(), anthropic_answers(), responses_answers()], strict=True)),
+    ids=["openai_chat", "anthropic_messages", "openai_responses"],
 )
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
@@ -131,8 +131,8 @@ def test_streams(one, body):
 
 @pytest.mark.parametrize(
     ("one", "values"),
-    list(zip(PAIRS, [openai_answers(), anthropic_answers()], strict=True)),
-    ids=["openai_chat", "anthropic_messages"],
+    list(zip(PAIRS, [openai_answers(), anthropic_answers(), responses_answers()], strict=True)),
+    ids=["openai_chat", "anthropic_messages", "openai_responses"],
 )
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from freehold.gateway.dialects.registry import dialect
 from freehold.gateway.ports import Dialect, Peek
 from freehold.ledger.meter import Usage
-from tests.gateway.dialects.strategies import anthropic_answers, cut, openai_answers, streams
+from tests.gateway.dialects.strategies import anthropic_answers, cut, openai_answers, responses_answers, streams
 
-CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
+CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
 WANTED = Peek(model="m", stream=True)
 CHUNK = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word "}}],"usage":null}\n\n'
 CLOSING = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}\n\n'
@@ -38,7 +38,10 @@ def framed(pieces: list[bytes]) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece) + b"0\r\n\r\n"
 
 
-@pytest.mark.parametrize(("where", "answers"), [(CHAT, openai_answers()), (MESSAGES, anthropic_answers())])
+@pytest.mark.parametrize(
+    ("where", "answers"),
+    [(CHAT, openai_answers()), (MESSAGES, anthropic_answers()), (RESPONSES, responses_answers())],
+)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_framing_and_any_reads_give_the_same_count(where, answers, data):
@@ -66,9 +69,38 @@ def test_input_stands_at_the_head_and_output_at_the_tail(size):
     assert metered(MESSAGES, pieces) == (usage, True)
 
 
+CREATED = b'event: response.created\ndata: {"type":"response.created","response":{"id":"r","usage":null}}\n\n'
+COMPLETED = (
+    b'event: response.completed\ndata: {"type":"response.completed","response":{"output":["%b"],"usage":'
+    b'{"input_tokens":9,"input_tokens_details":{"cached_tokens":4},"output_tokens":5}}}\n\n'
+)
+WORD = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"word "}\n\n'
+
+
+@pytest.mark.parametrize("size", [7, 997, 1 << 20])
+def test_the_last_event_of_responses_counts_however_long_it_is(size):
+    body = CREATED + WORD * 500 + COMPLETED % (b"word " * 20_000) + b"data: [DONE]\n\n"
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    assert metered(RESPONSES, pieces) == (Usage(input=9, output=5, cached=4), True)
+
+
+def test_responses_keep_no_more_than_the_last_event():
+    meter = RESPONSES.stream_meter()
+    for _ in range(2000):
+        meter.feed(WORD)
+    assert len(meter._held) < 40_000
+
+
 @pytest.mark.parametrize(
     ("where", "body", "expected"),
     [
+        (RESPONSES, b"", (None, False)),
+        (RESPONSES, CREATED + WORD, (None, False)),
+        (RESPONSES, CREATED + COMPLETED[:-20], (None, False)),
+        (RESPONSES, CREATED + COMPLETED, (Usage(9, 5, cached=4), True)),
+        (RESPONSES, CREATED + COMPLETED.replace(b"completed", b"incomplete"), (Usage(9, 5, cached=4), True)),
+        (RESPONSES, CREATED + COMPLETED.replace(b"completed", b"failed"), (Usage(9, 5, cached=4), False)),
+        (RESPONSES, COMPLETED + b'event: error\ndata: {"type":"error","message":"x"}\n\n', (None, False)),
         (CHAT, b"", (None, False)),
         (CHAT, CHUNK, (None, False)),
         (CHAT, CHUNK + b"data: [DONE]\n\n", (None, True)),

@@ -57,6 +57,35 @@ def test_messages(body, expected):
     assert MESSAGES.peek(body) == expected
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"model":"r","input":"x"}', Peek("r")),
+        (b'{"model":"r","input":"x","stream":true,"max_output_tokens":7}', Peek("r", stream=True, max_output=7)),
+        (
+            b'{"model":"r","input":"x","user":"u","metadata":{"workflow":"w"}}',
+            Peek("r", workflow="w", conversation="u"),
+        ),
+        (b'{"model":"r","input":"x","prompt_cache_key":"k","user":"u"}', Peek("r", conversation="k")),
+        (
+            b'{"model":"r","input":"x","tools":[{}],"text":{"format":{"type":"json_schema"}}}',
+            Peek("r", tools=True, structured=True),
+        ),
+        (b'{"model":"r","input":"x","tools":[],"text":{"format":{"type":"text"}},"store":false}', Peek("r")),
+        (b'{"model":"r","input":"x","store":true}', Peek("r", keeps=True)),
+        (b'{"model":"r","input":"x","previous_response_id":null,"conversation":null}', Peek("r")),
+        (b'{"model":"r","input":"x","previous_response_id":"resp_1"}', Peek("r", leans_on="previous_response_id")),
+        (b'{"model":"r","input":"x","conversation":{"id":"c"}}', Peek("r", leans_on="conversation")),
+        (b'{"model":"r","input":"x","prompt":{"id":"p"}}', Peek("r", leans_on="prompt")),
+        (b'{"model":"r","input":[{"type":"item_reference","id":"i"}]}', Peek("r", leans_on="input")),
+        (b'{"model":"r","input":[{"type":"item\\u005freference","id":"i"}]}', Peek("r", leans_on="input")),
+        (b'{"model":"r","input":[{"role":"user","content":"an item_reference"}]}', Peek("r")),
+    ],
+)
+def test_responses(body, expected):
+    assert dialect("openai_responses").peek(body) == expected
+
+
 def test_embeddings_and_counts_reserve_no_output():
     assert dialect("openai_embeddings").peek(b'{"model":"r","input":["a"]}') == Peek("r", max_output=0)
     assert dialect("anthropic_count_tokens").peek(b'{"model":"r","messages":[]}') == Peek("r", max_output=0)
@@ -101,6 +130,9 @@ def test_what_is_no_json_is_malformed(one, body):
         ("anthropic_messages", b'{"model":"r","messages":[]}', "max_tokens"),
         ("anthropic_messages", b'{"model":"r","messages":[],"max_tokens":-1}', "max_tokens"),
         ("openai_embeddings", b'{"model":"r"}', "input"),
+        ("openai_responses", b'{"model":"r"}', "input"),
+        ("openai_responses", b'{"model":"r","input":"x","max_output_tokens":-1}', "max_output_tokens"),
+        ("openai_responses", b'{"model":"r","input":"x","background":true}', "background"),
         ("anthropic_count_tokens", b'{"model":"r"}', "messages"),
     ],
 )

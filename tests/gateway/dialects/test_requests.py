@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from freehold.core.errors import BadRequest, MalformedJson, NotTranslatable
 from freehold.gateway.dialects.registry import dialect
 from freehold.gateway.messages import Image, Request, Text, ToolChoice, ToolResult
-from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests
+from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests, responses_requests
 
-CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
+CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
+DRAWN = [(CHAT, openai_requests()), (MESSAGES, anthropic_requests()), (RESPONSES, responses_requests())]
 
 
 def leaves(value: Any) -> Counter[str]:
@@ -25,7 +26,7 @@ def leaves(value: Any) -> Counter[str]:
     return Counter(re.findall(r"(?:v|call|toolu|f|c)\d+", json.dumps(value)))
 
 
-@pytest.mark.parametrize(("where", "requests"), [(CHAT, openai_requests()), (MESSAGES, anthropic_requests())])
+@pytest.mark.parametrize(("where", "requests"), DRAWN)
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_every_value_survives_its_own_dialect(where, requests, data):
@@ -35,17 +36,18 @@ def test_every_value_survives_its_own_dialect(where, requests, data):
     assert dropped == ()
     assert where.decode_request(body) == decoded
     sent = json.loads(body)
-    assert leaves(sent["messages"]) == leaves(original["messages"])
-    assert {name: sent.get(name) for name in original if name != "messages"} == {
-        name: value for name, value in original.items() if name != "messages"
+    said = "input" if where is RESPONSES else "messages"
+    assert leaves(sent[said]) == leaves(original[said])
+    assert {name: sent.get(name) for name in original if name != said} == {
+        name: value for name, value in original.items() if name != said
     }
 
 
-@pytest.mark.parametrize(("where", "requests"), [(CHAT, openai_requests()), (MESSAGES, anthropic_requests())])
+@pytest.mark.parametrize("other", [CHAT, MESSAGES, RESPONSES], ids=lambda one: one.name)
+@pytest.mark.parametrize(("where", "requests"), DRAWN)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_what_the_other_dialect_takes_it_takes_whole_or_names(where, requests, data):
-    other = MESSAGES if where is CHAT else CHAT
+def test_what_another_dialect_takes_it_takes_whole_or_names(where, requests, other, data):
     original = data.draw(requests)
     decoded = where.decode_request(json.dumps(original).encode())
     try:

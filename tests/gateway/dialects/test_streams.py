@@ -12,9 +12,19 @@ from freehold.gateway.assemble import assemble
 from freehold.gateway.dialects.registry import dialect
 from freehold.gateway.messages import Answer
 from freehold.gateway.ports import Dialect, Peek
-from tests.gateway.dialects.strategies import anthropic_answers, cut, openai_answers, respelled, streams
+from tests.gateway.dialects.strategies import (
+    anthropic_answers,
+    cut,
+    openai_answers,
+    respelled,
+    responses_answers,
+    streams,
+)
 
-CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
+CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
+DRAWN = [(CHAT, openai_answers()), (MESSAGES, anthropic_answers()), (RESPONSES, responses_answers())]
+END = {CHAT: b"data: [DONE]", MESSAGES: b"event: message_stop\ndata: ", RESPONSES: b"event: response."}
+"""How the event begins that ends a stream."""
 WANTED = Peek(model="m", stream=True)
 
 
@@ -28,7 +38,7 @@ def canonical(where: Dialect, answer: Answer) -> Answer:
     return where.decode_answer(where.encode_answer(answer, created=1)[0])
 
 
-@pytest.mark.parametrize(("where", "answers"), [(CHAT, openai_answers()), (MESSAGES, anthropic_answers())])
+@pytest.mark.parametrize(("where", "answers"), DRAWN)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_stream_cut_anywhere_tells_the_same_message(where, answers, data):
@@ -38,7 +48,7 @@ def test_a_stream_cut_anywhere_tells_the_same_message(where, answers, data):
     assert told(where, cut(data.draw, body)) == answer
 
 
-@pytest.mark.parametrize(("where", "answers"), [(CHAT, openai_answers()), (MESSAGES, anthropic_answers())])
+@pytest.mark.parametrize(("where", "answers"), DRAWN)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_whole_answer_survives_its_own_dialect(where, answers, data):
@@ -49,8 +59,15 @@ def test_a_whole_answer_survives_its_own_dialect(where, answers, data):
 
 @pytest.mark.parametrize(
     ("source", "target", "answers"),
-    [(CHAT, MESSAGES, openai_answers(most=1)), (MESSAGES, CHAT, anthropic_answers())],
-    ids=["chat-to-messages", "messages-to-chat"],
+    [
+        (CHAT, MESSAGES, openai_answers(most=1)),
+        (CHAT, RESPONSES, openai_answers(most=1)),
+        (MESSAGES, CHAT, anthropic_answers()),
+        (MESSAGES, RESPONSES, anthropic_answers()),
+        (RESPONSES, CHAT, responses_answers()),
+        (RESPONSES, MESSAGES, responses_answers()),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
 )
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
@@ -66,13 +83,13 @@ def test_a_translated_stream_tells_what_the_translated_answer_tells(source, targ
     assert set(dropped) >= set(encoder.dropped) - {"content.order"}
 
 
-@pytest.mark.parametrize(("where", "answers"), [(CHAT, openai_answers()), (MESSAGES, anthropic_answers())])
+@pytest.mark.parametrize(("where", "answers"), DRAWN)
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_no_cut_off_stream_looks_whole(where, answers, data):
     answer = data.draw(answers)
     body = where.stream_encoder(WANTED).feed(data.draw(streams(answer)))
-    mark = body.rindex(b"data: [DONE]" if where is CHAT else b"event: message_stop\ndata: ")
+    mark = body.rindex(END[where])
     end = data.draw(st.integers(0, mark + (11 if where is CHAT else 40)))
     with pytest.raises(UpstreamLied):
         told(where, [body[:end]])

@@ -13,6 +13,7 @@ from freehold.gateway.json_read import Count, from_target
 from freehold.gateway.messages import Extra
 from freehold.ledger.meter import Usage
 
+_any = msgspec.json.Decoder(Any)
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 DEFAULTS: dict[str, Any] = {
@@ -100,7 +101,9 @@ def told_usage(raw: Raw) -> tuple[Usage, Extra]:
     usage = usage_of(from_target(_counts, bytes(raw)))
     for name, value in from_target(_members, bytes(raw)).items():
         known = _KNOWN_COUNTS.get(name)
-        if known is None or (known and bytes(value).startswith(b"{") and not known.issuperset(_members.decode(value))):
+        if known is None or (
+            known and bytes(value).startswith(b"{") and not known.issuperset(from_target(_members, bytes(value)))
+        ):
             more.append((NAME, f"usage.{name}", value))
     return usage, tuple(one for one in more if one[2] != NULL)
 
@@ -125,8 +128,12 @@ def kept(members: dict[str, Raw]) -> Extra:
     return tuple(
         (NAME, (ECHO if name in ECHOED else "") + name, value)
         for name, value in members.items()
-        if name not in KNOWN and value != NULL
+        if name not in KNOWN and value != NULL and not _goes_without_saying(name, value)
     )
+
+
+def _goes_without_saying(name: str, value: Raw) -> bool:
+    return name in DEFAULTS and from_target(_any, bytes(value)) == DEFAULTS[name]
 
 
 def head_of(extra: Extra) -> dict[str, Any]:

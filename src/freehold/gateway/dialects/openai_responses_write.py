@@ -21,8 +21,8 @@ from freehold.gateway.dialects.openai_responses_parts import (
     id_of,
     is_mine,
 )
-from freehold.gateway.json_fields import build, foreign, named, own, under
-from freehold.gateway.json_splice import members
+from freehold.gateway.json_fields import NULL, build, foreign, named, own, under
+from freehold.gateway.json_read import from_target
 from freehold.gateway.messages import (
     Answer,
     Aside,
@@ -47,6 +47,7 @@ from freehold.gateway.messages import (
 from freehold.gateway.sse import event_of
 
 _encode = msgspec.json.Encoder().encode
+_members = msgspec.json.Decoder(dict[str, Raw])
 _items = msgspec.json.Decoder(list[Raw])
 _OfBlock = Opened | Grown | Closed
 
@@ -357,8 +358,10 @@ def body_of(answer: Answer, events: Iterable[Event], created: int) -> tuple[byte
 
 def _tokens(logprobs: Raw | None) -> list[Raw]:
     """The tokens of a text, out of the neutral form's lists."""
-    found = None if logprobs is None else members(logprobs).get("content")
-    return [] if found is None or bytes(found) == b"null" else _items.decode(found)
+    if logprobs is None:
+        return []
+    found = from_target(_members, bytes(logprobs)).get("content")
+    return [] if found is None or found == NULL else from_target(_items, bytes(found))
 
 
 def _kind_of(part: Part) -> str:
