@@ -32,6 +32,7 @@ PREPARE_TRIES = 8
 RETENTION = Schedule("retention", "capture.expire", every_seconds=3600.0)
 ASSIGNMENT = Schedule("assignment", "workflows.assign", every_seconds=600.0)
 """Of what was imported since; live calls are assigned as they come."""
+TELEMETRY = Schedule("telemetry", "telemetry.tell", every_seconds=5.0)
 WATCHES = (
     Schedule("collect", "workflows.collect", every_seconds=1.0),
     Schedule("propose", "moves.propose", every_seconds=30.0),
@@ -158,6 +159,9 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
             rollouts.append(make_rollout(instance))
         return {"rounds": run(rollouts[0], engine, lambda: beat({}))}
 
+    def telling(_payload: Payload, beat: Beat) -> Payload:
+        return {"told": tell(instance, lambda: beat({}))}
+
     def sweeping(_payload: Payload, _beat: Beat) -> Payload:
         return {"let_go": sweep(instance)}
 
@@ -175,9 +179,10 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         Kind("moves.propose", proposing, kept=False),
         Kind("moves.sweep", sweeping, kept=False),
         Kind("moves.watch", watch, lease_seconds=LEASE_SECONDS, kept=False),
+        Kind("telemetry.tell", telling, lease_seconds=LEASE_SECONDS, kept=False),
         Kind("workflows.collect", collection, lease_seconds=LEASE_SECONDS, kept=False),
     )
-    return kinds, (RETENTION, *WATCHES)
+    return kinds, (RETENTION, TELEMETRY, *WATCHES)
 
 
 def long(instance: Instance) -> tuple[Kind, ...]:
@@ -246,6 +251,21 @@ def sweep(instance: Instance) -> tuple[str, ...]:
         return routed(compiled.routes(in_force(instance.config, instance.home).settings, ()))
 
     return sweep(instance.home, instance.engine, kept, time.time())
+
+
+def tell(instance: Instance, beat: Callable[[], None]) -> int:
+    """Tell the collector of what ended since, where the settings name one; of how many calls."""
+    from freehold.settings.environment import resolve_secret
+    from freehold.settings.last_good import in_force
+    from freehold.telemetry.export import Plan, tell
+    from freehold.telemetry.sending import sender
+
+    settings = in_force(instance.config, instance.home).settings.telemetry
+    if not settings.otlp:
+        return 0
+    plan = Plan(settings.otlp, settings.conventions, settings.clearance, instance.identity.key_id)
+    send = sender(settings.otlp, resolve_secret(settings.authorization))
+    return tell(instance.engine, plan, send, beat, time.time)
 
 
 def base_of(instance: Instance, recipe: Recipe, name: str) -> Base | None:

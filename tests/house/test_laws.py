@@ -26,6 +26,7 @@ OPENS_SOCKETS = {
     "serving/deployments.py": "finds free ports on loopback",
     "serving/engines/classifier.py": "binds the engine's listener, on loopback",
     "serving/loopback.py": "asks the engines whether they are well, on loopback",
+    "telemetry/sending.py": "tells the one collector that the settings name, from the worker; no content",
     "up.py": "probes its own processes and ports, on loopback",
 }
 SOCKET_MODULES = {"socket", "http.client", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}

@@ -133,6 +133,9 @@ def _status(place: Place) -> Iterator[Finding]:
     if status["restart_needed"]:
         tables = ", ".join(f"[{one}]" for one in status["restart_needed"])
         yield Finding("warn", "instance", f"{tables} changed since the start", "start it anew: freehold up")
+    if status["collector"]:
+        fix = "see that [telemetry] otlp leads to a collector that takes OTLP over HTTP as JSON"
+        yield Finding("warn", "telemetry", status["collector"], fix)
 
 
 def _prices(place: Place) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
         *_policy(settings, declared),
         *_listeners(settings),
         *_identity(settings),
+        *_telemetry(settings),
         *guard_problems(settings, declared),
     ]
 
@@ -113,6 +114,21 @@ def _targets(settings: Settings, declared: Declared) -> Iterator[Finding]:
             yield Finding(BadSetting, ("targets", name), f'"{name}" is the name of an embedded owned model')
         if one.provider not in declared.get("providers", ()):
             yield _dangling(("targets", name, "provider"), "provider", one.provider, declared.get("providers", ()))
+
+
+def _telemetry(settings: Settings) -> Iterator[Finding]:
+    """A collector hears of calls: it is asked for as safely as a provider, and not at all over an air gap."""
+    address = settings.telemetry.otlp
+    if not address:
+        return
+    path = ("telemetry", "otlp")
+    try:
+        origin, _ = split_url(address)
+    except ValueError as error:
+        yield Finding(UnsafeUrl, path, f'"otlp" in [telemetry] {error}')
+        return
+    if settings.policy.air_gapped and not is_loopback(origin.host):
+        yield Finding(BadSetting, path, '"otlp" in [telemetry] leads away from this machine, which is air-gapped')
 
 
 def _known_targets(settings: Settings, declared: Declared) -> list[str]:

@@ -18,6 +18,7 @@ from freehold.ledger.settings import AuditSettings, CaptureSettings
 from freehold.moves.settings import MoveSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
+from freehold.telemetry.settings import TelemetrySettings
 
 
 class InstanceSettings(Section):
@@ -45,6 +46,7 @@ class Settings(Section):
     identity: IdentitySettings = IdentitySettings()
     capture: CaptureSettings = CaptureSettings()
     audit: AuditSettings = AuditSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     policy: PolicySettings = PolicySettings()
     rights: RightsSettings = RightsSettings()
     serving: ServingSettings = ServingSettings()

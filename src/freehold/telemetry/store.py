@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, case, func, select
 
+from freehold.core.db import upsert
 from freehold.jobs.tables import jobs
 from freehold.ledger.tables import attempts, calls, usage_hours
 from freehold.moves.tables import moves
+from freehold.telemetry.tables import collectors
 
 SUMS = ("calls", "input", "output", "cached", "reasoning", "cost_micro", "cost_pico")
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a collector was told, as `tables.collectors` says. Times in Unix seconds."""
+
+    endpoint: str
+    leaf: int
+    at: float = 0.0
+    left_out: int = 0
+    failures: int = 0
+    retry_at: float = 0.0
+    error: str = ""
 
 
 def hours(connection: Connection, first: int, end: int | None, own_keys: Sequence[str]) -> list[Any]:
@@ -79,3 +94,26 @@ def moves_by_stage(connection: Connection) -> list[tuple[str, int]]:
     """Moves by the stage they are at."""
     query = select(moves.c.stage, func.count()).group_by(moves.c.stage)
     return [(str(stage), int(count)) for stage, count in connection.execute(query)]
+
+
+def standing(connection: Connection, endpoint: str) -> Standing | None:
+    """How far a collector was told; None where it never was."""
+    row = connection.execute(select(collectors).where(collectors.c.endpoint == endpoint)).mappings().first()
+    return None if row is None else Standing(**row)
+
+
+def keep(connection: Connection, standing: Standing) -> None:
+    """Write down how far, and how it went."""
+    row = msgspec.structs.asdict(standing)
+    upsert(connection, collectors, [row], tuple(name for name in row if name != "endpoint"))
+
+
+def ended(connection: Connection, after: int, limit: int) -> list[tuple[Any, list[Any]]]:
+    """The next calls behind a leaf with their attempts, in storage form and in the order of their leaves."""
+    query = select(calls).where(calls.c.leaf > after).order_by(calls.c.leaf).limit(limit)
+    found = connection.execute(query).mappings().all()
+    sent = select(attempts).where(attempts.c.leaf.in_([one["leaf"] for one in found]))
+    tried: dict[int, list[Any]] = {}
+    for one in connection.execute(sent.order_by(attempts.c.leaf, attempts.c.number)).mappings():
+        tried.setdefault(one["leaf"], []).append(one)
+    return [(one, tried.get(one["leaf"], [])) for one in found]

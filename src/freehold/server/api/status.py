@@ -7,7 +7,9 @@ from pydantic import BaseModel
 
 from freehold import __version__
 from freehold.server.actors import Allowed, Served
+from freehold.server.instance import Instance
 from freehold.settings.location import read_endpoints
+from freehold.telemetry import store
 
 router = APIRouter(tags=["status"])
 
@@ -28,6 +30,8 @@ class Status(BaseModel):
     """Of a newer freehold.toml that was refused."""
     restart_needed: tuple[str, ...]
     """Tables changed since the start that are read at the start only."""
+    collector: str
+    """Why the collector of [telemetry] is not told of calls now; empty where it is, or where there is none."""
 
 
 @router.get("/health")
@@ -49,4 +53,14 @@ def status(instance: Served) -> Status:
         versions=instance.versions,
         problems=len(instance.problems.problems) if instance.problems else 0,
         restart_needed=instance.restart_needed,
+        collector=_collector(instance),
     )
+
+
+def _collector(instance: Instance) -> str:
+    endpoint = instance.settings.telemetry.otlp
+    if not endpoint:
+        return ""
+    with instance.reading() as connection:
+        found = store.standing(connection, endpoint)
+    return found.error if found else ""
