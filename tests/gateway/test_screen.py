@@ -162,3 +162,29 @@ def test_escapes_hide_nothing(escaped) -> None:
     answer = Answer(id="a", model="m", choices=(Choice(parts=(call,), stop="tool_calls"),))
     (part,) = screen(merges=True).answer(answer).choices[0].parts
     assert part.arguments == '{"to":"[EMAIL]", "n": 1}'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{mail}",
+        '{{"to": {mail}, "cc": 1}}',
+        '{{"to": "x"}} and {mail}',
+        "{{to: '{mail}'}}",
+        '{{"n": 12 34, "to": {mail}}}',
+        "tru{mail}",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_arguments_that_are_no_json_are_looked_at(said, size) -> None:
+    text = said.format(mail=f" {g.EMAIL}")
+    flow = JsonTexts(screen(merges=False).sieve)
+    cut = [text[at : at + size] for at in range(0, len(text), size)]
+    out = "".join([flow.feed(one) for one in cut]) + flow.end()
+    assert out == text.replace(g.EMAIL, "[EMAIL]")
+
+
+@pytest.mark.parametrize("text", ['{"a":-1.5e3,"b":[true,false , null ],"c":{}}', " 12 ", "[-1,2\n]", "true", "-"])
+def test_what_is_json_stays_as_it_is(text) -> None:
+    flow = JsonTexts(screen(merges=False).sieve)
+    assert "".join(map(flow.feed, text)) + flow.end() == text

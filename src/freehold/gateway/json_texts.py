@@ -16,8 +16,10 @@ LEAST_DIGITS = 6
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*', re.DOTALL)
 _STOP = re.compile(r'["\\]')
-_BEGIN = re.compile(r'["\d-]')
-_AFTER = re.compile(r"[^\d.eE+-]")
+_BEGIN = re.compile(r"[^ \t\r\n,:{}\[\]]")
+_AFTER = re.compile(r'[,:{}\[\]"]')
+_SCALAR = re.compile(r"(-?\d[\d.eE+-]*|true|false|null)([ \t\r\n]*)")
+_SCALAR_BEGUN = re.compile(r"(?:-|-?\d[\d.eE+-]*|t|tr|tru|true|f|fa|fal|fals|false|n|nu|nul|null)[ \t\r\n]*")
 _ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _MEANT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -72,7 +74,7 @@ def is_long(number: str) -> bool:
 
 
 class JsonTexts:
-    """A JSON text as it arrives; each text in it goes through a sieve of its own."""
+    """A JSON text as it arrives; each text in it goes through a sieve of its own, and so does what is no JSON."""
 
     def __init__(self, sieve: Callable[[], Sieve]) -> None:
         self._sieve = sieve
@@ -81,7 +83,10 @@ class JsonTexts:
         self._escape = ""
         self._high = ""
         """The first half of a pair of escapes, while the second may follow."""
-        self._number = ""
+        self._held = ""
+        """A scalar outside of strings that may go on, with the spaces after it."""
+        self._bare: Sieve | None = None
+        """Of the rest, once what stands outside of strings is no JSON: then it is a text like any."""
 
     def feed(self, data: str) -> str:
         """The next characters."""
@@ -94,8 +99,11 @@ class JsonTexts:
     def end(self) -> str:
         """The text is over; a string that was cut stays cut."""
         out: list[str] = []
-        if self._number:
-            self._end_number(out)
+        if self._held:
+            self._end_held(out)
+        if self._bare is not None:
+            out.append(self._bare.end())
+            self._bare = None
         if self._inside is not None:
             self._say("", out)
             out.append(escaped(self._inside.end()) + self._escape)
@@ -103,12 +111,15 @@ class JsonTexts:
         return "".join(out)
 
     def _outside(self, data: str, at: int, out: list[str]) -> int:
-        if self._number:
+        if self._bare is not None:
+            out.append(self._bare.feed(data[at:]))
+            return len(data)
+        if self._held:
             found = _AFTER.search(data, at)
             until = len(data) if found is None else found.start()
-            self._number += data[at:until]
-            if found is not None:
-                self._end_number(out)
+            self._held += data[at:until]
+            if found is not None or not _SCALAR_BEGUN.fullmatch(self._held):
+                self._end_held(out)
             return until
         found = _BEGIN.search(data, at)
         if found is None:
@@ -118,17 +129,22 @@ class JsonTexts:
         if found[0] == '"':
             out.append('"')
             self._inside = self._sieve()
-            return found.end()
-        self._number = found[0]
+        else:
+            self._held = found[0]
         return found.end()
 
-    def _end_number(self, out: list[str]) -> None:
-        number, self._number = self._number, ""
-        if is_long(number):
+    def _end_held(self, out: list[str]) -> None:
+        held, self._held = self._held, ""
+        scalar = _SCALAR.fullmatch(held)
+        if scalar is None:
+            self._bare = self._sieve()
+            out.append(self._bare.feed(held))
+        elif is_long(scalar[1]):
             sieve = self._sieve()
-            new = sieve.feed(number) + sieve.end()
-            number = number if new == number else f'"{escaped(new)}"'
-        out.append(number)
+            new = sieve.feed(scalar[1]) + sieve.end()
+            out.append(held if new == scalar[1] else f'"{escaped(new)}"{scalar[2]}')
+        else:
+            out.append(held)
 
     def _string(self, data: str, at: int, out: list[str]) -> int:
         if self._escape:
