@@ -111,7 +111,7 @@ def until(condition: Callable[[], Any]) -> Any:
     """Wait for a condition of another process; its value."""
     end = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < end:
-        with contextlib.suppress(AssertionError, LookupError):
+        with contextlib.suppress(AssertionError, LookupError, ValueError):
             found = condition()
             if found:
                 return found

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from tests.e2e.instance import until
 from tests.e2e.sdks import ask
 from tests.fakes.wire import Fault
 
@@ -39,7 +40,8 @@ def say(house, dialect, model, key=None, label=None, stream=False):
 
 
 def test_what_is_internal_does_go_to_the_rented_target(house, house_vendors):
-    assert say(house, "openai", "mixed").headers["x-freehold-target"] == "gpt"
+    # On a busy machine a second may pass before the vendor answers, and the next target does: it is asked again.
+    until(lambda: say(house, "openai", "mixed").headers["x-freehold-target"] == "gpt", "the rented target answers")
     assert MARK in house_vendors.openai.last.body.decode()
 
 
