@@ -29,7 +29,7 @@ NAMES = (*FAULTS, "asked", "calm", "late", "cut", "flaky", "left", "right", "bus
 CONFIG = "\n".join(
     [
         *(f'[targets.t-{one}]\nprovider = "openai"\nmodel = "m-{one}"' for one in NAMES),
-        *(f'[routes.r-{one}]\ntargets = ["t-{one}", "claude"]\nfirst_token_seconds = 0.5' for one in NAMES),
+        *(f'[routes.r-{one}]\ntargets = ["t-{one}", "claude"]\nfirst_token_seconds = 2' for one in NAMES),
         '[routes.only-late]\ntargets = ["t-late"]',
         '[targets.dead]\nprovider = "dead"\n[providers.dead]\nbase_url = "http://127.0.0.1:9/v1"',
         '[routes.r-dead]\ntargets = ["dead", "t-calm"]',
