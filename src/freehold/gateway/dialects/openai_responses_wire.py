@@ -101,11 +101,16 @@ def told_usage(raw: Raw) -> tuple[Usage, Extra]:
     usage = usage_of(from_target(_counts, bytes(raw)))
     for name, value in from_target(_members, bytes(raw)).items():
         known = _KNOWN_COUNTS.get(name)
-        if known is None or (
-            known and bytes(value).startswith(b"{") and not known.issuperset(from_target(_members, bytes(value)))
-        ):
+        if known is None or (known and not known.issuperset(_names_of(value))):
             more.append((NAME, f"usage.{name}", value))
     return usage, tuple(one for one in more if one[2] != NULL)
+
+
+def _names_of(value: Raw) -> frozenset[str]:
+    if not bytes(value).startswith(b"{"):
+        return frozenset()
+    members = from_target(_members, bytes(value))
+    return frozenset(members)
 
 
 def counts_of(usage: Usage, more: dict[str, Raw]) -> dict[str, Any]:
