@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from freehold.core.errors import UpstreamFailed, UpstreamLied, UpstreamTimeout
@@ -32,11 +33,12 @@ from freehold.gateway.messages import (
 )
 from freehold.gateway.ports import Peek
 from freehold.ledger.meter import Usage
-from tests.gateway.dialects.strategies import anthropic_answers, openai_answers, streams
+from tests.gateway.dialects.strategies import anthropic_answers, openai_answers, responses_answers, streams
 
-CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
+CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
 WANTED = Peek("m", stream=True)
 EVENT = TypeAdapter(RawMessageStreamEvent)
+RESPONSE_EVENT = TypeAdapter(ResponseStreamEvent)
 
 
 def lines(*payloads: str) -> bytes:
@@ -302,7 +304,7 @@ def test_input_counts_known_at_the_start_stand_in_message_start():
 
 
 @settings(max_examples=40, deadline=None)
-@given(answer=st.one_of(openai_answers(), anthropic_answers()), data=st.data())
+@given(answer=st.one_of(openai_answers(), anthropic_answers(), responses_answers()), data=st.data())
 def test_the_official_types_accept_what_we_write(answer, data):
     events = data.draw(streams(answer))
     ChatCompletion.model_validate_json(CHAT.encode_answer(answer, created=1)[0])
@@ -312,6 +314,11 @@ def test_the_official_types_accept_what_we_write(answer, data):
     for event in MESSAGES.stream_encoder(WANTED).feed(events).split(b"\n\n")[:-1]:
         name, body = event.split(b"\ndata: ")
         assert EVENT.validate_json(body).type == name.removeprefix(b"event: ").decode()
+    Response.model_validate_json(RESPONSES.encode_answer(answer, created=1)[0])
+    for number, event in enumerate(RESPONSES.stream_encoder(WANTED, created=1).feed(events).split(b"\n\n")[:-1]):
+        name, body = event.split(b"\ndata: ")
+        told = RESPONSE_EVENT.validate_json(body)
+        assert (told.type, told.sequence_number) == (name.removeprefix(b"event: ").decode(), number)
 
 
 @pytest.mark.parametrize(
