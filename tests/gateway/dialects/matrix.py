@@ -10,20 +10,11 @@ from freehold.core.errors import NotTranslatable
 from freehold.gateway.assemble import events_of
 from freehold.gateway.dialects.registry import DIALECTS, dialect
 from freehold.gateway.ports import Dialect, Peek
+from tests.gateway.dialects import matrix_responses
+from tests.gateway.dialects.matrix_responses import PROBE, Row
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dialects.md"
-PROBE = "probe1"
-"""Stands where the field's value stands; a field that is kept shows it on the other side."""
-
-CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
-
-
-class Row(NamedTuple):
-    """One field: what is sent, and what of it must be seen on the other side if it is kept."""
-
-    field: str
-    sent: dict[str, Any]
-    seen: str = PROBE
+CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
 
 
 def user(*content: Any) -> dict[str, Any]:
@@ -46,7 +37,7 @@ CHAT_REQUEST = (
     Row("messages: audio", user({"type": "input_audio", "input_audio": {"data": PROBE, "format": "wav"}})),
     Row("messages: file", user({"type": "file", "file": {"file_id": PROBE}})),
     Row("messages: name", {"messages": [{"role": "user", "content": "x", "name": PROBE}]}),
-    Row("messages: prompt_cache_breakpoint", user({**TEXT, "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}), "ephemeral"),
+    Row("messages: prompt_cache_breakpoint", user({**TEXT, "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}), "ephemeral", "prompt_cache_breakpoint"),
     Row("messages: parallel tool calls", {"messages": [{"role": "assistant", "tool_calls": [CALL, {**CALL, "id": "c2"}]}]}, "c2"),
     Row("messages: tool result", {"messages": [{"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "c1", "content": PROBE}]}),
     Row("messages: refusal of the assistant", {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "refusal": PROBE}, {"role": "user", "content": "x"}]}),
@@ -56,28 +47,28 @@ CHAT_REQUEST = (
     Row("tools: strict", {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]}, '"strict":true'),
     Row("tools: custom", {"tools": [{"type": "custom", "custom": {"name": PROBE}}]}),
     Row("functions (deprecated)", {"functions": [{"name": PROBE}]}),
-    Row("tool_choice", {"tool_choice": "required"}, '"any"'),
+    Row("tool_choice", {"tool_choice": "required"}, '"any"', '"required"'),
     Row("tool_choice: one function", {"tool_choice": {"type": "function", "function": {"name": PROBE}}}),
     Row("tool_choice: allowed_tools", {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}}),
-    Row("parallel_tool_calls", {"parallel_tool_calls": False}, "disable_parallel_tool_use"),
+    Row("parallel_tool_calls", {"parallel_tool_calls": False}, "disable_parallel_tool_use", '"parallel_tool_calls":false'),
     Row("response_format: json_schema", {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"title": PROBE}}}}),
-    Row("response_format: json_object", {"response_format": {"type": "json_object"}}),
+    Row("response_format: json_object", {"response_format": {"type": "json_object"}}, PROBE, '"json_object"'),
     Row("max_completion_tokens", {"max_completion_tokens": 1234}, "1234"),
     Row("max_tokens", {"max_tokens": 1234}, "1234"),
-    Row("no limit (4096 is sent)", {}, "4096"),
+    Row("no limit (4096 is sent)", {}, "4096", "model"),
     Row("temperature up to 1", {"temperature": 0.5}, "0.5"),
-    Row("temperature above 1", {"temperature": 1.5}, "1.0"),
+    Row("temperature above 1", {"temperature": 1.5}, "1.0", "1.5"),
     Row("top_p", {"top_p": 0.25}, "0.25"),
     Row("stop", {"stop": [PROBE]}),
     Row("n", {"n": 2}),
     Row("seed", {"seed": 7}),
     Row("presence_penalty", {"presence_penalty": 0.5}),
     Row("frequency_penalty", {"frequency_penalty": 0.5}),
-    Row("logprobs", {"logprobs": True, "top_logprobs": 2}),
+    Row("logprobs", {"logprobs": True, "top_logprobs": 2}, PROBE, "top_logprobs"),
     Row("logit_bias", {"logit_bias": {"1": 5}}),
     Row("reasoning_effort: low, medium, high, xhigh, max", {"reasoning_effort": "high"}, '"effort":"high"'),
-    Row("reasoning_effort: minimal", {"reasoning_effort": "minimal"}, '"effort":"low"'),
-    Row("reasoning_effort: none", {"reasoning_effort": "none"}, '"disabled"'),
+    Row("reasoning_effort: minimal", {"reasoning_effort": "minimal"}, '"effort":"low"', '"effort":"minimal"'),
+    Row("reasoning_effort: none", {"reasoning_effort": "none"}, '"disabled"', '"effort":"none"'),
     Row("user", {"user": PROBE}),
     Row("stream", {"stream": True}, '"stream":true'),
     Row("metadata", {"metadata": {"a": PROBE}}),
@@ -118,7 +109,7 @@ MESSAGES_REQUEST = (
     Row("tool_choice: one tool", {"tool_choice": {"type": "tool", "name": PROBE}}),
     Row("tool_choice: disable_parallel_tool_use", {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, '"parallel_tool_calls":false'),
     Row("output_config: format", {"output_config": {"format": {"type": "json_schema", "schema": {"title": PROBE}}}}),
-    Row("output_config: effort", {"output_config": {"effort": "high"}}, '"reasoning_effort":"high"'),
+    Row("output_config: effort", {"output_config": {"effort": "high"}}, '"reasoning_effort":"high"', '"effort":"high"'),
     Row("thinking: enabled", {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
     Row("thinking: adaptive", {"thinking": {"type": "adaptive"}}),
     Row("thinking: disabled", {"thinking": {"type": "disabled"}}),
@@ -149,12 +140,12 @@ CHAT_ANSWER = (
     Row("reasoning_content, reasoning", {"content": "x", "reasoning_content": PROBE}),
     Row("annotations", {"content": "x", "annotations": [{"type": "url_citation"}]}),
     Row("audio", {"content": "x", "audio": {"id": PROBE}}),
-    Row("finish_reason: stop", {"content": "x"}, '"end_turn"'),
-    Row("finish_reason: length", {"content": "x", "finish_reason": "length"}, '"max_tokens"'),
-    Row("finish_reason: tool_calls", {"tool_calls": [CALL], "finish_reason": "tool_calls"}, '"tool_use"'),
-    Row("finish_reason: content_filter", {"content": "x", "finish_reason": "content_filter"}, '"refusal"'),
-    Row("logprobs", {"content": "x", "logprobs": {"content": [{"token": "x"}]}}),
-    Row("usage: cached, reasoning", {"content": "x", "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}}}, '"cache_read_input_tokens":5'),
+    Row("finish_reason: stop", {"content": "x"}, '"end_turn"', '"completed"'),
+    Row("finish_reason: length", {"content": "x", "finish_reason": "length"}, '"max_tokens"', "max_output_tokens"),
+    Row("finish_reason: tool_calls", {"tool_calls": [CALL], "finish_reason": "tool_calls"}, '"tool_use"', '"function_call"'),
+    Row("finish_reason: content_filter", {"content": "x", "finish_reason": "content_filter"}, '"refusal"', '"content_filter"'),
+    Row("logprobs", {"content": "x", "logprobs": {"content": [{"token": "x"}]}}, PROBE, '"token": "x"'),
+    Row("usage: cached, reasoning", {"content": "x", "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}}}, '"cache_read_input_tokens":5', '"cached_tokens":5'),
     Row("system_fingerprint, service_tier", {"content": "x", "system_fingerprint": PROBE}),
 )  # fmt: skip
 
@@ -168,9 +159,9 @@ MESSAGES_ANSWER = (
     Row("thinking: signature", said({"type": "thinking", "thinking": PROBE, "signature": "s"}, TEXT)),
     Row("redacted thinking", said({"type": "redacted_thinking", "data": PROBE}, TEXT)),
     Row("server tool blocks", said({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, TEXT)),
-    Row("stop_reason: end_turn", said(TEXT), '"stop"'),
-    Row("stop_reason: max_tokens", said(TEXT, stop_reason="max_tokens"), '"length"'),
-    Row("stop_reason: tool_use", said(USE, stop_reason="tool_use"), '"tool_calls"'),
+    Row("stop_reason: end_turn", said(TEXT), '"stop"', '"completed"'),
+    Row("stop_reason: max_tokens", said(TEXT, stop_reason="max_tokens"), '"length"', "max_output_tokens"),
+    Row("stop_reason: tool_use", said(USE, stop_reason="tool_use"), '"tool_calls"', '"function_call"'),
     Row("stop_reason: stop_sequence", said(TEXT, stop_reason="stop_sequence", stop_sequence=PROBE), '"stop"'),
     Row("stop_reason: refusal", said(TEXT, stop_reason="refusal"), '"content_filter"'),
     Row("stop_reason: pause_turn", said(TEXT, stop_reason="pause_turn"), '"length"'),
@@ -190,19 +181,26 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
 
-REQUESTS = (
-    Table("Requests: `openai_chat` to `anthropic_messages`", CHAT, MESSAGES, CHAT_REQUEST),
-    Table("Requests: `anthropic_messages` to `openai_chat`", MESSAGES, CHAT, MESSAGES_REQUEST),
-)
-ANSWERS = (
-    Table("Answers: `anthropic_messages` to `openai_chat`", MESSAGES, CHAT, MESSAGES_ANSWER),
-    Table("Answers: `openai_chat` to `anthropic_messages`", CHAT, MESSAGES, CHAT_ANSWER),
-)
+FIELDS = {
+    CHAT: (CHAT_REQUEST, CHAT_ANSWER),
+    MESSAGES: (MESSAGES_REQUEST, MESSAGES_ANSWER),
+    RESPONSES: (matrix_responses.REQUEST, matrix_responses.ANSWER),
+}
+PAIRS = [(one, other) for one in FIELDS for other in FIELDS if one is not other]
+REQUESTS = tuple(Table(f"Requests: `{one.name}` to `{other.name}`", one, other, FIELDS[one][0]) for one, other in PAIRS)
+ANSWERS = tuple(Table(f"Answers: `{one.name}` to `{other.name}`", one, other, FIELDS[one][1]) for one, other in PAIRS)
+
+
+def seen(table: Table, row: Row) -> str:
+    """What must be seen of a field that is kept."""
+    return (table.target is RESPONSES and row.in_responses) or row.seen
 
 
 def request_outcome(table: Table, row: Row) -> tuple[str, str]:
     """What became of the field, and the body that was sent (empty where refused)."""
     base: dict[str, Any] = {"model": "r", "messages": [{"role": "user", "content": "x"}]}
+    if table.source is RESPONSES:
+        base = {"model": "r", "input": "x"}
     if table.source is MESSAGES:
         base["max_tokens"] = 5
     request = table.source.decode_request(json.dumps({**base, **row.sent}).encode())
@@ -223,6 +221,9 @@ def answer_outcome(table: Table, row: Row) -> tuple[str, str, str]:
 
 
 def _answer(where: Dialect, sent: dict[str, Any]) -> bytes:
+    if where is RESPONSES:
+        base = {"id": "r", "object": "response", "created_at": 1, "model": "g", "status": "completed"}
+        return json.dumps({**base, **sent}).encode()
     if where is MESSAGES:
         base = {"id": "m", "type": "message", "role": "assistant", "model": "c", "stop_reason": "end_turn"}
         return json.dumps({**base, **sent}).encode()
