@@ -125,7 +125,7 @@ class Tally:
             route, target = _route(one["route"], routes), one["target"]
             owned, own = _flag(self._owned.get(target, False)), _flag(one["own"])
             target = target if target in targets else OTHER
-            calls[route, target, owned, one["outcome"], own] += one["calls"]
+            calls[route, target, owned, one["outcome"], own] += int(one["calls"])
             for kind in ("input", "output", "cached", "reasoning"):
                 tokens[route, target, owned, own, kind] += int(one[kind])
             pico[route, target, owned, own] += int(one["cost_micro"]) * _MICRO + int(one["cost_pico"])
