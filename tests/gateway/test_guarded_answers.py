@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freehold.ledger.frames import Close
+from freehold.ledger.frames import Close, Open
 from tests.gateway import guards as g
 from tests.gateway import pieces as p
 from tests.gateway.guarded_calls import (
@@ -151,6 +151,7 @@ def test_a_conversation_keeps_its_stand_ins(machine) -> None:
     ask(machine, "rented", messages=more)
     two = sent(answer(machine, p.response(p.chat_answer("hello"))))["messages"]
     assert two[0]["content"] == one and two[2]["content"] == one.replace("I am", "Again:")
+    assert [one.scan.stand_ins for one in frames(machine, Open)] == [1, 1]
 
 
 def test_stand_ins_in_a_tools_arguments_come_back(machine) -> None:

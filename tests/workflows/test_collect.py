@@ -15,6 +15,7 @@ from freehold.identity.keys import Key
 from freehold.identity.types import SERVICE
 from freehold.ledger import capture
 from freehold.ledger.capture import Bodies
+from freehold.ledger.frames import Scan
 from freehold.ledger.intake.loader import Pace
 from freehold.ledger.writer import load_once
 from freehold.workflows import store
@@ -295,3 +296,11 @@ def test_under_traffic_that_never_ends_it_does(live, monkeypatch):
     monkeypatch.setattr(Shelf, "put", called_meanwhile)
     assert collect(live.home.engine, live.bodies, NOW) == 1
     assert collect(live.home.engine, live.bodies, NOW) == 1, "what came meanwhile is for the next time"
+
+
+def test_a_call_with_stand_ins_becomes_no_record(live):
+    scan = Scan("pseudonymise", "ab" * 32, 9, (("pii", "EMAIL", 1),), stand_ins=1)
+    live.call(1, encoded(ASKED), encoded(DONE), scan=scan)
+    live.call(2, encoded(ASKED), encoded(DONE), scan=replace(scan, stand_ins=0))
+    assert live.collect() == 1
+    assert [one.id for one in live.records()] == [call_id(2)]

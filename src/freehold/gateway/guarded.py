@@ -92,6 +92,7 @@ class Guarded:
             unread=self.said.read.unread,
             label=label,
             lowered=lowered,
+            stand_ins=0 if self.vault is None else len(self.vault),
         )
 
     def answer_scan(self, label: Label) -> Scan:

@@ -31,6 +31,8 @@ class Scan(msgspec.Struct, frozen=True, array_like=True):
     """Of a request: before the guard looked. Of an answer: what it bears."""
     lowered: str = ""
     """`LABEL; REASON` where the caller used its right to lower the label."""
+    stand_ins: int = 0
+    """Values of a request in whose places stand-ins went out; the answer has the values."""
 
 
 class Open(msgspec.Struct, frozen=True, tag="open", array_like=True):

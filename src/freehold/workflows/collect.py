@@ -71,8 +71,14 @@ def collect(engine: Engine, bodies: Bodies, now: float, vendors: Callable[[str],
 
 
 def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _nobody) -> Record | None:
-    """One captured call as a record; None where it is none, or its content is gone or cannot be told as a chat."""
+    """One captured call as a record; None where it is none, or its content is gone or cannot be told as a chat.
+
+    None too where stand-ins went out: the request is kept as it left and the answer with the values, so the two are no
+    pair to learn from, and a rented judge or candidate must not be told the values by way of it.
+    """
     row = call.row
+    if _has_stand_ins(row):
+        return None
     if row["outcome"] != "ok" or row["dialect"] not in CHATS or call.asked is None or call.answered is None:
         return None
     try:
@@ -109,6 +115,10 @@ def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _n
         request=kept_request,
         response=kept_response,
     )
+
+
+def _has_stand_ins(row: Mapping[str, Any]) -> bool:
+    return bool(row["scan"]) and bool(msgspec.json.decode(row["scan"]).get("request", {}).get("stand_ins"))
 
 
 def label_of(row: Mapping[str, Any]) -> str:

@@ -20,6 +20,8 @@ def scan_text(request: Scan | None, answer: Scan | None) -> str:
         found["guard"] = request.guard
         found["guard_sha256"] = request.digest
         found["request"] = {"label_before": request.label, "unread": request.unread, **_side(request)}
+        if request.stand_ins:
+            found["request"]["stand_ins"] = request.stand_ins
     if request.lowered:
         label, _, why = request.lowered.partition("; ")
         found["lowered"] = {"from": request.label, "to": label, "why": why}
