@@ -21,6 +21,8 @@ def body_of(request: Request, model: str) -> tuple[bytes, tuple[str, ...]]:
     """The body, and what was dropped. Raises NotTranslatable."""
     dropped = foreign(request.extra, NAME)
     refused = sorted(REFUSED.intersection(dropped))
+    if request.tool_choice is None and "tool_choice" in dropped:
+        refused.append("tool_choice")
     if refused:
         raise NotTranslatable(f"{refused[0]} has no twin in {NAME}", param=refused[0])
     if request.top_k is not None:
