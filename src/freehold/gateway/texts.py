@@ -47,7 +47,9 @@ _SOURCES: dict[str, Source] = {
     "assistant": "assistant",
     "function": "tool",
 }
-_DOCUMENTS = frozenset({"document", "file", "search_result", "web_search_tool_result", "container_upload"})
+_DOCUMENTS = frozenset(
+    {"document", "file", "input_file", "search_result", "web_search_tool_result", "container_upload"}
+)
 _UNREAD = frozenset({"data", "file_data"})
 """Members that hold a file's bytes in base64, where their object says so."""
 _TECHNICAL = frozenset({"model", "dimensions", "encoding_format"})
@@ -175,6 +177,8 @@ class Walk:
                 self._read.unread += 1
                 self._read.opaque |= {part.data, f"data:{part.media_type};base64,{part.data}"}
                 return replace(part, url=self._text(part.url, source), extra=self._extra(part.extra, source))
+            case Opaque() if part.kind.endswith("_output"):
+                return self._opaque(part, "tool")
             case Opaque():
                 return self._opaque(part, "document" if part.kind in _DOCUMENTS and source != "tool" else source)
             case Redacted():
@@ -187,7 +191,11 @@ class Walk:
             held = members(part.raw)
         except BROKEN:
             return replace(part, raw=self._raw(part.raw, source))
-        new = {name: self._member(name, value, source) for name, value in held.items()}
+        bytes_of = "file_data" if part.kind == "input_file" and "file_data" in held else ""
+        if bytes_of:
+            self._read.unread += 1
+            self._read.opaque.add(_string(held[bytes_of]))
+        new = {name: one if name == bytes_of else self._member(name, one, source) for name, one in held.items()}
         same = all(new[name] is value for name, value in held.items())
         return part if same else replace(part, raw=Raw(joined(new.items())))
 
