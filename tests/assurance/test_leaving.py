@@ -140,8 +140,10 @@ def test_no_column_that_sounds_like_a_secret_is_written_before_somebody_looked_a
         for column in found.get_columns(name)
         if telling.search(column["name"]) and column["name"] not in HIDDEN.get(name, ())
     }
+    tables = set(found.get_table_names())
     home.close()
     assert written <= HARMLESS
+    assert set(LEFT_OUT) <= tables
 
 
 def test_without_content_no_prompt_is_there(left: Path, tmp_path: Path) -> None:

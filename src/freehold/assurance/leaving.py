@@ -38,11 +38,9 @@ LEFT_OUT = {
     "collectors": "how far collectors of telemetry were told",
     "key_secrets": "digests of secrets",
     "leases": "money on loan to gateways at this moment",
-    "login_codes": "secrets of sign-ins under way",
     "pending": "calls under way",
     "positions": "how far the journal is read",
     "published": "made anew from the configuration",
-    "scim_tokens": "digests of secrets",
     "sessions": "digests of secrets",
     "sign_ins": "secrets of sign-ins under way",
 }

@@ -26,7 +26,7 @@ US dollar) where a column holds a whole number. Columns that hold lists or table
 - `calls`, `attempts`: what was asked of whom, tokens, cost, label; `usage_hours`: sums of it.
 - `records`: calls to learn from, imported or recorded; their content is side `exchange` of `contents.jsonl.gz`, in the
   chat form of OpenAI's API. `workflows`, `workflow_templates`: the tasks found in them.
-- `judgements`: what people said of answers. `eval_runs`, `eval_rows`: evaluations and their scorecards.
+- `annotations`: what people said of answers. `eval_runs`, `eval_rows`: evaluations and their scorecards.
 - `moves`, `move_events`, `pairs`: each move's rule, what happened, and every comparison it was decided by.
 - `keys`, `people`, `groups`: who may do what. Secrets are kept nowhere, so they are not here either.
 - An adapter under `models/` is PEFT's form (`adapter_model.safetensors`, `adapter_config.json`) beside its GGUF form.
