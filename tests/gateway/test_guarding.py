@@ -206,3 +206,19 @@ def test_what_is_split_over_turns_is_found_though_each_was_clean(machine) -> Non
     second = [*first, {"role": "assistant", "content": "ok"}, {"role": "user", "content": "55554444 and so it ends"}]
     found = answered(ask(machine, "rented", messages=second))
     assert found.status == 403 and found.headers["x-freehold-error"] == "FH-POL-030"
+
+
+def test_a_long_look_does_not_outdate_the_permit(machine, monkeypatch) -> None:
+    armed = g.arm(machine, g.rule("redact"))
+    emails = armed.guard.detectors["pii"]
+    find = type(emails).find
+
+    def slowly(self, piece):
+        machine.time += 9
+        return find(self, piece)
+
+    monkeypatch.setattr(type(emails), "find", slowly)
+    monkeypatch.setattr("freehold.gateway.guarded.Patience.late", lambda _: False)
+    connection = ask(machine, "rented", messages="hello")
+    answer(machine, p.response(p.chat_answer()))
+    assert answered(connection).status == 200

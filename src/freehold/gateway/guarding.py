@@ -106,6 +106,7 @@ class Guarding(Failing):
         known = joined(earlier) if earlier else None
         watch.recall.stated(guarded.turns, self.stated, self._of_turns())
         seen = guarded.inspect()
+        self.plane.tick()  # that may have taken seconds, and permits are held against this clock
         found = () if seen.label is None else (seen.label,)
         self._judge_label(caller, lane.path, known, found, failed=bool(guarded.failed))
         used = self.lowering

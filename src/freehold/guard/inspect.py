@@ -23,6 +23,8 @@ from freehold.guard.windows import placed
 
 _JOINED = 20_000
 """Characters of the user's turns, the latest, that are judged as one text."""
+_MOST_READ = 1_000_000
+"""Characters of a piece that are read for codes and disguises, at two microseconds each where it is full of them."""
 _QUOTES = frozenset("'\"")
 _DIGITS = re.compile(r"\d\D?\d")
 """What each turn holds of a number that goes over several."""
@@ -73,7 +75,7 @@ def inspect(
         if at in clean:
             parts.append([Part(piece.text)])
             continue
-        hidden = _hidden(guard, piece, scanner) if direction == "in" else ()
+        hidden = _hidden(guard, piece, scanner, late) if direction == "in" else ()
         parts.append(scanner.parts(piece.text, hidden))
     turns = _over_turns(guard, pieces, late) if direction == "in" else []
     found = [(at, one) for at, scanner in enumerate(scanners) for one in scanner.findings]
@@ -122,7 +124,7 @@ def _places(guard: Guard, source: Source) -> list[Detector]:
     return [one for one in guard.watching("in", source) if one.span > 0]
 
 
-def _hidden(guard: Guard, piece: Piece, scanner: Scanner) -> Iterator[Finding]:
+def _hidden(guard: Guard, piece: Piece, scanner: Scanner, late: Callable[[], bool]) -> Iterator[Finding]:
     """What detectors of places are sure of in readings of the text, at the stretch that holds it.
 
     Detectors of wholes look at readings themselves. Guesses (a text backwards, letters moved) are left to them: what
@@ -130,6 +132,9 @@ def _hidden(guard: Guard, piece: Piece, scanner: Scanner) -> Iterator[Finding]:
     """
     detectors = _places(guard, piece.source)
     if not detectors:
+        return
+    if len(piece.text) > _MOST_READ or late():
+        scanner.fail("readings")
         return
     try:
         readings = [one for one in views(readable(piece.text)) if _READ.issuperset(one.how)]
