@@ -137,9 +137,9 @@ def test_any_conversation_can_be_looked_at(texts):
     assert seen.failed == ()
 
 
-def test_what_is_too_long_to_be_read_for_codes_fails_closed():
+def test_what_is_too_long_to_be_looked_at_fails_closed():
     short, long = "hello " * 100_000, "hello " * 200_000
     assert inspect(REDACT, [Piece(short)], "in").failed == ()
     seen = inspect(REDACT, [Piece(long)], "in")
-    assert seen.failed == ("readings",) and seen.label == UNKNOWN
+    assert seen.failed == ("length",) and seen.label == UNKNOWN and seen.texts == (long,)
     assert "readings" in inspect(REDACT, [Piece("hello")], "in", late=lambda: True).failed

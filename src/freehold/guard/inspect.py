@@ -23,8 +23,10 @@ from freehold.guard.windows import placed
 
 _JOINED = 20_000
 """Characters of the user's turns, the latest, that are judged as one text."""
-_MOST_READ = 1_000_000
-"""Characters of a piece that are read for codes and disguises, at two microseconds each where it is full of them."""
+_MOST = 1_000_000
+"""Characters of a piece that are looked at: no detector is broken off, and where a text is full of codes each
+character costs some microseconds, in which nobody else is answered. A longer piece counts as one they failed on.
+"""
 _QUOTES = frozenset("'\"")
 _DIGITS = re.compile(r"\d\D?\d")
 """What each turn holds of a number that goes over several."""
@@ -72,6 +74,10 @@ def inspect(
     for at, piece in enumerate(pieces):
         scanner = Scanner(guard, piece.source, direction=direction, late=late)
         scanners.append(scanner)
+        if len(piece.text) > _MOST and guard.watching(direction, piece.source):
+            scanner.fail("length")
+            parts.append([Part(piece.text)])
+            continue
         if at in clean:
             parts.append([Part(piece.text)])
             continue
@@ -133,7 +139,7 @@ def _hidden(guard: Guard, piece: Piece, scanner: Scanner, late: Callable[[], boo
     detectors = _places(guard, piece.source)
     if not detectors:
         return
-    if len(piece.text) > _MOST_READ or late():
+    if late():
         scanner.fail("readings")
         return
     try:
