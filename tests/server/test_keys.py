@@ -144,6 +144,16 @@ def test_only_an_owner_gives_a_right_or_touches_a_key_that_has_one(client, clien
         assert told.status_code == 403
 
 
+def test_an_operator_raises_what_a_key_counts_as_and_only_an_owner_lowers_it(client, client_of):
+    ops = client_of(client.post("/api/keys", json={"name": "ops", "role": "operator"}).json()["secret"])
+    client.post("/api/keys", json={"name": "hr", "label": "internal"})
+    assert ops.patch("/api/keys/hr", json={"label": "restricted:GDPR"}).status_code == 200
+    for lower in ("public", "restricted", "confidential:GDPR"):
+        assert ops.patch("/api/keys/hr", json={"label": lower}).status_code == 403
+    assert client.get("/api/keys/hr").json()["label"] == "restricted:GDPR"
+    assert client.patch("/api/keys/hr", json={"label": "internal"}).status_code == 200
+
+
 def test_a_right_that_there_is_not_is_refused(client):
     told = client.post("/api/keys", json={"name": "app", "rights": ["fly"]})
     assert (told.status_code, told.json()["error"]["code"]) == (400, "FH-REQ-001")

@@ -134,7 +134,7 @@ def show(name: str, instance: Served) -> KeyView:
 
 @router.patch("/{name:path}")
 def update(name: str, change: KeyChange, instance: Served, actor: Writer) -> KeyView:
-    """Change a key."""
+    """Change a key. To lower what its content counts as is its owner's to decide, as making keys with rights is."""
     changes = _changes(change, instance, actor)
     content: dict[str, object] = {"name": name, "changed": sorted(changes)}
     if "rights" in changes:
@@ -142,6 +142,8 @@ def update(name: str, change: KeyChange, instance: Served, actor: Writer) -> Key
     with instance.changing(actor.name, "key.update", content) as connection:
         _guard(store.by_name(connection, name), actor)
         before, after = lifecycle.update(connection, name, instance.clock(), **changes)
+        if not before.label.within(after.label):
+            demand(actor.role, "keys:admin")
         if before.label != after.label:  # what a key's content counts as decides where it may go
             content |= {"label": str(after.label), "label_before": str(before.label)}
     return view(after, instance.clock())
