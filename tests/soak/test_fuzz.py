@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from freehold.gateway.dialects.registry import DIALECTS
 from tests.e2e.instance import running, until, vendors
 from tests.gateway.dialects import test_fuzz as fuzz
-from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests
-from tests.gateway.dialects.strategies import anthropic_answers, openai_answers
+from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests, responses_requests
+from tests.gateway.dialects.strategies import anthropic_answers, openai_answers, responses_answers
 
 LONG = settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
-REQUESTS = list(zip(fuzz.PAIRS, (openai_requests(), anthropic_requests()), strict=True))
-ANSWERS = list(zip(fuzz.PAIRS, (openai_answers(), anthropic_answers()), strict=True))
+REQUESTS = list(zip(fuzz.PAIRS, (openai_requests(), anthropic_requests(), responses_requests()), strict=True))
+ANSWERS = list(zip(fuzz.PAIRS, (openai_answers(), anthropic_answers(), responses_answers()), strict=True))
 CONFIG = '[routes.gpt]\ntargets = ["gpt"]\n'
 
 
@@ -32,7 +32,7 @@ def test_noise_to_every_decoder(one, body):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("at", [0, 1], ids=[one.name for one in fuzz.PAIRS])
+@pytest.mark.parametrize("at", range(len(fuzz.PAIRS)), ids=[one.name for one in fuzz.PAIRS])
 @LONG
 @given(data=st.data())
 def test_what_is_almost_good(at, data):
