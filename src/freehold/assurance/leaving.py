@@ -10,12 +10,12 @@ import gzip
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from freehold import __version__
 from freehold.assurance import store
@@ -96,9 +96,11 @@ class Leaving:
         engine = connect(url_of(self.home / "freehold.db"))
         try:
             with reading(engine) as connection:
-                left_out = self._tables(connection)
+                there = store.tables(connection)
+                left_out = self._tables(connection, there)
                 if content:
-                    self._contents(connection)
+                    self.told("contents")
+                    self._lines("contents.jsonl.gz", self._opened(store.rows(connection, there["bodies"])))
         finally:
             engine.dispose()
         self._models()
@@ -112,9 +114,9 @@ class Leaving:
         os.replace(self.partial, self.folder)
         return left
 
-    def _tables(self, connection: Connection) -> dict[str, str]:
+    def _tables(self, connection: Connection, there: Mapping[str, Table]) -> dict[str, str]:
         left_out: dict[str, str] = {}
-        for name, table in store.tables(connection).items():
+        for name, table in there.items():
             if name in LEFT_OUT:
                 left_out[name] = LEFT_OUT[name]
                 continue
@@ -126,13 +128,9 @@ class Leaving:
             )
         return left_out
 
-    def _contents(self, connection: Connection) -> None:
+    def _opened(self, kept: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """What was captured and imported, in clear."""
-        self.told("contents")
-        self._lines("contents.jsonl.gz", self._opened(connection))
-
-    def _opened(self, connection: Connection) -> Iterator[dict[str, Any]]:
-        for row in store.rows(connection, store.tables(connection)["bodies"]):
+        for row in kept:
             if row["digest"] is None or row["erased_at"] is not None:
                 continue
             try:

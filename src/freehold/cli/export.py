@@ -21,7 +21,8 @@ def export(place: Place, folder: Path, *, no_content: bool, as_json: bool) -> No
     """Write everything into a new FOLDER: calls, records, models, evaluations, moves, audit, configuration.
 
     Open formats, with a manifest, digests and a page that says how to read it without Freehold. Prompts and answers
-    stand there in clear. An instance may be running: one view of its database is written.
+    stand there in clear. An instance may be running: tables and contents are of one moment, the audit log of one
+    shortly after.
     """
     import msgspec
 

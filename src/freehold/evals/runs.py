@@ -190,7 +190,12 @@ def _difference(row: Row) -> float | None:
     """Candidate minus incumbent, None where the call counts for neither."""
     if row.side != CANDIDATE or row.score is None:
         return None
-    return row.score - (1.0 if row.reference_score is None else row.reference_score)
+    return row.score - _incumbent_score(row)
+
+
+def _incumbent_score(row: Row) -> float:
+    """Of the recorded answer: it is its own reference where nothing else is."""
+    return 1.0 if row.reference_score is None else row.reference_score
 
 
 def _flush(parts: Parts, run: Run, waiting: list[tuple[Row, Content]]) -> None:
@@ -298,7 +303,7 @@ def _pair(plan: Plan, row: Row, example: Example) -> Pair:
         record=row.record,
         at=example.at,
         candidate=row.score,
-        incumbent=1.0 if row.reference_score is None else row.reference_score,
+        incumbent=_incumbent_score(row),
         error=row.error,
         app=example.app,
         label=example.label,

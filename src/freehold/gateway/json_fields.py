@@ -216,6 +216,16 @@ def build(pairs: dict[str, Any], extra: Extra, dialect: str, nested: tuple[str, 
     return found
 
 
+def lone_text(parts: list[Any]) -> str | list[Any]:
+    """Parts as both OpenAI's and Anthropic's messages have them at their shortest: a lone plain text is a string."""
+    if not parts:
+        return ""
+    if len(parts) == 1 and isinstance(parts[0], dict) and set(parts[0]) == {"type", "text"}:
+        text: str = parts[0]["text"]
+        return text
+    return parts
+
+
 def encoded(value: dict[str, Any]) -> bytes:
     """JSON, with members that are JSON already left as they are."""
     return _encode(value)

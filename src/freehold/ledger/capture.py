@@ -6,11 +6,10 @@ row that refers to it is erased; the row stays as a tombstone.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine
 from freehold.core.crypto import Sealer, write_private
 from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, FileRefused, NotFound
+from freehold.core.lock import locked
 from freehold.ledger import store
 from freehold.ledger.audit.store import append
 from freehold.ledger.audit.subjects import Subjects
@@ -62,16 +62,9 @@ class Bodies:
         self._sealer = sealer
         self.subjects = Subjects(folder.parent / "subjects", sealer)
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Holds off other processes between writing a file and its row, and between reading rows and deleting."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        return locked(self._folder)
 
     def keep(self, body: Body, retention_seconds: float, subject: str = "") -> Kept:
         """Store one captured body (call inside `exclusive`), under the key of its subject (see `audit.subjects`).

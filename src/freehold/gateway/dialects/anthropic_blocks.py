@@ -11,7 +11,7 @@ from msgspec import Raw
 from freehold.core.errors import NotTranslatable
 from freehold.gateway.dialects.anthropic_decode import PREFILL
 from freehold.gateway.dialects.anthropic_parts import NAME
-from freehold.gateway.json_fields import alien, build, foreign
+from freehold.gateway.json_fields import alien, build, foreign, lone_text
 from freehold.gateway.messages import (
     Cache,
     Image,
@@ -96,12 +96,7 @@ def _content(parts: Sequence[Part], dropped: list[str]) -> str | list[Any]:
             dropped.append("thinking")  # another vendor signed it
             continue
         blocks.append(_block(part, dropped))
-    if not blocks:
-        return ""
-    if len(blocks) == 1 and isinstance(blocks[0], dict) and set(blocks[0]) == {"type", "text"}:
-        text: str = blocks[0]["text"]
-        return text
-    return blocks
+    return lone_text(blocks)
 
 
 def _block(part: Part, dropped: list[str]) -> Any:

@@ -13,6 +13,7 @@ import msgspec
 from freehold.gateway.dialects import anthropic_wire as wire
 from freehold.gateway.dialects.anthropic_answer import reason_of, start_block
 from freehold.gateway.dialects.anthropic_parts import NAME
+from freehold.gateway.in_turn import InTurn, OfBlock
 from freehold.gateway.json_fields import alien, build, foreign, named, under
 from freehold.gateway.messages import (
     Aside,
@@ -36,7 +37,6 @@ from freehold.gateway.sse import event_of
 from freehold.ledger.meter import Usage
 
 _encode = msgspec.json.Encoder().encode
-_OfBlock = Opened | Grown | Closed
 _NESTED = ("usage.",)
 _ERRORS = frozenset(
     {
@@ -49,13 +49,11 @@ _ERRORS = frozenset(
 class Encoder:
     """Bytes for events. Only the first alternative has a place in this dialect."""
 
-    __slots__ = ("_counted", "_dropped", "_front", "_index", "_marks", "_parts", "_started", "_stopped", "_waiting")
+    __slots__ = ("_counted", "_dropped", "_index", "_marks", "_parts", "_started", "_stopped", "_turn")
 
     def __init__(self) -> None:
-        self._front: int | None = None
+        self._turn = InTurn()
         self._index = -1
-        self._waiting: dict[int, list[_OfBlock]] = {}
-        """Blocks that opened while another was open, with their events so far, in order."""
         self._parts: dict[int, Part] = {}
         self._marks: list[Part] = []
         """A part of each kind that shows in the stop reason."""
@@ -76,7 +74,7 @@ class Encoder:
     def _bytes(self, event: Event) -> bytes:
         match event:
             case Grown() | Opened() | Closed() if event.choice == 0:
-                return self._block(event)
+                return b"".join([self._tell(one) for one in self._turn.take(event)])
             case Started():
                 return self._start(event)
             case Stopped() if event.choice == 0:
@@ -114,25 +112,13 @@ class Encoder:
         found["usage"] = {**wire.counts_of(self._started), **under(event.extra, NAME, "usage.")}
         return _named("message_start", _encode({"type": "message_start", "message": found}))
 
-    def _block(self, event: _OfBlock) -> bytes:
-        if event.block != self._front and not (self._front is None and isinstance(event, Opened)):
-            self._waiting.setdefault(event.block, []).append(event)
-            return b""
-        out = [self._tell(event)]
-        while self._front is None and self._waiting:
-            block = next(iter(self._waiting))
-            out += [self._tell(one) for one in self._waiting.pop(block)]
-        return b"".join(out)
-
-    def _tell(self, event: _OfBlock) -> bytes:
+    def _tell(self, event: OfBlock) -> bytes:
         match event:
             case Grown():
                 return self._grow(event)
             case Opened():
-                self._front = event.block
                 return self._open(event)
             case Closed():
-                self._front = None
                 return self._close(event.block)
 
     def _open(self, event: Opened) -> bytes:

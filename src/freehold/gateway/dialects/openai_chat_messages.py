@@ -7,7 +7,7 @@ from typing import Any
 
 from freehold.core.errors import NotTranslatable
 from freehold.gateway.dialects.openai_chat_parts import NAME
-from freehold.gateway.json_fields import build, foreign, under
+from freehold.gateway.json_fields import build, foreign, lone_text, under
 from freehold.gateway.messages import (
     Cache,
     Image,
@@ -107,13 +107,7 @@ def _result(part: ToolResult, dropped: list[str]) -> dict[str, Any]:
 
 def _content(parts: Sequence[Part], dropped: list[str]) -> str | list[Any]:
     """A lone plain text as a string, anything else as a list of parts."""
-    built = [_part(part, dropped) for part in parts]
-    if not built:
-        return ""
-    if len(built) == 1 and isinstance(built[0], dict) and set(built[0]) == {"type", "text"}:
-        text: str = built[0]["text"]
-        return text
-    return built
+    return lone_text([_part(part, dropped) for part in parts])
 
 
 def _part(part: Part, dropped: list[str]) -> Any:

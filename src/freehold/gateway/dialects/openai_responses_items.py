@@ -18,7 +18,7 @@ from freehold.gateway.dialects.openai_responses_parts import (
     is_mine,
     mark,
 )
-from freehold.gateway.json_fields import build, foreign, own, under
+from freehold.gateway.json_fields import build, foreign, lone_text, own, under
 from freehold.gateway.messages import (
     Cache,
     Extra,
@@ -218,13 +218,7 @@ def _result(part: ToolResult, dropped: list[str]) -> dict[str, Any]:
 
 def _content(parts: Sequence[Part], dropped: list[str]) -> str | list[Any]:
     """A lone plain text as a string, anything else as a list of parts."""
-    built = [_input(part, dropped) for part in parts]
-    if not built:
-        return ""
-    if len(built) == 1 and isinstance(built[0], dict) and set(built[0]) == {"type", "text"}:
-        text: str = built[0]["text"]
-        return text
-    return built
+    return lone_text([_input(part, dropped) for part in parts])
 
 
 def _input(part: Part, dropped: list[str]) -> Any:

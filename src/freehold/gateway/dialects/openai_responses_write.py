@@ -21,6 +21,7 @@ from freehold.gateway.dialects.openai_responses_parts import (
     id_of,
     is_mine,
 )
+from freehold.gateway.in_turn import InTurn, OfBlock
 from freehold.gateway.json_fields import NULL, build, foreign, named, own, under
 from freehold.gateway.json_read import from_target
 from freehold.gateway.messages import (
@@ -49,7 +50,6 @@ from freehold.gateway.sse import event_of
 _encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, Raw])
 _items = msgspec.json.Decoder(list[Raw])
-_OfBlock = Opened | Grown | Closed
 
 REASONS = {"length": "max_output_tokens", "pause": "max_output_tokens"}
 REASONS |= {"content_filter": "content_filter", "refusal": "content_filter"}
@@ -99,9 +99,7 @@ class Encoder:
         self._number = 0
         self._output: list[Any] = []
         self._item: _Item | None = None
-        self._front: int | None = None
-        """The block being told; events of others wait."""
-        self._waiting: dict[int, list[_OfBlock]] = {}
+        self._turn = InTurn()
         self._part: Part | None = None
         self._begun = False
         """Was the part of the block in front announced?"""
@@ -126,7 +124,7 @@ class Encoder:
     def _bytes(self, event: Event) -> bytes:
         match event:
             case Opened() | Grown() | Closed() if event.choice == 0:
-                return self._block(event)
+                return b"".join([self._tell(one) for one in self._turn.take(event)])
             case Started():
                 return self._start(event)
             case Counted():
@@ -157,25 +155,13 @@ class Encoder:
         response = {**self._head, "output": [], "usage": None}
         return self._say("response.created", response=response) + self._say("response.in_progress", response=response)
 
-    def _block(self, event: _OfBlock) -> bytes:
-        if event.block != self._front and not (self._front is None and isinstance(event, Opened)):
-            self._waiting.setdefault(event.block, []).append(event)
-            return b""
-        out = [self._tell(event)]
-        while self._front is None and self._waiting:
-            block = next(iter(self._waiting))
-            out += [self._tell(one) for one in self._waiting.pop(block)]
-        return b"".join(out)
-
-    def _tell(self, event: _OfBlock) -> bytes:
+    def _tell(self, event: OfBlock) -> bytes:
         match event:
             case Grown():
                 return self._grow(event)
             case Opened():
-                self._front = event.block
                 return self._open(event.part)
             case Closed():
-                self._front = None
                 return self._close()
 
     def _open(self, part: Part) -> bytes:

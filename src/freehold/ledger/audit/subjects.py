@@ -8,16 +8,16 @@ new key.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from freehold.core.crypto import Sealer
 from freehold.core.errors import BadSignature
+from freehold.core.lock import locked
 
 _NAME_BYTES = 16
 _FEW = 8
@@ -42,16 +42,9 @@ class Subjects:
         """The subject's name in rows and files: a keyed digest in hex, which tells nothing."""
         return self._sealer.digest(b"subject", subject.encode("utf-8", "surrogatepass"))[:_NAME_BYTES].hex()
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Held by whoever logs calls or dooms keys: a call is logged wholly before its key goes, or with the next."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        return locked(self._folder)
 
     def generation(self) -> int:
         """Changes whenever a key was doomed: keys read before must be read again."""
