@@ -27,6 +27,8 @@ FIRST_BYTES = 24
 """So many bytes of the first event tell an error from an answer."""
 PASSED_MOST = 64
 """Reads of a stream that are metered and digested at once: each for itself would cost more than passing it on."""
+EVENT_STREAM = b"text/event-stream"
+_STREAMED = {EVENT_STREAM: EVENT_STREAM + b"; charset=utf-8"}
 LAST_CHUNK_BEGUN = (b"0", b"0\r", b"0\r\n", b"0\r\n\r")
 SLOW_CALLER_SECONDS = 300.0
 PASSED_ON = frozenset({400, 413, 422})
@@ -89,7 +91,10 @@ class Answering(Settling):
         if steps is not None and (step := steps[self.position]) is not None and step.held:
             return WHOLE
         headers = upstream.headers
-        if not headers.get(b"content-type", b"").startswith(b"text/event-stream") or b"content-encoding" in headers:
+        if (
+            not headers.get(b"content-type", b"").startswith(self.out.dialect.stream_kind)
+            or b"content-encoding" in headers
+        ):
             return WHOLE
         out = self.out
         http11 = self.inbound.http11
@@ -287,7 +292,13 @@ class Answering(Settling):
             return plane.head(status, b"application/json", self.dialect, self.request_id, more)
         more += b"cache-control: no-cache\r\n"
         more += b"transfer-encoding: chunked\r\n\r\n" if self.inbound.http11 else b"\r\n"
-        return plane.head(status, b"text/event-stream; charset=utf-8", self.dialect, self.request_id, more)
+        return plane.head(
+            status,
+            _STREAMED.get(self.dialect.stream_kind, self.dialect.stream_kind),
+            self.dialect,
+            self.request_id,
+            more,
+        )
 
     def _write(self, data: bytes) -> None:
         """Raw bytes on; the head goes before the first."""

@@ -27,6 +27,8 @@ class Outgoing(msgspec.Struct):
     strip_usage: bool
     dropped: tuple[str, ...] = ()
     restore: Restore | None = None
+    path: str = ""
+    """After the target's base path, where it is not the dialect's own."""
 
 
 def spoken(dialect: str, stop: Stop) -> str:
@@ -61,7 +63,8 @@ def prepare(
     target = stop.target
     if name == dialect.name and not (stop.adapts and stop.driver.must_adapt(target, peek)):
         add = peek.stream and not peek.wants_usage and "no_stream_options" not in target.quirks
-        return Outgoing(dialect.with_model(body, peek, target.model, add_usage=add), dialect, False, add)
+        sent = dialect.with_model(body, peek, target.model, add_usage=add)
+        return Outgoing(sent, dialect, False, add, path=_path(dialect, target.model, peek))
     if not name:
         raise NotTranslatable(f"{target.name} does not speak {dialect.name}, and no translation leads there")
     if name != dialect.name and (peek.leans_on or peek.keeps):
@@ -78,4 +81,8 @@ def prepare(
         raise NotTranslatable(
             f"{target.name} cannot carry {', '.join(dropped)}, and strict was asked for", param=dropped[0]
         )
-    return Outgoing(sent, outer, True, False, dropped, restore)
+    return Outgoing(sent, outer, True, False, dropped, restore, _path(outer, target.model, peek))
+
+
+def _path(dialect: Dialect, model: str, peek: Peek) -> str:
+    return "" if dialect.in_path is None else dialect.in_path.upstream(model, peek)

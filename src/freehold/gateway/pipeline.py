@@ -266,7 +266,10 @@ class Call(Guarding):
             return
         out, stop = self.out, self.plan[self.position]
         dialect = out.dialect
-        head = stop.heads.get(dialect.name) or stop.head(dialect.name, dialect.upstream_path)
+        path = out.path or dialect.upstream_path
+        head = stop.heads.get(path) or stop.head(dialect.name, path)
+        if stop.driver.signer is not None:
+            head = stop.signed(head, stop.driver.signer, path, out.body, self.plane.now())
         headers = self.inbound.headers
         if out.decoded or stop.forwards.isdisjoint(headers):
             head = b"%b%d\r\n\r\n" % (head, len(out.body))

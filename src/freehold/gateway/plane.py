@@ -81,6 +81,9 @@ class Plane:
         self.journal = journal
         self.dialects: Mapping[str, Dialect] = {one.name: one for one in dialects}
         self.paths: Mapping[bytes, Dialect] = {path.encode(): one for one in dialects for path in one.paths}
+        self._in_path = tuple(
+            (prefix.encode(), one) for one in dialects if one.in_path for prefix in one.in_path.prefixes
+        )
         self.max_body_bytes = max_body_bytes
         self.sealer = sealer
         self.now = clock
@@ -124,7 +127,7 @@ class Plane:
 
     def serve(self, connection: Connection, inbound: Inbound) -> Call | None:
         """Begin a call, or answer at once what is no call."""
-        dialect = self.paths.get(inbound.url) or self.paths.get(inbound.url.partition(b"?")[0])
+        dialect = self.paths.get(inbound.url) or self.dialect_of(inbound)
         if dialect is None or inbound.method != b"POST":
             self._serve_local(connection, inbound, dialect)
             return None
@@ -135,6 +138,20 @@ class Plane:
         except Exception as error:  # noqa: BLE001 - the process edge: a defect must not take the connection's other calls along
             call.crash(error)
         return call
+
+    def dialect_of(self, inbound: Inbound) -> Dialect | None:
+        """The dialect of a request by its path; a body whose path names the model is placed."""
+        path = inbound.url.partition(b"?")[0]
+        found = self.paths.get(path)
+        if found is not None:
+            return found
+        for prefix, dialect in self._in_path:
+            if path.startswith(prefix) and dialect.in_path is not None:
+                placed = dialect.in_path.place(path.decode("latin-1"), inbound.body)
+                if placed is not None:
+                    inbound.body = placed
+                    return dialect
+        return None
 
     def _serve_local(self, connection: Connection, inbound: Inbound, dialect: Dialect | None) -> None:
         path, method = inbound.url.partition(b"?")[0], inbound.method
@@ -156,7 +173,7 @@ class Plane:
         """An error without a call, in the form the request calls for."""
         dialect = self.dialects["openai_chat"]
         if inbound is not None:
-            found = self.paths.get(inbound.url.partition(b"?")[0])
+            found = self.dialect_of(inbound)
             named = self.dialects["anthropic_messages"] if b"anthropic-version" in inbound.headers else None
             dialect = found or named or dialect
         more = [(b"allow", error.allow.encode())] if isinstance(error, WrongMethod) else []

@@ -78,6 +78,22 @@ class StreamStripper(Protocol):
         """The body is over: what was held back."""
 
 
+class InPath(Protocol):
+    """What a dialect adds whose path names the model. Its bodies are placed once, so that they tell everything."""
+
+    prefixes: tuple[str, ...]
+    """Of the paths it is served at; several dialects may share one."""
+
+    def place(self, path: str, body: bytes) -> bytes | None:
+        """The body with the model, and what else only the path says, put in. None where the path is not ours.
+
+        `with_model` takes them out again. A body that is no JSON object stays as it is: `peek` refuses it.
+        """
+
+    def upstream(self, model: str, peek: Peek) -> str:
+        """What is appended to a target's base path."""
+
+
 class Dialect(Protocol):
     """One wire protocol, both ways."""
 
@@ -85,7 +101,11 @@ class Dialect(Protocol):
     paths: tuple[str, ...]
     """Paths this dialect is served at."""
     upstream_path: str
-    """Appended to a target's base path."""
+    """Appended to a target's base path; empty for dialects with `in_path`."""
+    in_path: InPath | None
+    """None where the body names the model."""
+    stream_kind: bytes
+    """Media type of its streams."""
 
     def peek(self, body: bytes) -> Peek:
         """Read what routing needs. Raises MalformedJson or BadRequest; never keeps the body."""
@@ -157,12 +177,21 @@ class Restore(Protocol):
         """Events of a stream, restored; may hold some back until the end."""
 
 
+class Signer(Protocol):
+    """Signs each request."""
+
+    def sign(self, target: Target, secret: str, path: str, body: bytes, now: float) -> list[tuple[str, str]]:
+        """The headers that sign this body for this path (base path included) at this time (Unix seconds)."""
+
+
 class Driver(Protocol):
     """How one kind of provider is spoken to: authorisation, paths, failures, and what it cannot do."""
 
     name: str
     adapts: bool
     """False where `must_adapt` never says yes, so that it need not be asked for each call."""
+    signer: Signer | None
+    """None where the headers are the same for every request."""
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """Headers every call to this target carries: authorisation, versions, the target's own."""

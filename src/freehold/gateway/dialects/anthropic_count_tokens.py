@@ -12,7 +12,7 @@ from freehold.gateway import json_splice
 from freehold.gateway.dialects import anthropic_wire as wire
 from freehold.gateway.dialects.untranslated import Untranslated
 from freehold.gateway.json_read import Count, from_caller, from_target
-from freehold.gateway.ports import Peek
+from freehold.gateway.ports import InPath, Peek
 from freehold.ledger.meter import Usage
 
 
@@ -36,6 +36,8 @@ class AnthropicCountTokens(Untranslated):
     name = "anthropic_count_tokens"
     paths: tuple[str, ...] = ("/v1/messages/count_tokens",)
     upstream_path = "/messages/count_tokens"
+    in_path: InPath | None = None
+    stream_kind = b"text/event-stream"
 
     def peek(self, body: bytes) -> Peek:
         """What routing needs: there is no output to reserve for."""

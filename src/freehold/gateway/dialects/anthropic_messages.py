@@ -16,7 +16,7 @@ from freehold.gateway.dialects.anthropic_stream import Decoder
 from freehold.gateway.dialects.anthropic_write import Encoder
 from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
 from freehold.gateway.messages import Answer, Request
-from freehold.gateway.ports import Peek
+from freehold.gateway.ports import InPath, Peek
 from freehold.gateway.stream_edges import Edges
 from freehold.ledger.meter import Usage
 
@@ -70,6 +70,8 @@ class AnthropicMessages:
     name = "anthropic_messages"
     paths: tuple[str, ...] = ("/v1/messages",)
     upstream_path = "/messages"
+    in_path: InPath | None = None
+    stream_kind = b"text/event-stream"
 
     def peek(self, body: bytes) -> Peek:
         """What routing needs of a request. Usage always stands in these streams."""

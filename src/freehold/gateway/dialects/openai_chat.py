@@ -18,7 +18,7 @@ from freehold.gateway.dialects.openai_chat_strip import UsageStripper
 from freehold.gateway.dialects.openai_chat_write import Encoder
 from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
 from freehold.gateway.messages import Answer, Request
-from freehold.gateway.ports import Peek
+from freehold.gateway.ports import InPath, Peek
 from freehold.gateway.stream_edges import Edges
 from freehold.ledger.meter import Usage
 
@@ -75,6 +75,8 @@ class OpenAiChat:
     name = "openai_chat"
     paths: tuple[str, ...] = ("/v1/chat/completions",)
     upstream_path = "/chat/completions"
+    in_path: InPath | None = None
+    stream_kind = b"text/event-stream"
 
     def peek(self, body: bytes) -> Peek:
         """What routing needs of a request."""

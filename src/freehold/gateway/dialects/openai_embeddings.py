@@ -12,7 +12,7 @@ from freehold.gateway import json_splice
 from freehold.gateway.dialects import openai_wire as wire
 from freehold.gateway.dialects.untranslated import Untranslated
 from freehold.gateway.json_read import from_caller, from_target
-from freehold.gateway.ports import Peek
+from freehold.gateway.ports import InPath, Peek
 from freehold.ledger.meter import Usage
 
 
@@ -38,6 +38,8 @@ class OpenAiEmbeddings(Untranslated):
     name = "openai_embeddings"
     paths: tuple[str, ...] = ("/v1/embeddings",)
     upstream_path = "/embeddings"
+    in_path: InPath | None = None
+    stream_kind = b"text/event-stream"
 
     def peek(self, body: bytes) -> Peek:
         """What routing needs: there is no output to reserve for."""

@@ -22,7 +22,7 @@ from freehold.gateway.dialects.openai_responses_stream import Decoder
 from freehold.gateway.dialects.openai_responses_write import Encoder
 from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
 from freehold.gateway.messages import Answer, Request
-from freehold.gateway.ports import Peek
+from freehold.gateway.ports import InPath, Peek
 from freehold.ledger.meter import Usage
 
 _NONE = (b"", b"null", b"[]")
@@ -76,6 +76,8 @@ class OpenAiResponses:
     name = "openai_responses"
     paths: tuple[str, ...] = ("/v1/responses",)
     upstream_path = "/responses"
+    in_path: InPath | None = None
+    stream_kind = b"text/event-stream"
 
     def peek(self, body: bytes) -> Peek:
         """What routing needs of a request. Usage always stands in these streams."""

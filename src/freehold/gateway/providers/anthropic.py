@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from freehold.core.errors import UpstreamFailed
 from freehold.gateway.messages import Request
-from freehold.gateway.ports import Peek, Restore
+from freehold.gateway.ports import Peek, Restore, Signer
 from freehold.gateway.providers.failures import failure_of
 from freehold.policy.targets import Target
 
@@ -19,6 +19,7 @@ class AnthropicDriver:
 
     name = "anthropic"
     adapts = False
+    signer: Signer | None = None
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """The key, the version (unless the target names another), and the target's own headers."""

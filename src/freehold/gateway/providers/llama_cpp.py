@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from freehold.core.errors import NotTranslatable, UpstreamFailed, UpstreamRefused
 from freehold.gateway import few_shot
 from freehold.gateway.messages import Image, Request, ToolCall, ToolResult
-from freehold.gateway.ports import Peek, Restore
+from freehold.gateway.ports import Peek, Restore, Signer
 from freehold.gateway.providers.failures import failure_of
 from freehold.gateway.providers.tool_answers import ToolAnswers
 from freehold.gateway.providers.tool_prompts import with_schema, without_tools
@@ -28,6 +28,7 @@ class LlamaCppDriver:
 
     name = "llama_cpp"
     adapts = True
+    signer: Signer | None = None
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """The engine's own secret."""

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from freehold.core.errors import UpstreamFailed
 from freehold.gateway.messages import Request
-from freehold.gateway.ports import Peek, Restore
+from freehold.gateway.ports import Peek, Restore, Signer
 from freehold.gateway.providers.failures import failure_of
 from freehold.policy.targets import Target
 
@@ -24,6 +24,7 @@ class OpenAiDriver:
 
     name = "openai"
     adapts = False
+    signer: Signer | None = None
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
         """A bearer token where there is a secret, and the target's own headers."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from freehold.core.errors import BadConfig, FreeholdError, NoPermittedTarget, UnknownModel
 from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
-from freehold.gateway.ports import Driver, Peek
+from freehold.gateway.ports import Driver, Peek, Signer
 from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_load, order_by_weight, place
 from freehold.gateway.routing.joints import Joint, Move, compile_joints, compile_moves
@@ -74,21 +74,28 @@ class Stop:
         """The pool's list for this origin, filled in by the first call."""
         self._secret = secret
         self.heads: dict[str, bytes] = {}
+        """By the path after the target's own."""
 
     def decision(self, label: Label, mint: Mint) -> Decision:
         """May content with this label go there?"""
         return mint.decision(label, self.target)
 
-    def head(self, dialect: str, upstream_path: str) -> bytes:
-        """The request head up to and including `content-length: `."""
+    def head(self, dialect: str, path: str) -> bytes:
+        """The request head up to and including `content-length: `, for a path after the target's own."""
         target, origin = self.target, self.target.origin
         default = {"http": 80, "https": 443}[origin.scheme]
         host = origin.host if origin.port == default else f"{origin.host}:{origin.port}"
-        lines = [f"POST {target.path}{upstream_path} HTTP/1.1", f"host: {host}"]
+        lines = [f"POST {target.path}{path} HTTP/1.1", f"host: {host}"]
         lines += [f"{name}: {value}" for name, value in self.driver.headers(target, self._secret, dialect)]
         lines += ["content-type: application/json", "accept-encoding: identity", "user-agent: freehold"]
-        found = self.heads[dialect] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
+        found = self.heads[path] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
         return found
+
+    def signed(self, head: bytes, signer: Signer, path: str, permitted: bytes, now: float) -> bytes:
+        """`head` with what signs the body."""
+        lines = signer.sign(self.target, self._secret, self.target.path + path, permitted, now)
+        signature = "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
+        return head.removesuffix(b"content-length: ") + signature + b"content-length: "
 
     def without_secret(self, body: bytes) -> bytes:
         """An error's body without our key, should the target quote it."""
