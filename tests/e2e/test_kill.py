@@ -91,7 +91,7 @@ def test_a_killed_process_comes_back_and_traffic_goes_on(instance, seen, notes, 
         assert not flow.refused
 
 
-def spent(flow: Traffic) -> bool:
+def penniless(flow: Traffic) -> bool:
     return any(b"insufficient_quota" in body for _, body in flow.refused)
 
 
@@ -101,9 +101,12 @@ def test_a_money_limit_holds_across_kills(instance, seen, fakes):
     with traffic(Traffic(instance, model="capped", streams=True)) as flow:
         for name in ("gateway", "writer", "gateway"):
             wanted = len(flow.good) + dice.randrange(2, 10)
-            until(lambda wanted=wanted: len(flow.good) >= wanted or spent(flow), "more are answered, or nothing is left")
+            until(
+                lambda wanted=wanted: len(flow.good) >= wanted or penniless(flow),
+                "more are answered, or nothing is left",
+            )
             kill_and_wait(instance, name)
-        until(lambda: spent(flow), "the money is spent")
+        until(lambda: penniless(flow), "the money is spent")
     seen += [call for call, _ in flow.good]
     assert {status for status, _ in flow.refused} <= HONEST
 
