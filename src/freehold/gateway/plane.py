@@ -147,7 +147,7 @@ class Plane:
             return found
         for prefix, dialect in self._in_path:
             if path.startswith(prefix) and dialect.in_path is not None:
-                placed = dialect.in_path.place(path.decode("latin-1"), inbound.body)
+                placed = dialect.in_path.place(inbound.url.decode("latin-1"), inbound.body)
                 if placed is not None:
                     inbound.body = placed
                     return dialect

@@ -87,8 +87,12 @@ class InPath(Protocol):
     def place(self, path: str, body: bytes) -> bytes | None:
         """The body with the model, and what else only the path says, put in. None where the path is not ours.
 
-        `with_model` takes them out again. A body that is no JSON object stays as it is: `peek` refuses it.
+        `path` comes with its query. `with_model` takes them out again. A body that is no JSON object stays as it is:
+        `peek` refuses it.
         """
+
+    def put(self, body: bytes, model: str, *, stream: bool) -> bytes:
+        """The same for a body that was written anew, behind a guard."""
 
     def upstream(self, model: str, peek: Peek) -> str:
         """What is appended to a target's base path."""

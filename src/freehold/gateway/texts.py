@@ -289,7 +289,8 @@ class Said:
         body, dropped = self._dialect.encode_request(request, model)
         if dropped:
             raise NotTranslatable(f"the guard could not write the request again: {', '.join(dropped)}")
-        return body
+        in_path = self._dialect.in_path
+        return body if in_path is None else in_path.put(body, model, stream=request.stream)
 
 
 def _begins_with(request: Request, system: str) -> bool:
