@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from freehold.settings.foreign import guards
 from freehold.settings.foreign.document import Document, Path
 from freehold.settings.foreign.draft import Draft, credential
+from freehold.settings.foreign.guards import Guard
 from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, identifier, known
 
 _PERIODS = {"1h": "hour", "1d": "day", "24h": "day", "1w": "week", "7d": "week", "1M": "month", "30d": "month"}
@@ -27,6 +29,9 @@ def convert(document: Document) -> Draft:
     for maker in document.table("providers"):
         _provider(document, draft, str(maker))
     _governance(document, draft)
+    if guard := _guarded(document, draft):
+        for route in draft.tables.get("routes", {}).values():
+            route["guard"] = guard
     return draft
 
 
@@ -72,6 +77,50 @@ def _model(document: Document, draft: Draft, maker: str, provider: str, path: Pa
     route = f"{maker}/{model}"
     draft.add("routes", route, {"targets": [target]}, again=(route,))
     document.say(path, "exact", f"routes.{identifier(route)}")
+
+
+_SIDES = {"input": ["in"], "output": ["out"], "both": ["in", "out"]}
+
+
+def _guarded(document: Document, draft: Draft) -> str:
+    """Its guardrails as one profile; its name, empty for none."""
+    guard = Guard(document, draft, "imported")
+    base: Path = ("guardrails_config",)
+    sides: dict[str, list[str]] = {}
+    for number, rule in enumerate(document.rows(*base, "guardrail_rules")):
+        path = (*base, "guardrail_rules", number)
+        if not isinstance(rule, Mapping) or rule.get("enabled") is False:
+            document.say(path, "not supported", note="it is switched off")
+            continue
+        for one in document.rows(*path, "provider_config_ids"):
+            sides[str(one)] = sorted({*sides.get(str(one), []), *_SIDES.get(str(rule.get("apply_to")), ["in", "out"])})
+        guard.say((*path, "apply_to"), "exact")
+        guard.say((*path, "provider_config_ids"), "exact")
+        guard.say(path, "approximated", "no condition and no share is kept: it holds for every call")
+    for number, row in enumerate(document.rows(*base, "guardrail_providers")):
+        path = (*base, "guardrail_providers", number)
+        directions = sides.get(str(row.get("id"))) if isinstance(row, Mapping) else None
+        if directions is None or document.get(*path, "enabled") is False:
+            document.say(path, "not supported", note="no rule that is switched on names it")
+            continue
+        _check(document, guard, path, directions)
+    return guard.written()
+
+
+def _check(document: Document, guard: Guard, path: Path, directions: list[str]) -> None:
+    named = str(document.get(*path, "provider_name"))
+    action = guards.action_of(document.get(*path, "config", "mode", default="block"), "block")
+    if named == "regex":
+        for at, row in enumerate(document.rows(*path, "config", "patterns")):
+            if isinstance(row, Mapping):
+                flags = "".join(one for one in str(row.get("flags") or "") if one in "ims")
+                guard.pattern((*path, "config", "patterns", at), row.get("pattern"), flags, action, directions)
+        guard.say(path, "exact")
+    elif detector := guards.service(named):
+        guard.rule(detector, action, directions)
+        guard.say(path, "approximated", guards.JUDGED)
+    else:
+        guard.say(path, "not supported", f"nothing here looks for what {named[:60]} looks for")
 
 
 def _governance(document: Document, draft: Draft) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from freehold.settings.foreign.document import Document, Outcome, Path
 from freehold.settings.foreign.draft import Draft, compact, credential
+from freehold.settings.foreign.litellm_guards import guard_of
 from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, identifier, known
 
 Groups = Mapping[str, Any]
@@ -35,6 +36,8 @@ def convert(document: Document, today: str) -> Draft:
         _deployment(document, draft, ("model_list", number), groups, today)
     after = _fallbacks(document, groups)
     shared = _shared(document)
+    if guard := guard_of(document, draft):
+        shared["guard"] = guard
     aliases = _aliases(document, groups)
     for group, members in groups.items():
         steps = _steps(members) + [step for other in after.get(group, ()) for step in _steps(groups[other])]

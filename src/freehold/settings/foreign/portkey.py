@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from freehold.settings.foreign import guards
 from freehold.settings.foreign.document import Document, Path
 from freehold.settings.foreign.draft import Draft, compact, credential
+from freehold.settings.foreign.guards import Guard
 from freehold.settings.foreign.vendors import known
 
 DEEPEST = 8
@@ -33,11 +35,63 @@ def convert(document: Document, route: str) -> Draft:
             content["attempts"] = min(max(retries + 1, 1), _MOST_ATTEMPTS)
             note = "attempts for one call in all, on other targets too"
             document.say(("retry", "attempts"), "approximated", f"routes.{route}.attempts", note)
+        guard = Guard(document, draft, f"{route}-guard")
+        _guarded(document, guard)
+        if name := guard.written():
+            content["guard"] = name
         draft.add("routes", route, content)
     note = "what is tried again follows from the kind of failure"
     for field in ("retry", "strategy"):
         document.say((field, "on_status_codes"), "approximated", note=note)
     return draft
+
+
+_HOOKS = (
+    ("input_guardrails", ["in"]),
+    ("before_request_hooks", ["in"]),
+    ("output_guardrails", ["out"]),
+    ("after_request_hooks", ["out"]),
+)
+
+
+def _guarded(document: Document, guard: Guard) -> None:
+    """Its guardrails: in short, a table with the check's name as a key; at length, hooks with `checks`."""
+    for place, directions in _HOOKS:
+        for number, row in enumerate(document.rows(place)):
+            path: Path = (place, number)
+            if not isinstance(row, Mapping):
+                document.say(path, "not supported", note="it is kept elsewhere: write its checks into [guard.NAME]")
+                continue
+            deny = "block" if row.get("deny") is True else "flag"
+            for at, check in enumerate(document.rows(place, number, "checks")):
+                if isinstance(check, Mapping):
+                    where = (*path, "checks", at)
+                    _check(document, guard, str(check.get("id")), ((*where, "parameters"), where), (deny, directions))
+            for named in row:
+                if "." in str(named):
+                    where = (*path, str(named))
+                    _check(document, guard, str(named), (where, where), (deny, directions))
+            guard.say((*path, "deny"), "exact")
+
+
+def _check(
+    document: Document, guard: Guard, named: str, paths: tuple[Path, Path], leads_to: tuple[str, list[str]]
+) -> None:
+    given, path = paths
+    action, directions = leads_to
+    kind = named.lower().removeprefix("default.")
+    if kind == "regexmatch" and document.get(*given, "not") is not True:
+        guard.say((*given, "not"), "exact")
+        guard.pattern(path, document.get(*given, "rule"), "", action, directions)
+    elif kind == "contains" and document.get(*given, "operator") == "none":
+        guard.words(path, document.rows(*given, "words"), action, directions)
+    elif detector := guards.service(kind):
+        redact = document.get(*given, "redact") is True
+        kinds = [one for one in map(guards.kind_of, document.rows(*given, "categories")) if one]
+        guard.rule(detector, "redact" if redact else action, directions, kinds)
+        guard.say(path, "approximated", guards.JUDGED)
+    else:
+        guard.say(path, "not supported", "nothing here checks that")
 
 
 def _arm(target: str, weight: float) -> dict[str, Any]:
