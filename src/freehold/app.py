@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freehold.core.clock import at
-from freehold.core.errors import FileRefused, FreeholdError
+from freehold.core.errors import FileRefused, FreeholdError, NotRunning
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from freehold.server.publish import Publisher
 
 
+DESK = "batches.sock"
+"""Socket in `run/` at which the gateway reaches the process of files and batches."""
+
+
 def gateway(config: str | None, home: Path) -> None:
     """The data plane."""
     from freehold.gateway.serve import GatewayConfig, run
     from freehold.settings.environment import resolve_secret
     from freehold.settings.last_good import in_force
 
-    settings = in_force(config, home).settings.gateway
+    every = in_force(config, home).settings
+    settings = every.gateway
     run(
         GatewayConfig(
             home=home,
@@ -41,8 +46,10 @@ def gateway(config: str | None, home: Path) -> None:
             tls_certificate=settings.tls_certificate,
             tls_key=settings.tls_key,
             share=settings.processes,
+            desk=home / "run" / DESK if every.batches.enabled else None,
             strict=settings.journal == "strict",
             receipts=settings.receipts,
+            cache_bytes=settings.cache_bytes,
             resolve=resolve_secret,
         )
     )
@@ -83,6 +90,36 @@ def worker(config: str | None, home: Path) -> None:
 
     instance = Instance(config, home, make_publisher)
     run("worker", *short(instance), instance)
+
+
+def batches(config: str | None, home: Path) -> None:
+    """Callers' files, and the lines of their batches: each is asked at the gateway in the name of its key."""
+    from freehold.batches.asking import Door
+    from freehold.batches.desk import Desk
+    from freehold.batches.files import Cabinet, term_of
+    from freehold.batches.running import Runner
+    from freehold.batches.serve import run
+    from freehold.core.crypto import Sealer
+    from freehold.core.db import check, connect, url_of
+    from freehold.core.ids import IdMaker
+    from freehold.identity.service import service_key
+    from freehold.ledger.capture import Bodies
+    from freehold.settings.last_good import in_force
+    from freehold.settings.location import read_endpoints
+
+    every = in_force(config, home).settings
+    engine = connect(url_of(home / "freehold.db"))
+    check(engine)
+    endpoints = read_endpoints(home)
+    if endpoints is None:
+        raise NotRunning(f"no instance runs in {home}")
+    sealer = Sealer.load(home / "data.key")
+    classes = tuple(sorted((name, days * 86400.0) for name, days in every.capture.retention.items()))
+    term = term_of(every.batches.file_days, classes)
+    cabinet = Cabinet(engine, Bodies(home / "bodies", sealer), term, time.time, IdMaker())
+    desk = Desk(cabinet, sealer, every.batches, time.time, IdMaker())
+    door = Door(endpoints.gateway, endpoints.certificate, lambda: service_key(home), every.batches.line_seconds)
+    run(Runner(cabinet, sealer, door, every.batches, time.time), desk, home / "run" / DESK)
 
 
 def trainer(config: str | None, home: Path) -> None:
@@ -174,6 +211,7 @@ def append_audit(connection: Connection, at: float, kind: str, actor: str, conte
 
 ROLES = (
     ("admin", admin),
+    ("batches", batches),
     ("gateway", gateway),
     ("trainer", trainer),
     ("up", up),

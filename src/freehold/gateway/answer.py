@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied, UpstreamRefused
+from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied
 from freehold.gateway.listener import Connection, Inbound
-from freehold.gateway.relay import LAST_CHUNK, Filtered, Translated, Verbatim, chunk, plain
+from freehold.gateway.media import ANY_KIND, JSON, answered_kind
+from freehold.gateway.relay import LAST_CHUNK, Filtered, Translated, Verbatim, answers, chunk, plain
 from freehold.gateway.settlement import Settling
 from freehold.gateway.upstream import CONTENT, RAW, WHOLE, Upstream
 from freehold.ledger.meter import Usage
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 
 MAX_ERROR_BYTES = 1 << 20
-ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
-FIRST_BYTES = 24
-"""So many bytes of the first event tell an error from an answer."""
 PASSED_MOST = 64
 """Reads of a stream that are metered and digested at once: each for itself would cost more than passing it on."""
 EVENT_STREAM = b"text/event-stream"
@@ -44,6 +42,8 @@ class Answering(Settling):
     request_id: str
     capturing = False
     """Are this route's bodies kept?"""
+    answered_kind = JSON
+    """Media type of a whole answer, and of a stream of any."""
     paused = False
     """Does the caller read too slowly just now?"""
     _hash: HASH = None  # type: ignore[assignment]  # made with the stream
@@ -73,6 +73,10 @@ class Answering(Settling):
         """What leads to an owned target where a vendor's filter refused; None where it did not, or none is there."""
         raise NotImplementedError
 
+    def keep(self, body: bytes) -> None:
+        """A whole answer went through that may be served again."""
+        raise NotImplementedError
+
     def lenient(self) -> bool:
         """Is this attempt one whose failure, of whatever kind, another target makes good?"""
         raise NotImplementedError
@@ -85,6 +89,8 @@ class Answering(Settling):
         assert peek is not None
         if self.account.first_token is None:
             self.account.first_token = self.plane.now()
+        if self.out.dialect.name in ANY_KIND:
+            self.answered_kind = answered_kind(upstream.headers.get(b"content-type", b""))
         if not peek.stream or upstream.status != 200:
             return WHOLE
         steps = self.steps
@@ -103,13 +109,14 @@ class Answering(Settling):
         self._update = self._hash.update if self.plane.receipts else None
         self._passed = []
         self._idle_seconds = self.plan[self.position].target.idle_seconds
-        if out.decoded or self.guarded is not None:
+        if out.decoded or (self.guarded is not None and self.guarded.said.request is not None):
             decoder, encoder = out.dialect.stream_decoder(), self.dialect.stream_encoder(peek, created=int(self.at))
             restore = out.restore if self.guarded is None else self.watched_answer()
             self._stream = Translated(decoder, restore, encoder, frame)
             return CONTENT
         stripper = self.dialect.stream_stripper() if out.strip_usage else None
-        if stripper is None and http11 and upstream.may_be_raw() and not self.capturing:
+        gathered = self.capturing or self.keep_as is not None
+        if stripper is None and http11 and upstream.may_be_raw() and not gathered:
             self._stream = Verbatim(self.dialect.stream_meter())
             return RAW
         self._stream = Filtered(self.dialect.stream_meter(), stripper, frame)
@@ -205,11 +212,7 @@ class Answering(Settling):
         An error is no answer: another target may still give one. Raises UpstreamRefused.
         """
         self._first = first = self._first + content if self._first else content
-        at = first.find(b"data:")
-        begun = first[at + 5 :].lstrip(b" ") if at >= 0 else b""
-        if begun.startswith(ERRORS):
-            raise UpstreamRefused("the target's stream began with an error", retryable=True)
-        return len(begun) >= FIRST_BYTES or b"\n" in begun or len(first) > 4096
+        return answers(first)
 
     # A whole answer
 
@@ -235,6 +238,8 @@ class Answering(Settling):
         self._end_attempt(usage or self.account.estimate(len(body) // 4))
         if self.capturing:
             self.capture("response", body)
+        if self.keep_as is not None:
+            self.keep(body)
         self.reply(self._ok_head(len(body), cost=True) + body, "ok", 200, body)
 
     def reply(self, data: bytes, outcome: str, status: int, body: bytes, error: str = "") -> None:
@@ -277,6 +282,8 @@ class Answering(Settling):
         more = self.plan[self.position].named
         if self.steps is not None and (step := self.steps[self.position]) is not None:
             more += step.line
+        if self.cache_line:
+            more += self.cache_line
         if self.rerouted:
             more += b"x-freehold-rerouted: refusal\r\n"
         if self.lane is not None and self.lane.limited and self.caller is not None:
@@ -289,16 +296,12 @@ class Answering(Settling):
             if cost:
                 more += b"x-freehold-cost: %b\r\n" % f"{self.account.spent:f}".encode()
             more += b"content-length: %d\r\n\r\n" % length
-            return plane.head(status, b"application/json", self.dialect, self.request_id, more)
+            kind = self.answered_kind if status == 200 else JSON
+            return plane.head(status, kind, self.dialect, self.request_id, more)
         more += b"cache-control: no-cache\r\n"
         more += b"transfer-encoding: chunked\r\n\r\n" if self.inbound.http11 else b"\r\n"
-        return plane.head(
-            status,
-            _STREAMED.get(self.dialect.stream_kind, self.dialect.stream_kind),
-            self.dialect,
-            self.request_id,
-            more,
-        )
+        kind = _STREAMED.get(self.dialect.stream_kind, self.dialect.stream_kind or self.answered_kind)
+        return plane.head(status, kind, self.dialect, self.request_id, more)
 
     def _write(self, data: bytes) -> None:
         """Raw bytes on; the head goes before the first."""
@@ -317,7 +320,7 @@ class Answering(Settling):
         if self._update is not None:
             self._update(content)
         self.delivered += len(content)
-        if self.capturing:
+        if self.capturing or self.keep_as is not None:
             if self._captured is None:
                 self._captured = []
             self._captured.append(content)
@@ -337,7 +340,7 @@ class Answering(Settling):
             self.out.dropped += tuple(one for one in lost if one not in self.out.dropped)
         self._end_attempt(usage or self.account.estimate(stream.events))
         if self._captured is not None:
-            self.capture("response", b"".join(self._captured))
+            self._gathered(b"".join(self._captured))
         connection, keep = self.connection, self.inbound.http11
 
         def reply(failed: JournalUnavailable | None) -> None:
@@ -345,6 +348,13 @@ class Answering(Settling):
             connection.done(keep)
 
         self.settle("ok", 200, reply, digest=self._digest())
+
+    def _gathered(self, body: bytes) -> None:
+        """The whole content of a stream, as the caller got it."""
+        if self.capturing:
+            self.capture("response", body)
+        if self.keep_as is not None:
+            self.keep(body)
 
     def _digest(self) -> bytes:
         return self._hash.digest() if self._update is not None else b""

@@ -108,6 +108,13 @@ class Guarded:
             label=str(self.bears(label)),
         )
 
+    def untouched(self) -> bool:
+        """Did nothing fail, and was nothing found or changed, so far and either way?"""
+        screen, texts = self.screen, tuple(one.text for one in self.said.pieces)
+        if self.failed or self.out or self.seen.findings or self.seen.ask or self.texts != texts:
+            return False
+        return screen is None or not (screen.failed or screen.findings or screen.changed or screen.label is not None)
+
     def characters(self) -> int:
         """Characters of answers that were looked at."""
         if not self.armed.answers.looks_out:  # they went through, and nobody looked

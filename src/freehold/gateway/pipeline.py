@@ -12,17 +12,17 @@ from freehold.core.errors import (
     JournalUnavailable,
     MissingCredential,
     NotTranslatable,
-    WrongContentType,
 )
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
 from freehold.gateway.cascade import CHATS
-from freehold.gateway.guarding import Guarding
 from freehold.gateway.lanes import Lane, path_of, scope_of
 from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.media import FORMS, JSON, check_kind, formed
 from freehold.gateway.outgoing import Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
+from freehold.gateway.replaying import Replaying
 from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
@@ -32,7 +32,7 @@ from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
 
 
-class Call(Guarding):
+class Call(Replaying):
     """The call machine: its way in, and out to a target. `over` is set exactly once, by `settle`."""
 
     permit: Permit
@@ -60,7 +60,10 @@ class Call(Guarding):
         try:
             self.caller = self.plane.gate.admit(self.inbound.headers, self.at)
             self.decode()
-            self.authorise()
+            lane = self.authorise()
+            rule = lane.path.route.cache
+            if rule is not None and self.replay(lane, rule):
+                return
             self.route()
             self.attempt()
         except NotTranslatable as error:
@@ -83,9 +86,11 @@ class Call(Guarding):
         """What is asked, as far as routing must know."""
         headers = self.inbound.headers
         kind = headers.get(b"content-type")
-        if kind is not None and kind != b"application/json" and not kind.lower().startswith(b"application/json"):
-            raise WrongContentType(f"the body is declared as {kind[:80].decode('latin-1')!r}, not as JSON")
+        if kind != JSON or self.dialect.name in FORMS:
+            check_kind(self.dialect.name, kind, self.inbound.body)
         self.peek = peek = self.dialect.peek(self.inbound.body)
+        if peek.units:
+            self.account.units, self.account.unit = peek.units, peek.unit
         named = headers.get(b"x-freehold-workflow")
         workflow = named.decode("latin-1").strip() if named is not None else peek.workflow
         self.subject = _subject(headers.get(b"x-freehold-subject", b""))
@@ -97,8 +102,8 @@ class Call(Guarding):
         elif assigner is not None and self.caller is not None and self.dialect.name in CHATS:
             self.workflow = assigner.of(self.inbound.body, peek, self.caller.principal.key_id)
 
-    def authorise(self) -> None:
-        """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits."""
+    def authorise(self) -> Lane:
+        """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits: the lane."""
         caller, plane, peek = self.caller, self.plane, self.peek
         assert caller is not None and peek is not None
         table, mint = plane.table, plane.mint
@@ -117,11 +122,15 @@ class Call(Guarding):
         if peek.leans_on:
             check_leaning(peek, path)
         if lane.limited:
-            expected = len(self.inbound.body) // 4 + (peek.max_output or 0)
+            given = len(self.inbound.body) // 4 if peek.given is None else peek.given
+            expected = given + (peek.max_output or 0)
             caller.admit(expected, self.at)
             self.account.expected_tokens = expected
         if path.watch is not None:
             self.guard(path.watch)
+            assert self.lane is not None
+            return self.lane  # of a higher label, maybe
+        return lane
 
     def route(self) -> None:
         """The targets to try, in order."""
@@ -172,7 +181,7 @@ class Call(Guarding):
             reserved = account.reservation.amount
             frame: Open | Attempt = Attempt(self.id, now, number, stop.name, reserved, account.drawn())
         else:
-            frame = self._open(lane, stop)
+            frame = self.opening(lane, stop, self.permit.body_sha256)
             self.opened = True
             if (lane.path.route.capture or self.watched) and plane.sealer is not None:
                 self.capturing = True
@@ -228,14 +237,15 @@ class Call(Guarding):
         except FreeholdError as problem:
             self.refuse(problem)
 
-    def _open(self, lane: Lane, stop: Stop) -> Open:
+    def opening(self, lane: Lane, stop: Stop, sha256: bytes) -> Open:
+        """The frame that opens the call."""
         peek, plane = self.peek, self.plane
         assert peek is not None
         return Open(
             self.id, self.at, lane.key_id, lane.team, lane.path.name, self.dialect.name, peek.stream,
             lane.label_text, self.workflow, stop.name, plane.mint.version, plane.table.version,
             self.account.reservation.amount,
-            self.account.drawn() if self.account.reservation.slices else (), self.permit.body_sha256,
+            self.account.drawn() if self.account.reservation.slices else (), sha256,
             self.subject, self.scan, self.trace,
         )  # fmt: skip
 
@@ -268,6 +278,8 @@ class Call(Guarding):
         dialect = out.dialect
         path = out.path or dialect.upstream_path
         head = stop.heads.get(path) or stop.head(dialect.name, path)
+        if dialect.name in FORMS:
+            head = formed(head, out.body)
         if stop.driver.signer is not None:
             head = stop.signed(head, stop.driver.signer, path, out.body, self.plane.now())
         headers = self.inbound.headers

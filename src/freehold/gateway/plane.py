@@ -15,8 +15,9 @@ from freehold.core.egress import Egress
 from freehold.core.errors import FreeholdError, UnknownPath, WrongMethod
 from freehold.core.ids import IdMaker
 from freehold.core.log import Log
+from freehold.gateway.answer_cache import AnswerCache
 from freehold.gateway.callers import Callers, Gate
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.listener import Connection, Handler, Inbound
 from freehold.gateway.local import LOCAL
 from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.reply import error_reply, status_line, without_body
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from freehold.gateway.answer import Answering
+    from freehold.gateway.desk import Desk
     from freehold.gateway.failing import Failing
     from freehold.gateway.pipeline import Call
 
@@ -77,6 +79,7 @@ class Plane:
         roll: Callable[[], float],
         log: Log,
         receipts: bool = True,
+        cache_bytes: int = 64 << 20,
     ) -> None:
         self.journal = journal
         self.dialects: Mapping[str, Dialect] = {one.name: one for one in dialects}
@@ -98,8 +101,12 @@ class Plane:
         """Tells calls that name no workflow which one they belong to; None where none are known."""
         self.keys_version = 0
         self.purse = Purse()
+        self.answers = AnswerCache(cache_bytes)
+        """Of routes that serve them again."""
         self.pool = Pool()
         self.egress = Egress()
+        self.desk: Desk | None = None
+        """Where callers' files and batches are asked for; None where they are not served."""
         self.calls: set[Answering] = set()
         self.connections: set[Connection] = set()
         self.draining = False
@@ -125,10 +132,13 @@ class Plane:
             self.known_hosts.add(host)
         return found
 
-    def serve(self, connection: Connection, inbound: Inbound) -> Call | None:
+    def serve(self, connection: Connection, inbound: Inbound) -> Handler | None:
         """Begin a call, or answer at once what is no call."""
         dialect = self.paths.get(inbound.url) or self.dialect_of(inbound)
         if dialect is None or inbound.method != b"POST":
+            desk = self.desk
+            if dialect is None and desk is not None and desk.serves(inbound.url):
+                return desk.serve(self, connection, inbound)
             self._serve_local(connection, inbound, dialect)
             return None
         call = self.begin(self, connection, inbound, dialect)

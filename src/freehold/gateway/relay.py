@@ -17,6 +17,9 @@ from freehold.gateway.ports import Restore, StreamDecoder, StreamEncoder, Stream
 from freehold.ledger.meter import Usage
 
 LAST_CHUNK = b"0\r\n\r\n"
+ERRORS = (b'{"error"', b'{"type":"error"', b'{"type": "error"')
+FIRST_BYTES = 24
+"""So many bytes of the first event tell an error from an answer."""
 
 
 def chunk(data: bytes) -> bytes:
@@ -27,6 +30,15 @@ def chunk(data: bytes) -> bytes:
 def plain(data: bytes) -> bytes:
     """Framing for HTTP/1.0 callers: none, the end of the connection is the end of the body."""
     return data
+
+
+def answers(first: bytes) -> bool:
+    """Do the first bytes of a stream show that it is an answer? False where more are needed. Raises UpstreamRefused."""
+    at = first.find(b"data:")
+    begun = first[at + 5 :].lstrip(b" ") if at >= 0 else b""
+    if begun.startswith(ERRORS):
+        raise UpstreamRefused("the target's stream began with an error", retryable=True)
+    return len(begun) >= FIRST_BYTES or b"\n" in begun or len(first) > 4096
 
 
 class Stream(Protocol):

@@ -20,6 +20,7 @@ from freehold.core.errors import BadConfig, FreeholdError
 from freehold.core.ids import IdMaker
 from freehold.core.log import Log
 from freehold.gateway import pipeline
+from freehold.gateway.desk import Desk
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.listener import Connection
@@ -49,6 +50,10 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Write each call down before it leaves and before its end is told; else ten times a second."""
     receipts: bool = True
     """Digest bodies, so that receipts can vouch for them."""
+    cache_bytes: int = 64 << 20
+    """Memory for answers that are served again."""
+    desk: Path | None = None
+    """Socket of the process that keeps callers' files and batches; None where they are not served."""
     share: int = 1
     """How many gateway processes share the port and the limits."""
     resolve: Callable[[str], str]
@@ -85,10 +90,12 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
         roll=random.random,
         log=log,
         receipts=config.receipts,
+        cache_bytes=config.cache_bytes,
     )
     leases = LeaseClient(plane.purse, epoch, plane.now)
     plane.leases = leases
     plane.begin = Call
+    plane.desk = None if config.desk is None else Desk(config.desk)
     plane.later = loop.call_later
     tasks: set[asyncio.Task[None]] = set()
 
@@ -147,6 +154,7 @@ def sweep(plane: Plane, now: float) -> None:
         else:
             connection.close()
     plane.pool.sweep(now)
+    plane.answers.sweep(now)
 
 
 async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None:

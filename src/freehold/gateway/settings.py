@@ -30,6 +30,9 @@ class GatewaySettings(Section):
         "gateway loses and doubles nothing. `metered`: ten times a second, and no call waits for it: faster, but the "
         "last tenth may be lost, and money budgets cannot be kept.",
     )
+    cache_bytes: Annotated[int, Field(strict=True, ge=0)] = Field(
+        64 * 1024 * 1024, description="Memory of each process for answers of routes that have a `cache`."
+    )
     receipts: Flag = Field(default=True, description="Digest bodies, so that receipts can vouch for them.")
     tls_certificate: str = Field("", description="PEM file of the listener's certificate chain; empty for plain HTTP.")
     tls_key: str = Field("", description="PEM file with the certificate's private key.")
@@ -69,13 +72,17 @@ class ProviderSettings(Section):
 
 
 class PriceSettings(Section):
-    """Dollars per million tokens, with their source and date."""
+    """Dollars per million tokens, and for what is not sold by tokens, with their source and date."""
 
-    input: Money = Field(description="Plain input.")
-    output: Money = Field(description="Output.")
+    input: Money = Field(description="Plain input; 0 for what is not sold by tokens.")
+    output: Money = Field(description="Output; 0 for what is not sold by tokens.")
     cached: Money | None = Field(None, description="Input read from the prompt cache.")
     cache_write: Money | None = Field(None, description="Input written to the prompt cache.")
     cache_write_1h: Money | None = Field(None, description="Input kept in the prompt cache for an hour.")
+    per_image: Money | None = Field(None, description="One picture.")
+    per_minute: Money | None = Field(None, description="One minute of sound that is listened to.")
+    per_million_characters: Money | None = Field(None, description="Text that is spoken.")
+    per_search: Money | None = Field(None, description="One ranking of up to 100 documents.")
     source: str = Field("freehold.toml", description="Where the price stands.")
     as_of: date = Field(description="Day it was read.")
 
@@ -97,6 +104,15 @@ class TargetSettings(Section):
     connect_seconds: Seconds = Field(5.0, description="Longest wait for a connection.")
     first_token_seconds: Seconds = Field(60.0, description="Longest silence before the answer begins.")
     idle_seconds: Seconds = Field(60.0, description="Longest silence once it has begun.")
+    prompt_cache: Literal["", "5m", "1h"] = Field(
+        "", description="Set prompt-cache breakpoints that live so long in translated requests whose caller set none."
+    )
+    most_in_flight: Annotated[int, Field(strict=True, ge=0)] = Field(
+        0, description="Calls it is sent at once by each gateway process; others wait. 0 for no limit."
+    )
+    most_waiting: Annotated[int, Field(strict=True, ge=0)] = Field(
+        100, description="Calls that may wait for it in each gateway process; more are refused."
+    )
     quirks: tuple[str, ...] = Field((), description="Facts about this model that the driver acts on.")
 
 
@@ -150,6 +166,30 @@ Steps = Annotated[
 ]
 
 
+class CacheSettings(Section):
+    """Answers that are served again for exactly the same request, from memory."""
+
+    seconds: Seconds = Field(description="How long an answer is served.")
+    share: Literal["key", "team", "everyone"] = Field(
+        "team", description="Who may be served an answer: the key that asked for it, its team, or every caller of the "
+        "route. Labels and policy hold whatever stands here."
+    )  # fmt: skip
+    tools: Flag = Field(default=False, description="Keep answers to requests that offer tools too.")
+
+
+class HedgeSettings(Section):
+    """A slow first token is asked of the next target too, and who begins first answers."""
+
+    after_seconds: Seconds | None = Field(
+        None, description="How long the first target is waited for; where absent, the time in which 95 of 100 of its "
+        "recent answers began."
+    )  # fmt: skip
+    most_dollars: Money | None = Field(
+        None, description="Largest bound of the second target's price for one call; where absent, budgets alone say."
+    )
+    ratio: float = Field(0.1, ge=0, le=1, description="Largest share of recent calls that may be hedged.")
+
+
 class RouteSettings(Section):
     """What a client names in `model`."""
 
@@ -157,7 +197,10 @@ class RouteSettings(Section):
         description="Names: tried in order. Tables with `target` and `weight`: share the traffic. "
         "A list in the list: one step, whose members share."
     )
-    choose: Literal["weighted", "least_loaded"] = Field("weighted", description="How a step picks among its members.")
+    choose: Literal["weighted", "least_loaded", "fastest", "cheapest"] = Field(
+        "weighted", description="How a step picks among its members: by weight, by calls under way for each share, by "
+        "how soon its recent answers began, or by what they cost."
+    )  # fmt: skip
     sticky: Flag = Field(default=True, description="Keep a conversation on the target it began on.")
     attempts: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(3, description="Most attempts for one call.")
     retry_ratio: float = Field(0.1, ge=0, le=1, description="Largest share of recent calls that may be retries.")
@@ -173,4 +216,9 @@ class RouteSettings(Section):
         None, description="Profile that its calls are scanned by; empty for none, where absent [policy] guard decides."
     )
     budget: BudgetField | None = Field(None, description="Money limit: a number of dollars a month, or a table.")
+    priority: Literal["interactive", "normal", "batch"] = Field(
+        "interactive", description="Who goes first where a target is full; callers may ask for less by header."
+    )
+    cache: CacheSettings | None = Field(None, description="Serve the same request its answer again; absent for never.")
+    hedge: HedgeSettings | None = Field(None, description="Ask a second target where the first is slow to begin.")
     aliases: tuple[Name, ...] = Field((), description="Other names clients may use.")

@@ -68,6 +68,10 @@ class Settling:
     spare = 0
     """Attempts that a move or a composite adds to the route's own."""
     upstream: Upstream | None = None
+    keep_as: bytes | None = None
+    """What the answer is kept under, to be served again; None where it is not."""
+    cache_line = b""
+    """The header lines that tell what the cache did."""
     over = False
     committed = False
     delivered = 0

@@ -85,7 +85,8 @@ class Tried(msgspec.Struct, frozen=True, array_like=True):
     """Of a composite's member that was served: when that was decided."""
     ended: float
     outcome: str
-    """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`.
+    """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`; `cached` where nothing was sent
+    and what the target once answered was served again, at no cost.
 
     Of a composite's member whose answer was not passed on: `agreed` (with the one that was), `disagreed`, `unsure`, or
     `held` where nobody could judge it.

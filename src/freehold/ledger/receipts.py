@@ -22,6 +22,8 @@ from freehold.ledger.audit.rowsum import row_sum
 
 FORM = 2
 """Of new statements. Form 1 named neither what served the call nor the digest of its row."""
+CACHED = "cached"
+"""Outcome of an attempt that sent nothing: what the target once answered was served again."""
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
@@ -52,6 +54,8 @@ def statement_of(call: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]])
     """
     form = call["form"]
     said = _plain(call, attempts)
+    if any(one["outcome"] == CACHED for one in attempts):
+        said["cache"] = "hit"
     if form == 1:
         return said
     said["form"] = form
@@ -86,6 +90,7 @@ def _plain(call: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> di
         "sent_to": [
             {"target": one["target"], "owned": one["owned"], "region": one["region"], "outcome": one["outcome"]}
             for one in attempts
+            if one["outcome"] != CACHED
         ],
         "outcome": call["outcome"],
         "status": call["status"],

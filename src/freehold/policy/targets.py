@@ -50,5 +50,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Put before what is asked: JSON of `gateway/few_shot.py`. Only for owned chat models."""
     digest: str = ""
     """SHA-256 of an owned model's artefact, in hex: what a receipt says served the call."""
+    prompt_cache: str = ""
+    """`5m` or `1h`: breakpoints are set for so long in translated requests whose caller set none; empty for none."""
+    most_in_flight: int = 0
+    """Calls it is sent at once, by each gateway process; more wait. 0 for no limit."""
+    most_waiting: int = 100
+    """Calls that may wait for it, in each gateway process."""
     tls_ca: str = ""
     """Path of a CA bundle for a private certificate; empty means the system's."""

@@ -9,9 +9,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from freehold.core.label import Label, Level, parse_label
+from freehold.core.money import MILLION
 from freehold.gateway.providers.vendors import vendor
-from freehold.gateway.routing.types import Arm, Composite, Route, Routes
-from freehold.gateway.settings import CompositeSettings, PriceSettings, ProviderSettings, RouteSettings, TargetSettings
+from freehold.gateway.routing.types import Arm, CacheRule, Composite, HedgeRule, Route, Routes
+from freehold.gateway.settings import (
+    CacheSettings,
+    CompositeSettings,
+    HedgeSettings,
+    PriceSettings,
+    ProviderSettings,
+    RouteSettings,
+    TargetSettings,
+)
 from freehold.grading.types import Spec
 from freehold.ledger.meter import FREE, Price
 from freehold.policy.residency import LOCAL, normal
@@ -197,6 +206,9 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
         first_token_seconds=one.first_token_seconds,
         idle_seconds=one.idle_seconds,
         quirks=tuple(sorted({*(row.quirks if row else ()), *provider.quirks, *one.quirks})),
+        prompt_cache=one.prompt_cache,
+        most_in_flight=one.most_in_flight,
+        most_waiting=one.most_waiting,
         tls_ca=provider.tls_ca,
     )
 
@@ -223,9 +235,25 @@ def _price(one: PriceSettings) -> Price:
         cached=one.cached,
         cache_write=one.cache_write,
         cache_write_1h=one.cache_write_1h,
+        units=_per_unit(one),
         source=one.source,
         as_of=one.as_of.isoformat(),
     )
+
+
+_LEAST = Decimal("1E-12")
+"""Money is kept to the trillionth of a dollar."""
+
+
+def _per_unit(one: PriceSettings) -> tuple[tuple[str, Decimal], ...]:
+    """Dollars for one of each unit, by its name."""
+    prices = (
+        ("character", one.per_million_characters, MILLION),
+        ("image", one.per_image, 1),
+        ("search", one.per_search, 1),
+        ("second", one.per_minute, 60),
+    )
+    return tuple((name, (price / many).quantize(_LEAST)) for name, price, many in prices if price)
 
 
 def _composite(name: str, one: CompositeSettings) -> Composite:
@@ -264,4 +292,15 @@ def _route(name: str, one: RouteSettings, settings: Settings) -> Route:
         label=one.label,
         capture=settings.capture.bodies if one.capture is None else one.capture,
         guard=guard_of(settings, one.guard),
+        priority=one.priority,
+        cache=_cache_rule(one.cache),
+        hedge=_hedge_rule(one.hedge),
     )
+
+
+def _cache_rule(one: CacheSettings | None) -> CacheRule | None:
+    return None if one is None else CacheRule(one.seconds, one.share, one.tools)
+
+
+def _hedge_rule(one: HedgeSettings | None) -> HedgeRule | None:
+    return None if one is None else HedgeRule(one.after_seconds, one.most_dollars, one.ratio)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from freehold.grading.types import Spec
@@ -15,13 +17,37 @@ class Arm(msgspec.Struct, frozen=True):
     weight: float = 1.0
 
 
+class CacheRule(msgspec.Struct, frozen=True):
+    """Whole answers of a route are kept in memory, and served again for exactly the same request."""
+
+    seconds: float
+    """How long an answer is served."""
+    share: str = "team"
+    """Who is served an answer: the `key` that asked for it, its `team`, or `everyone`."""
+    tools: bool = False
+    """Answers to requests that offer tools too."""
+
+
+class HedgeRule(msgspec.Struct, frozen=True):
+    """A slow first token is asked of the next target too; who begins first answers."""
+
+    after_seconds: float | None = None
+    """How long the first is waited for; None for the time in which 95 of 100 of its recent answers began."""
+    most_dollars: Decimal | None = None
+    """No second target whose bound of the price is above this; None for none."""
+    ratio: float = 0.1
+    """At most this share of recent calls may be hedged (plus a floor of 10 a minute)."""
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What a client names in `model`: tiers tried in order; within a tier, arms by weight."""
 
     name: str
     tiers: tuple[tuple[Arm, ...], ...]
     choose: str = "weighted"
-    """Within a tier: `weighted` (by share, sticky where a conversation is known) or `least_loaded`."""
+    """Within a tier: `weighted` (by share, sticky where a conversation is known), `least_loaded`, `fastest` or
+    `cheapest`, the last two by live figures.
+    """
     sticky: bool = True
     """Keep a conversation on the arm it began on, while that arm is healthy."""
     attempts: int = 3
@@ -41,6 +67,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Keep bodies (sealed, with retention)."""
     guard: str = ""
     """Name of the profile that its calls are scanned by; empty for none."""
+    priority: str = "interactive"
+    """The highest class of its calls where a target is full: `interactive`, `normal` or `batch`."""
+    cache: CacheRule | None = None
+    hedge: HedgeRule | None = None
 
 
 class Composite(msgspec.Struct, frozen=True, kw_only=True):
