@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from freehold.core.errors import MissingCredential, NotTranslatable
+from freehold.gateway.breakpoints import TAKES, with_breakpoints
 from freehold.gateway.errors import StateElsewhere
 from freehold.gateway.messages import Request
 from freehold.gateway.ports import Dialect, Peek, Restore
@@ -75,6 +76,8 @@ def prepare(
     request: Request = dialect.decode_request(body)
     request, restore = stop.driver.adapt(target, request)
     outer = dialects[name]
+    if target.prompt_cache and name != dialect.name and name in TAKES:
+        request = with_breakpoints(request, target.prompt_cache)
     # Usage is always asked for: the caller's encoder leaves it out where it was not wanted.
     sent, dropped = outer.encode_request(msgspec.structs.replace(request, wants_usage=True), target.model)
     if dropped and strict:
