@@ -106,10 +106,15 @@ class Settling:
 
     def _end_attempt(self, usage: Usage, outcome: str = "ok") -> None:
         self._release()
-        account = self.account
-        if account.stop is not None and account.stop.health.breaker.troubled:
-            account.stop.health.breaker.succeeded()
-        account.end(outcome, 200, usage, self.plane.now())
+        account, now = self.account, self.plane.now()
+        stop = account.stop
+        if stop is not None and stop.health.breaker.troubled:
+            stop.health.breaker.succeeded()
+        begun = account.first_token
+        account.end(outcome, 200, usage, now)
+        if stop is not None and (figures := stop.health.figures) is not None:
+            figures.began((now if begun is None else begun) - account.started, now)
+            figures.cost(float(account.tried[-1].cost), usage)
 
     def _absorb(self) -> None:
         """Meter and digest what was passed on since the last time. Raises what the stream raises."""

@@ -42,6 +42,12 @@ def order_by_weight(weights: Sequence[float], roll: float) -> list[int]:
     return found
 
 
+def order_by_cost(weights: Sequence[float], costs: Sequence[tuple[float, ...]], roll: float) -> list[int]:
+    """All arms, cheapest first; ties go to the arm `roll` falls on. Arms of weight 0 come last."""
+    first = by_weight(weights, roll)
+    return sorted(range(len(weights)), key=lambda index: (weights[index] <= 0, costs[index], index != first, index))
+
+
 def order_by_load(weights: Sequence[float], loads: Sequence[float], roll: float) -> list[int]:
     """All arms, least calls in flight per share first; ties go to the arm `roll` falls on."""
     first = by_weight(weights, roll)

@@ -6,7 +6,7 @@ A target's health outlives the swap; everything else is new. Compiling refuses a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
 from freehold.gateway.ports import Driver, Peek, Signer
 from freehold.gateway.routing.breaker import Breaker
-from freehold.gateway.routing.choose import order_by_load, order_by_weight, place
+from freehold.gateway.routing.choose import order_by_cost, order_by_load, order_by_weight, place
+from freehold.gateway.routing.figures import Figures, dearness, slowness
 from freehold.gateway.routing.joints import Joint, Move, compile_joints, compile_moves
 from freehold.gateway.routing.retry import RetryBudget
 from freehold.gateway.routing.types import Arm, Route, Routes
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 Tiers = tuple[tuple[tuple["Stop | Joint", ...], tuple[float, ...]], ...]
 """For each tier its targets and their weights."""
+LIVE = frozenset({"cheapest", "fastest"})
+"""Ways to choose that go by live figures."""
 PIN = "target:"
 """What a model's name begins with where Freehold's own rooms name a target instead of a route."""
 
@@ -42,11 +45,13 @@ TOOLS_TOKENS = 1000
 class Health:
     """What this process has learned about a target."""
 
-    __slots__ = ("breaker", "in_flight")
+    __slots__ = ("breaker", "figures", "in_flight")
 
     def __init__(self) -> None:
         self.breaker = Breaker()
         self.in_flight = 0
+        self.figures: Figures | None = None
+        """None where no route asks for them."""
 
 
 class Stop:
@@ -176,11 +181,23 @@ class Path:
                 order = [0]
             elif route.choose == "least_loaded":
                 order = order_by_load(weights, [stop.health.in_flight for stop in stops], at)
+            elif route.choose in LIVE:
+                order = order_by_cost(weights, _costs(stops, route.choose, now), at)
             else:
                 order = order_by_weight(weights, at)
             for index in order:
                 (ready if stops[index].health.breaker.allows(now) else resting).append(stops[index])
         return ready + resting
+
+
+def _costs(ways: Sequence[Stop | Joint], choose: str, now: float) -> list[tuple[float, float]]:
+    """What each costs, in dollars and in time or in time alone. A composite is as slow and as dear as its resort."""
+    found: list[tuple[float, float]] = []
+    for way in ways:
+        stop = way.escalate if isinstance(way, Joint) else way
+        slow = slowness(stop.health.figures, stop.health.in_flight, now)
+        found.append((slow if choose == "fastest" else dearness(stop.health.figures, stop.rate), slow))
+    return found
 
 
 class RouteTable:
@@ -265,6 +282,8 @@ def compile_routes(
             raise BadConfig(f"route {route.name!r} names no target, or one that does not exist: {missing}")
         tiers = tuple(tuple(ways[arm.target] for arm in tier) for tier in route.tiers)
         paths[route.name] = Path(route, tiers, now)
+        if route.choose in LIVE or route.hedge is not None:
+            _keep_figures(tiers)
     for alias, name in routes.aliases:
         if name not in paths:
             raise BadConfig(f"alias {alias!r} leads to the route {name!r}, which does not exist")
@@ -276,6 +295,12 @@ def compile_routes(
     table.moves, left_out = compile_moves(routes.overlays, routes.watches, ways)
     table.faults = (*faults, *left_out)
     return table
+
+
+def _keep_figures(tiers: tuple[tuple[Stop | Joint, ...], ...]) -> None:
+    for way in (way for tier in tiers for way in tier):
+        stop = way.escalate if isinstance(way, Joint) else way
+        stop.health.figures = stop.health.figures or Figures()
 
 
 def _stop(
