@@ -189,12 +189,15 @@ class _Up:
         door = Listener(_reachable(gateway.host), gateway.port, _name(gateway.hosts), bool(gateway.tls_certificate))
         desk = Listener(_reachable(admin.host), admin.port, _name(admin.hosts), tls=False)
         path = self.home / "run" / "writer.sock"
+        files = self.home / "run" / "batches.sock"
+        batches = [self._role("batches", "batches", 10, _serves(files))] if settings.batches.enabled else []
         names = ["gateway"] if gateway.processes == 1 else [f"gateway-{i}" for i in range(1, gateway.processes + 1)]
         return [
             *(self._role(name, "gateway", 0, _answers(door, "/healthz")) for name in names),
             self._role("admin", "admin", 10, _answers(desk, "/health")),
             self._role("worker", "worker", 10, None),
             self._role("trainer", "trainer", 10, None),
+            *batches,
             self._role("writer", "writer", 50, _serves(path)),
         ]
 

@@ -19,6 +19,8 @@ OPENS_SOCKETS = {
     "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
     "identity/oidc/fetch.py": "asks the issuer who signed in, from the admin process alone",
+    "batches/serve.py": "the desk's local socket, where the gateway brings callers' files and batches",
+    "gateway/desk.py": "brings callers' files and batches to the desk's local socket",
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",
     "policy/authority.py": "binds the budget authority's local socket",

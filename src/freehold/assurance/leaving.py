@@ -34,6 +34,7 @@ LEFT_OUT = {
     "audit_intents": "stands in audit/",
     "audit_queue": "on its way into the log",
     "audit_tiles": "stands in audit/",
+    "batch_lines": "lines of batches under way; they end in files",
     "checkpoints": "stands in audit/",
     "collectors": "how far collectors of telemetry were told",
     "key_secrets": "digests of secrets",
@@ -45,8 +46,8 @@ LEFT_OUT = {
     "sign_ins": "secrets of sign-ins under way",
 }
 """Tables that are not written, and why."""
-HIDDEN = {"jobs": ("lock_token",), "workflows": ("samples",)}
-"""Columns of no use to anybody else: who holds a job now; sealed bytes whose content stands elsewhere."""
+HIDDEN = {"batches": ("sealed",), "jobs": ("lock_token",), "workflows": ("samples",)}
+"""Columns of no use to anybody else: what callers noted on batches; who holds a job now; what stands elsewhere."""
 
 Told = Callable[[str], None]
 
@@ -212,7 +213,7 @@ class Leaving:
 
 def _readable(side: str, plain: bytes) -> dict[str, Any]:
     """A content as JSON: text where it is text, base64 else. All but captured bodies are kept in MessagePack."""
-    if side in ("request", "response"):
+    if side in ("file", "request", "response"):
         return _text("content", plain)
     try:
         found = msgspec.msgpack.decode(plain)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from freehold.gateway.lanes import Lane
 
 FOREVER = float("inf")
+AS = b"~"
+"""Stands between the service key's secret and the id of the key it calls for; no secret holds it."""
 
 
 class Caller:
@@ -112,18 +114,37 @@ class Gate:
             bearer = b"Bearer " + headers.get(b"x-api-key", b"")
         caller = self._known.get(bearer)
         if caller is None:
-            caller = self._recognise(bearer)
+            caller = self._recognise(bearer, now)
         if caller.ends <= now:
             caller.refuse_ended(now)
         return caller
 
-    def _recognise(self, bearer: bytes) -> Caller:
+    def _recognise(self, bearer: bytes, now: float) -> Caller:
         token = bearer[7:] if bearer[:7].lower() == b"bearer " else b""
+        if bearer.startswith(b"AWS4-"):
+            hint = "give the key as AWS_BEARER_TOKEN_BEDROCK: it goes out as a bearer token then"
+            raise Unauthenticated("this request is signed with AWS credentials, which mean nothing here", hint=hint)
         if not token:
             raise Unauthenticated("this request carries no key")
         caller = self._callers.get(hashlib.sha256(token).digest())
         if caller is None:
-            raise UnknownKey("this key does not exist here")
+            behalf = self._on_behalf(token, now) if AS in token else None
+            if behalf is None:
+                raise UnknownKey("this key does not exist here")
+            return behalf
         if bearer[:7] == b"Bearer ":  # other spellings are served, not remembered: there are too many of them
             self._known[bearer] = caller
         return caller
+
+    def _on_behalf(self, token: bytes, now: float) -> Caller | None:
+        """`SECRET~KEY_ID`: the service key calls as another key, with that one's scope, label, limits and budgets.
+
+        Not remembered: the service key must be good each time.
+        """
+        secret, _, key_id = token.partition(AS)
+        service = self._callers.get(hashlib.sha256(secret).digest())
+        if service is None or not service.service or service.ends <= now:
+            return None
+        name = key_id.decode("latin-1")
+        mine = [one for one in self._callers.values() if one.principal.key_id == name and not one.service]
+        return max(mine, key=lambda one: one.ends, default=None)

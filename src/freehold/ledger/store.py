@@ -224,8 +224,8 @@ def bodies_of_call(call: bytes) -> ColumnElement[bool]:
 
 
 def bodies_of_key(key_id: str) -> ColumnElement[bool]:
-    """Selects the bodies of every ended call by a key."""
-    return bodies.c.call.in_(select(calls.c.id).where(calls.c.key_id == key_id))
+    """Selects the bodies of every ended call by a key, and its files."""
+    return bodies.c.call.in_(select(calls.c.id).where(calls.c.key_id == key_id)) | (bodies.c.key_id == key_id)
 
 
 def bodies_of_calls(ids: Sequence[bytes]) -> ColumnElement[bool]:

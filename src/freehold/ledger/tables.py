@@ -169,6 +169,8 @@ bodies = Table(
     Column("retention_until", Double, nullable=False, index=True),
     Column("erased_at", Double),
     Column("erased_why", String, nullable=False, server_default=""),
+    Column("key_id", String, nullable=False, server_default="", doc="Whose it is, where it is of no call."),
+    Column("team", String, nullable=False, server_default="", doc="Of that key."),
 )
 
 leases = Table(

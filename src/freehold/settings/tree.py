@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from freehold.batches.settings import BatchSettings
 from freehold.core.section import Name, Port, Section
 from freehold.gateway.settings import (
     CompositeSettings,
@@ -50,6 +51,7 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     rights: RightsSettings = RightsSettings()
     serving: ServingSettings = ServingSettings()
+    batches: BatchSettings = BatchSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
     moves: MoveSettings = MoveSettings()

@@ -87,8 +87,14 @@ def _bodies_in(scope: Scope) -> ColumnElement[bool]:
     found = _ids_in(bodies.c.call, scope)
     named = _named_in(scope)
     if named:
-        found.append(bodies.c.call.in_(select(calls.c.id).where(*named)))
+        found.append(bodies.c.call.in_(select(calls.c.id).where(*named)) | _owned_in(scope))
     return and_(true(), *found)
+
+
+def _owned_in(scope: Scope) -> ColumnElement[bool]:
+    """Files of a key or team: what they hold of one workflow or subject is not told apart, so all of it is held."""
+    wanted = [bodies.c[name] == value for name, value in (("key_id", scope.key), ("team", scope.team)) if value]
+    return and_(*wanted) if wanted else false()
 
 
 def _calls_in(scope: Scope) -> ColumnElement[bool]:
