@@ -55,6 +55,30 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     kv_bytes_per_token: float
     """Growing with the context, one copy, at 2 bytes an element."""
     source: str = ""
+    kv_window_bytes_per_token: float = 0.0
+    """Of sliding-window layers, which keep no more than `window` tokens; at 2 bytes an element."""
+    window: int = 0
+    state_bytes: float = 0.0
+    """Of one sequence, whatever its length: recurrent layers."""
+    kv_heads: int = 8
+    """Tensor parallelism beyond them keeps copies of the cache."""
+    latent: bool = False
+    """MLA: one latent vector a layer and token, which every tensor-parallel rank keeps whole."""
+    attention_flops: float = 0.0
+    """Operations for one new token and one token of its context, over all layers that see the whole of it."""
+    experts: int = 0
+    """Routed ones, in one layer; 0 for dense models."""
+    experts_per_token: int = 0
+    expert_parameters: float = 0.0
+    """Of `parameters`, those in routed experts."""
+    embedding: float = 0.0
+    """Of `parameters`, embedding and head, which quantisation leaves at 2 bytes."""
+    context: int = 0
+    """Longest, as its maker says; 0 where nobody says."""
+    native: str = "bf16"
+    """Precision that its weights are published in."""
+    weight_bytes: float = 0.0
+    """Exact, where a file's tensors were read; then it is served at `native`."""
 
 
 class Speed(Protocol):
@@ -114,6 +138,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     utilisation: float
     """Busy share of the replicas' time."""
     input_tokens: int
+    """Of all requests, as is the next; the overflowed ones' part follows."""
     output_tokens: int
     overflow_input_tokens: int
     overflow_output_tokens: int
