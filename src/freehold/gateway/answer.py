@@ -29,6 +29,8 @@ EVENT_STREAM = b"text/event-stream"
 _STREAMED = {EVENT_STREAM: EVENT_STREAM + b"; charset=utf-8"}
 LAST_CHUNK_BEGUN = (b"0", b"0\r", b"0\r\n", b"0\r\n\r")
 SLOW_CALLER_SECONDS = 300.0
+ERROR_TYPE = b"x-amzn-errortype"
+"""Where some vendors' errors say what they are, instead of in their body."""
 PASSED_ON = frozenset({400, 413, 422})
 """Statuses whose body is the caller's business: it goes on as it came where both sides speak the same dialect."""
 
@@ -272,6 +274,9 @@ class Answering(Settling):
         self.account.end("refused", upstream.status, None, self.plane.now(), error.code)
         self.delivered = len(body)
         head = self._ok_head(len(body), status=upstream.status)
+        named = upstream.headers.get(ERROR_TYPE)
+        if named is not None:
+            head = b"%b%b: %b\r\n\r\n" % (head[:-2], ERROR_TYPE, named)
         self.reply(head + body, "failed", upstream.status, body, error.code)
 
     # To the caller

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -171,6 +171,14 @@ class Dialect(Protocol):
         """The lines of `headers` for the limits alone, ready for a response head."""
 
 
+@runtime_checkable
+class HeadsErrors(Protocol):
+    """A dialect whose errors say in a header what they are."""
+
+    def error_headers(self, error: FreeholdError) -> list[tuple[bytes, bytes]]:
+        """The headers of an error that is answered whole."""
+
+
 class Restore(Protocol):
     """Undoes on the answer what a driver did to the request."""
 
@@ -186,6 +194,9 @@ class Signer(Protocol):
 
     def sign(self, target: Target, secret: str, path: str, body: bytes, now: float) -> list[tuple[str, str]]:
         """The headers that sign this body for this path (base path included) at this time (Unix seconds)."""
+
+    def fault(self, target: Target, secret: str) -> str:
+        """Why nothing can be signed for this target; empty where it can."""
 
 
 class Driver(Protocol):

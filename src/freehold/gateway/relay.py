@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from freehold.core.errors import UpstreamLied, UpstreamRefused
+from freehold.gateway.event_stream import begins_well
 from freehold.gateway.messages import Counted, Ended, Event, Failed, Started
 from freehold.gateway.ports import Restore, StreamDecoder, StreamEncoder, StreamMeter, StreamStripper
 from freehold.ledger.meter import Usage
@@ -34,6 +35,8 @@ def plain(data: bytes) -> bytes:
 
 def answers(first: bytes) -> bool:
     """Do the first bytes of a stream show that it is an answer? False where more are needed. Raises UpstreamRefused."""
+    if first.startswith(b"\0"):  # no text does: it is the length of a binary frame
+        return begins_well(first)
     at = first.find(b"data:")
     begun = first[at + 5 :].lstrip(b" ") if at >= 0 else b""
     if begun.startswith(ERRORS):
@@ -70,7 +73,7 @@ class Verbatim:
     def feed(self, data: bytes) -> bytes:
         """Watch; there is nothing to add to the raw bytes."""
         self._meter.feed(data)
-        self.events += data.count(b"data:")
+        self.events += data.count(b"data:") or data.count(b":event-type")
         return b""
 
     def end(self) -> bytes:
@@ -102,7 +105,7 @@ class Filtered:
     def feed(self, data: bytes) -> bytes:
         """Meter, strip, frame."""
         self._meter.feed(data)
-        self.events += data.count(b"data:")
+        self.events += data.count(b"data:") or data.count(b":event-type")
         return self._frame(data if self._stripper is None else self._stripper.feed(data))
 
     def end(self) -> bytes:

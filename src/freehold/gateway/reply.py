@@ -6,7 +6,7 @@ import math
 from http import HTTPStatus
 
 from freehold.core.errors import FreeholdError
-from freehold.gateway.ports import Dialect
+from freehold.gateway.ports import Dialect, HeadsErrors
 
 REASONS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
@@ -37,6 +37,8 @@ def error_reply(dialect: Dialect, error: FreeholdError, request_id: str, more: l
     """Status and whole response for an error."""
     status, body = dialect.error(error, request_id)
     headers = [(b"content-type", b"application/json"), *more, (b"x-freehold-error", error.code.encode())]
+    if isinstance(dialect, HeadsErrors):
+        headers += dialect.error_headers(error)
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
     if error.reset_at is not None:

@@ -15,7 +15,15 @@ from freehold.core.errors import FreeholdError, UpstreamLied, UpstreamUnreachabl
 from freehold.core.permit import Origin, Permit
 
 KEPT = frozenset(
-    {b"content-encoding", b"content-type", b"retry-after", b"retry-after-ms", b"transfer-encoding", b"x-should-retry"}
+    {
+        b"content-encoding",
+        b"content-type",
+        b"retry-after",
+        b"retry-after-ms",
+        b"transfer-encoding",
+        b"x-amzn-errortype",
+        b"x-should-retry",
+    }
 )
 MAX_HEAD_BYTES = 64 << 10
 POOL_IDLE_SECONDS = 4.0

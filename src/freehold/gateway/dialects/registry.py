@@ -5,6 +5,7 @@ from __future__ import annotations
 from freehold.core.errors import BadConfig
 from freehold.gateway.dialects.anthropic_count_tokens import AnthropicCountTokens
 from freehold.gateway.dialects.anthropic_messages import AnthropicMessages
+from freehold.gateway.dialects.bedrock_converse import BedrockConverse
 from freehold.gateway.dialects.openai_chat import OpenAiChat
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
 from freehold.gateway.dialects.openai_responses import OpenAiResponses
@@ -13,6 +14,7 @@ from freehold.gateway.ports import Dialect
 DIALECTS: tuple[Dialect, ...] = (
     AnthropicCountTokens(),
     AnthropicMessages(),
+    BedrockConverse(),
     OpenAiChat(),
     OpenAiEmbeddings(),
     OpenAiResponses(),

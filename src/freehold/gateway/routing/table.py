@@ -314,4 +314,9 @@ def _stop(
         secret = resolve(target.credential) if target.credential else ""
     except FreeholdError as error:  # one provider's missing key takes no other target along
         fault = f"{target.name} has no key of its provider: {error.message}"
-    return Stop(target, driver, secret, health.setdefault(target.name, Health()), fault)
+    if not fault and driver.signer is not None:
+        fault = driver.signer.fault(target, secret)
+    mine = health.setdefault(target.name, Health())
+    if target.most_in_flight or mine.queue is not None:
+        bounded(mine, target.most_in_flight, target.most_waiting)
+    return Stop(target, driver, secret, mine, fault)
