@@ -18,6 +18,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 DEFAULTS: dict[str, Any] = {
     "background": False,
+    "completed_at": None,
     "error": None,
     "incomplete_details": None,
     "instructions": None,
@@ -45,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
 
 KNOWN = frozenset({"id", "object", "created_at", "status", "error", "incomplete_details", "model", "output", "usage"})
 """Fields of a response that the neutral form holds."""
-ECHOED = frozenset(DEFAULTS) | {"completed_at", "user", "prompt", "conversation", "prompt_cache_retention"}
+ECHOED = frozenset(DEFAULTS) | {"user", "prompt", "conversation", "prompt_cache_retention"}
 
 
 class InputDetails(msgspec.Struct):
