@@ -47,7 +47,10 @@ class Account:
         if stop is None:
             return
         self.stop = None
-        stop.health.in_flight -= 1
+        health = stop.health
+        health.in_flight -= 1
+        if health.queue is not None:
+            health.queue.wake(health)
         price = ZERO
         if usage is None:
             usage = NONE

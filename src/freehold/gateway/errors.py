@@ -42,6 +42,13 @@ class ScanFailed(Unavailable):
     hint_text = "try again; the operators see which detector failed: freehold calls show CALL"
 
 
+class TargetBusy(Unavailable):
+    """The target takes no more calls just now, and no more may wait for it."""
+
+    code = "FH-AVA-032"
+    hint_text = "come again later; or give the target more room: most_in_flight, most_waiting in [targets.NAME]"
+
+
 class ModelRefused(UpstreamFailed):
     """A rented model refused what policy permits; an owned one is asked instead."""
 

@@ -22,17 +22,17 @@ from freehold.gateway.media import FORMS, JSON, check_kind, formed
 from freehold.gateway.outgoing import Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
-from freehold.gateway.replaying import Replaying
 from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
 from freehold.gateway.tracing import trace_of
 from freehold.gateway.upstream import Upstream
+from freehold.gateway.waiting import Waiting
 from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
 
 
-class Call(Replaying):
+class Call(Waiting):
     """The call machine: its way in, and out to a target. `over` is set exactly once, by `settle`."""
 
     permit: Permit
@@ -148,6 +148,8 @@ class Call(Replaying):
         ways = path.plan(lane.label, lane.mint, conversation, self.at, plane.roll)
         if move is None and not path.joint:
             self.plan = ways  # type: ignore[assignment]  # a path without joints leads to stops alone
+            if path.queued:
+                self.plan = self.with_room(self.plan)
         else:
             self.steer(ways, move, conversation)
 
@@ -163,6 +165,8 @@ class Call(Replaying):
         self.out = out = self._prepared(lane)
         stop = self.plan[self.position]
         now = plane.now()
+        if stop.health.queue is not None and not self.enter(stop, now):
+            return
         # Under the policy in force now, not the one the call came in under: a retry must not outlive a change.
         assert self.caller is not None
         mint = scope_of(self.caller, lane.path, plane.mint)

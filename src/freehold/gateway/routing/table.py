@@ -18,6 +18,7 @@ from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_cost, order_by_load, order_by_weight, place
 from freehold.gateway.routing.figures import Figures, dearness, slowness
 from freehold.gateway.routing.joints import Joint, Move, compile_joints, compile_moves
+from freehold.gateway.routing.queue import Queue, bounded
 from freehold.gateway.routing.retry import RetryBudget
 from freehold.gateway.routing.types import Arm, Route, Routes
 from freehold.ledger.meter import rate
@@ -45,13 +46,15 @@ TOOLS_TOKENS = 1000
 class Health:
     """What this process has learned about a target."""
 
-    __slots__ = ("breaker", "figures", "in_flight")
+    __slots__ = ("breaker", "figures", "in_flight", "queue")
 
     def __init__(self) -> None:
         self.breaker = Breaker()
         self.in_flight = 0
         self.figures: Figures | None = None
         """None where no route asks for them."""
+        self.queue: Queue | None = None
+        """None where it takes any number of calls at once."""
 
 
 class Stop:
@@ -141,6 +144,7 @@ class Path:
         self.label: Label | None = parse_label(route.label) if route.label else None
         self.retries = RetryBudget(route.retry_ratio, now)
         self.joint = any(isinstance(way, Joint) for tier in tiers for way in tier)
+        self.queued = any(isinstance(way, Stop) and way.target.most_in_flight for tier in tiers for way in tier)
         self.watch: Watch | None = Unarmed("its guard is not ready yet") if route.guard else None
         """The route's guard; None for none."""
         self._mint: Mint | None = None
