@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from freehold.core.money import ZERO
 from freehold.gateway.routing.table import Stop
 from freehold.ledger.frames import Tried
@@ -20,6 +22,9 @@ class Account:
     first_token: float | None = None
     body_bytes = 0
     expected_tokens = 0
+    units = 0
+    """The most that was asked for of `unit`: what is charged where an answer does not say how much it was."""
+    unit = ""
     tokens = 0
 
     def __init__(self, call: bytes, at: float, purse: Purse) -> None:
@@ -56,6 +61,8 @@ class Account:
             usage = NONE
         else:
             self.tokens += usage.input + usage.output
+            if self.units and stop.rate.units and not usage.units:
+                usage = replace(usage, units=self.units, unit=self.unit, estimated=True)
             if not stop.free:
                 price = charge(usage, stop.rate)
                 self.spent += price

@@ -17,6 +17,7 @@ from freehold.gateway.errors import GuardBlocked, GuardUnavailable, ModelRefused
 from freehold.gateway.failing import Failing
 from freehold.gateway.guarded import Guarded, approval_of, vault_of
 from freehold.gateway.lanes import Lane, lane_of
+from freehold.gateway.media import TEXTS
 from freehold.gateway.recall import said_of
 from freehold.gateway.refusing import Hold
 from freehold.gateway.routing.table import Path, Unarmed
@@ -101,6 +102,9 @@ class Guarding(Failing):
         if isinstance(watch, Unarmed):
             raise GuardUnavailable(watch.fault)
         guarded = self.guarded = self._begin_guarded(watch, lane)
+        if guarded.said.request is None and peek.stream and self.dialect.name in TEXTS:
+            message = f"a stream of {self.dialect.name} cannot be looked at, and this route's answers are"
+            raise GuardBlocked(message, hint="ask for the answer whole: leave out stream")
         others = watch.recall.label_within(one.text for one in guarded.said.pieces if one.source != "assistant")
         earlier = [one for one in (watch.recall.label_of(guarded.turns), others) if one is not None]
         known = joined(earlier) if earlier else None
@@ -153,7 +157,7 @@ class Guarding(Failing):
         guarded, out = self.guarded, self.out
         assert guarded is not None
         if guarded.said.request is None:
-            return None
+            return self._screened_plain(body) if out.dialect.name in TEXTS else None
         answer = out.dialect.decode_answer(body)
         self.told = answer.usage or self.account.estimate(len(body) // 4)
         screen = self.watched_answer()
@@ -162,6 +166,13 @@ class Guarding(Failing):
             body, lost = self.dialect.encode_answer(new, created=int(self.at))
             out.dropped += tuple(one for one in (*lost, *screen.dropped) if one not in out.dropped)
         return answer.usage, body
+
+    def _screened_plain(self, body: bytes) -> tuple[Usage | None, bytes]:
+        """The same for a dialect without a neutral form: every text of its JSON, or the answer as one text."""
+        guarded, out = self.guarded, self.out
+        assert guarded is not None
+        self.told = usage = out.dialect.usage(body) or self.account.estimate(len(body) // 4)
+        return usage, self.watched_answer().plain(body, pictures=out.dialect.name == "openai_images")
 
     def screened_member(self, kept: Kept) -> Kept:
         """What of a member's answer may be served."""

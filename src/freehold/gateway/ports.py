@@ -35,6 +35,12 @@ class Peek(msgspec.Struct, frozen=True):
     """The field that leans on what one target has kept of earlier calls (`previous_response_id`); empty for none."""
     keeps: bool = False
     """True where the caller asks the target to keep the answer."""
+    given: int | None = None
+    """Most input tokens it can be, where its bytes tell nothing of that (sound); None where bytes bound them."""
+    units: int = 0
+    """Most of `unit` that it can be: what is reserved, and charged where the answer does not tell."""
+    unit: str = ""
+    """One of `ledger.meter.UNITS`."""
 
 
 class StreamDecoder(Protocol):

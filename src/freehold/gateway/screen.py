@@ -7,6 +7,7 @@ detector fails, the answer is cut.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
@@ -47,6 +48,7 @@ from freehold.guard.vault import Vault
 
 CALL, THINKING = "call", "thinking"
 LOGPROBS = "logprobs"
+_PICTURE = re.compile(r"[A-Za-z0-9+/]{1024,}={0,2}")
 STEP = 24
 """Characters that are scanned at once: some five tokens, a fraction of what scanners hold back anyway."""
 
@@ -112,6 +114,8 @@ class Screen:
         self._merges = merges
         self.step = STEP
         self._given = 0
+        self._plain = ""
+        """What went on of an answer without a neutral form."""
         self._begun = False
         self._pending: list[Event] = []
         self._flows: dict[tuple[int, int], _Flow] = {}
@@ -127,6 +131,19 @@ class Screen:
             self._manner.inner = None
         self.step = sys.maxsize
         return assemble(self.feed(events_of(answer)))
+
+    def plain(self, body: bytes, *, pictures: bool) -> bytes:
+        """A whole answer without a neutral form: the texts of its JSON, or all of it as one text. Raises as `answer`.
+
+        Where it may hold `pictures`, what is long and base64 from end to end is one, and stays as it is.
+        """
+        text = body.decode("utf-8", "surrogateescape")
+        self._manner.patience.begin(len(text))
+        self._plain = new = rewritten(
+            text, lambda one: one if pictures and _PICTURE.fullmatch(one) else self._whole(one)
+        )
+        self._manner.patience.rest()
+        return new.encode("utf-8", "surrogateescape") if self.changed else body
 
     def feed(self, events: list[Event]) -> list[Event]:
         """Events of a stream; holds back what could still become a finding. Raises as `answer` does."""
@@ -150,6 +167,8 @@ class Screen:
 
     def said(self) -> tuple[str, ...]:
         """What each choice said so far, as the caller will see it; not what it thought."""
+        if self._plain:
+            return (self._plain,)
         found: dict[int, list[str]] = {}
         for (choice, _), flow in sorted(self._every.items()):
             text = "".join(flow.went)

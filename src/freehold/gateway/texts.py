@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from freehold.core.errors import BadRequest, NotTranslatable
 from freehold.gateway.errors import GuardBlocked
+from freehold.gateway.forms import Form
 from freehold.gateway.json_read import BROKEN
 from freehold.gateway.json_splice import joined, members
 from freehold.gateway.json_texts import rewritten
+from freehold.gateway.media import FORMS, names_in
 from freehold.gateway.messages import (
     Extra,
     Image,
@@ -145,6 +147,11 @@ class Walk:
                 changed = True
         return joined(found.items()) if changed else body
 
+    def form(self, form: Form) -> bytes:
+        """The same for a form: its fields' texts are read, files are counted."""
+        self._read.unread += sum(1 for one in form.parts if one.files)
+        return form.rewritten(lambda part, text: text if part.name in _TECHNICAL else self._text(text, "user"))
+
     def _turn(self, turn: Turn) -> Turn:
         source = _SOURCES.get(turn.role, "user")
         return replace(
@@ -252,15 +259,20 @@ class Said:
         self.request: Request | None = None
         gather = Gather()
         walk = Walk(gather, self.read)
-        try:
-            self.request = dialect.decode_request(body)
-        except NotTranslatable:
-            walk.body(body)
+        self._form = Form(body) if dialect.name in FORMS else None
+        if self._form is not None:
+            walk.form(self._form)
+            odd = names_in(self._form)
         else:
-            walk.request(self.request)
-        model = "" if self.request is None else self.request.model
-        visited = {model, *self.read.visited, *(one.text for one in gather.pieces)}
-        odd = unplaced(body, visited, self.read.opaque, self.read.ids)
+            try:
+                self.request = dialect.decode_request(body)
+            except NotTranslatable:
+                walk.body(body)
+            else:
+                walk.request(self.request)
+            model = "" if self.request is None else self.request.model
+            visited = {model, *self.read.visited, *(one.text for one in gather.pieces)}
+            odd = unplaced(body, visited, self.read.opaque, self.read.ids)
         self._unplaced = [Piece(one, "system") for one in (*odd, *beside)]
         self.pieces = [*gather.pieces, *self._unplaced]
         self.turns = [*gather.turns, *(-1 for _ in self._unplaced)]
@@ -279,6 +291,8 @@ class Said:
                 hint="it stands in a header, a member's name, an id, a tool's name or an option",
             )
         same = all(new == piece.text for new, piece in zip(texts, self.pieces, strict=True))
+        if self._form is not None:
+            return self.body if same else Walk(Fill(texts)).form(self._form)
         if self.request is None:
             return self.body if same else Walk(Fill(texts)).body(self.body)
         if same and (not system or _begins_with(self.request, system)):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from freehold.core.money import MILLION, ZERO
 
+UNITS = ("character", "image", "search", "second")
+"""What is sold by other measures than tokens: text spoken, pictures, searches and sound listened to."""
 
-class Usage(msgspec.Struct, frozen=True):
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one attempt, by kind. The totals include their parts, whatever the vendor's own habit.
 
     `input` counts cached and cache-written tokens too; `output` counts reasoning too.
@@ -27,6 +31,10 @@ class Usage(msgspec.Struct, frozen=True):
     """Output the caller does not see as text (part of `output`)."""
     estimated: bool = False
     """True where the target did not say and we counted."""
+    units: int = 0
+    """How many of `unit` it was, for what is not counted in tokens."""
+    unit: str = ""
+    """One of `UNITS`; empty where tokens are all there is."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +45,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     cached: Decimal | None = None
     cache_write: Decimal | None = None
     cache_write_1h: Decimal | None = None
+    units: tuple[tuple[str, Decimal], ...] = ()
+    """Dollars for one of each of `UNITS` that has a price."""
     source: str
     as_of: str
     """ISO date."""
@@ -53,6 +63,11 @@ class Rate(msgspec.Struct, frozen=True):
     cached: Decimal
     cache_write: Decimal
     cache_write_1h: Decimal
+    units: tuple[tuple[str, Decimal], ...] = ()
+
+    def of_units(self, units: int, unit: str) -> Decimal:
+        """Dollars for so many of a unit; nothing for one without a price."""
+        return next((units * price for name, price in self.units if name == unit), ZERO)
 
 
 def rate(price: Price) -> Rate:
@@ -60,11 +75,14 @@ def rate(price: Price) -> Rate:
     cached = price.input if price.cached is None else price.cached
     short = price.input if price.cache_write is None else price.cache_write
     long = short if price.cache_write_1h is None else price.cache_write_1h
-    return Rate(*(one / MILLION for one in (price.input, price.output, cached, short, long)))
+    given, told, read, kept, kept_long = (one / MILLION for one in (price.input, price.output, cached, short, long))
+    return Rate(given, told, read, kept, kept_long, price.units)
 
 
 def charge(usage: Usage, rate: Rate) -> Decimal:
     """Dollars for `usage` at `rate`."""
+    if usage.units and rate.units:
+        return rate.of_units(usage.units, usage.unit) + charge(replace(usage, units=0), rate)
     if not (usage.cached or usage.cache_write):
         return usage.input * rate.input + usage.output * rate.output
     plain = usage.input - usage.cached - usage.cache_write

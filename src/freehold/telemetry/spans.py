@@ -20,6 +20,12 @@ _OPERATIONS = {
     "anthropic_count_tokens": "count_tokens",
     "openai_completions": "text_completion",
     "openai_embeddings": "embeddings",
+    "openai_images": "generate_content",
+    "openai_moderations": "moderation",
+    "openai_speech": "generate_content",
+    "openai_transcriptions": "transcription",
+    "openai_translations": "transcription",
+    "rerank": "rerank",
 }
 _PROVIDER = {"gen_ai/1.36": "gen_ai.system", "gen_ai/1.37": "gen_ai.provider.name"}
 _FAILURES = ("broken", "failed", "lost")

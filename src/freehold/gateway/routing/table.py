@@ -72,7 +72,7 @@ class Stop:
         self.rate = rate(target.price)
         self.bound_input: Decimal = max(self.rate.input, self.rate.cache_write, self.rate.cache_write_1h)
         self.bound_output: Decimal = self.rate.output
-        self.free = not (self.bound_input or self.bound_output)
+        self.free = not (self.bound_input or self.bound_output or self.rate.units)
         self.forwards = driver.forwards()
         self.adapts = driver.adapts
         self.named = f"x-freehold-target: {target.name}\r\n".encode()
@@ -117,13 +117,14 @@ class Stop:
         allowance. What goes beyond is charged all the same, and stops the calls after it. Looking for `images` costs
         a pass over the body, spared where no budget depends on it.
         """
-        given = len(body)
+        given = len(body) if peek.given is None else peek.given
         if images:
             given += body.count(b'"image') * IMAGE_TOKENS
         if peek.tools:
             given += TOOLS_TOKENS
         output = self.target.max_output_tokens if peek.max_output is None else peek.max_output
-        return self.bound_input * given + self.bound_output * (output * peek.choices)
+        bound = self.bound_input * given + self.bound_output * (output * peek.choices)
+        return bound + self.rate.of_units(peek.units, peek.unit) if peek.units else bound
 
 
 class Unarmed:
