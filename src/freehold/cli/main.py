@@ -31,6 +31,7 @@ COMMANDS = (
     ("models", "owned models: fetch, list, show, verify"),
     ("moves", "workflows from rented to owned: start, watch, approve, promote, hold, rollback, dossier, verify"),
     ("people", "who signs in: list, show, role, revoke, restore, break-glass"),
+    ("plan", "what to own, where and at what cost, from the traffic itself: make, show, report, actual"),
     ("policy", "what may go where: check, explain, test, table, firewall"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),

@@ -17,6 +17,7 @@ from freehold.guard.settings import GuardSettings
 from freehold.identity.settings import IdentitySettings
 from freehold.ledger.settings import AuditSettings, CaptureSettings
 from freehold.moves.settings import MoveSettings
+from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
 from freehold.telemetry.settings import TelemetrySettings
@@ -55,6 +56,7 @@ class Settings(Section):
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
     moves: MoveSettings = MoveSettings()
+    plan: PlanSettings = PlanSettings()
     composites: dict[Name, CompositeSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     teams: dict[Name, TeamSettings] = Field(default_factory=dict)

@@ -1,0 +1,184 @@
+"""`freehold plan`: what to own, on what hardware, at what cost and risk, from the traffic itself. Asks no network."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from freehold.cli.commands import Noun
+from freehold.cli.output import emit_json, fields, json_option, say, table
+from freehold.cli.place import Place
+from freehold.cli.progress import progress
+
+if TYPE_CHECKING:
+    from freehold.planner.plan import Plan, Planned
+    from freehold.planner.settings import PlanSettings
+
+_OPTIONS = (
+    ("option", "option"),
+    ("variant", "best as"),
+    ("monthly", "a month (P10-P50-P90)"),
+    ("million", "per million tokens"),
+    ("passed", "per passed task"),
+    ("npv", "net present value"),
+    ("saves", "saves in"),
+    ("payback", "paid back"),
+)
+WORDS = {
+    "nothing": "do nothing",
+    "closed": "another closed model",
+    "hosted_open": "hosted open model",
+    "self_hosted": "self-hosted",
+    "hybrid": "hybrid",
+}
+
+
+@click.group(cls=Noun, invoke_without_command=True)
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Traffic: CSV or JSON lines, or .gz.")
+@click.option("--lengths", type=click.Path(dir_okay=False, path_type=Path), help="Token lengths of a trace of rates.")
+@click.option("--now", help="What serves it now, as provider/model.")
+@click.option("--closed", multiple=True, help="Another closed model to consider, as provider/model.")
+@click.option("--hosted", multiple=True, help="An open model at a host to consider, as provider/model.")
+@click.option("--model", help="Open model to own: a public name, a folder or a file.")
+@click.option("--gpu", help="Accelerator to own it on.")
+@click.option("--gpus", type=click.IntRange(0), help="Accelerators of one replica; 0 for the fewest.")
+@click.option("--precision", type=click.Choice(("bf16", "fp8", "int8", "int4", "fp4")), help="Of its weights.")
+@click.option("--months", type=click.IntRange(1, 120), help="Months to look ahead.")
+@click.option("--date", "day", help="Day whose prices count, YYYY-MM-DD; today without it.")
+@click.option("--why", help="Explain the advice for one workflow: each factor, and what would decide.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to this file.")
+@json_option
+@click.pass_context
+def plan(ctx: click.Context, *, as_json: bool, **given: Any) -> None:
+    """Make a plan: five options side by side for each workflow, with ranges, and what is advised.
+
+    The same inputs give the same file, byte for byte. Defaults stand in [plan] of freehold.toml.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from freehold.planner.plan import make, written
+    from freehold.planner.preparing import prepare
+
+    place = ctx.find_object(Place)
+    assert place is not None
+    when = _day(given["day"])
+    settings = _settings(place, given)
+    with progress("plan", 1.0, quiet=as_json) as tell:
+        seen = _seen(place, given)
+        inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words))
+        made = make(inputs, lambda done, words: tell(0.8 + done * 0.2, words))
+    data = written(made)
+    if given["out"] is not None:
+        given["out"].write_bytes(data)
+        say(f"written to {given['out']}")
+    _tell(data, made, given["why"], as_json=as_json)
+
+
+@plan.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--why", help="Explain the advice for one workflow: each factor, and what would decide.")
+@json_option
+def show(file: Path, why: str | None, *, as_json: bool) -> None:
+    """Print a plan; its digest is checked first."""
+    from freehold.planner.plan import read
+
+    data = file.read_bytes()
+    made, _ = read(data, str(file))
+    _tell(data, made, why, as_json=as_json)
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter("not a day, YYYY-MM-DD", param_hint="--date") from None
+
+
+def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:
+    """[plan], with what the command line says in its place."""
+    from freehold.settings.load import load
+
+    found = load(place.config, place.home_option).settings.plan
+    names = ("now", "closed", "hosted", "model", "gpu", "gpus", "precision", "months")
+    return found.model_copy(update={name: given[name] for name in names if given[name] not in (None, ())})
+
+
+def _seen(place: Place, given: dict[str, Any]) -> Any:
+    from freehold.planner.preparing import split
+    from freehold.planner.tracefiles import read_trace
+
+    if given["trace"] is None:
+        raise click.UsageError("give the traffic: --trace FILE")
+    return split(read_trace(given["trace"], given["lengths"]))
+
+
+def _tell(data: bytes, made: Plan, why: str | None, *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        emit_json(json.loads(data))
+        return
+    if why is not None:
+        _why(made, why)
+        return
+    for one in made.workflows:
+        _workflow(made, one)
+    if len(made.workflows) > 1:
+        _workflow(made, made.together)
+    for warning in made.red:
+        say(f"assumed: {warning}")
+
+
+def _workflow(made: Plan, one: Planned) -> None:
+    currency = made.inputs.contract.currency
+    click.echo(click.style(f"\n{one.name}", bold=True))
+    rows = [
+        {
+            "option": WORDS[choice.best.option],
+            "variant": choice.best.variant + ("" if choice.best.meets else " (does not keep the SLO)"),
+            "monthly": _three(choice.best.monthly),
+            "million": f"{choice.best.per_million.p50:,.2f}",
+            "passed": f"{choice.best.per_passed.p50:.3g}",
+            "npv": _three(choice.best.npv),
+            "saves": f"{choice.best.saves:.0%}",
+            "payback": _months(choice.best.payback_months[1]),
+        }
+        for choice in one.options
+    ]
+    table(rows, _OPTIONS)
+    if one.decision is not None:
+        say(f"{currency}, {made.inputs.months} months from {made.inputs.made_on}")
+        fields([("advice", one.decision.advice.replace("_", " ")), ("because", one.decision.reason)])
+        for measure in one.decision.decides:
+            fields([("would decide", measure)])
+
+
+def _why(made: Plan, name: str) -> None:
+    found = next((one for one in made.workflows if one.name == name), None)
+    if found is None or found.decision is None:
+        raise click.BadParameter(f"there are {', '.join(one.name for one in made.workflows)}", param_hint="--why")
+    decision = found.decision
+    fields([("workflow", name), ("advice", decision.advice.replace("_", " ")), ("because", decision.reason)])
+    rows = [
+        {"factor": one.name, "value": one.value, "says": one.says, "measure": one.measure, "override": one.override}
+        for one in decision.factors
+    ]
+    names = ("factor", "value", "says", "measure", "override")
+    table(rows, [(one, one) for one in names])
+    for line in made.rule:
+        click.echo(line)
+    for measure in decision.decides:
+        fields([("would decide", measure)])
+
+
+def _three(one: Any) -> str:
+    return f"{one.p10:,.0f} / {one.p50:,.0f} / {one.p90:,.0f}"
+
+
+def _months(value: float | None) -> str:
+    return "never" if value is None else f"{value:.0f} months"

@@ -1,0 +1,216 @@
+"""A plan: frozen, hashed, and made again from its own file. The same inputs give the same bytes. Pure.
+
+Invariant: everything a figure was computed from stands in the file, with source and date.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from freehold.core.canonical import exact
+from freehold.core.crypto import sha256
+from freehold.planner.assumptions import Assumption
+from freehold.planner.breakeven import BreakEven, break_even
+from freehold.planner.contract import Contract
+from freehold.planner.decide import RULE, Decision, decide
+from freehold.planner.draws import Array, Draws
+from freehold.planner.errors import BadPlan, PlanError
+from freehold.planner.factors import common, mine
+from freehold.planner.money import Outcome
+from freehold.planner.options import Choice, Compared, compare, mix, together
+from freehold.planner.rents import plain
+from freehold.planner.streams import Scene, Terms
+from freehold.planner.work import Demand, Work
+
+FORM = "freehold-plan/1"
+DIGITS = 10
+"""Significant digits of every figure in the file: what is beyond differs between processors."""
+Tell = Callable[[float, str], None]
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan is made from; traces by their digest, fleets as they were simulated."""
+
+    made_on: str
+    """The day for which prices are taken, YYYY-MM-DD."""
+    months: int = 36
+    seed: int = 1
+    draws: int = 10_000
+    contract: Contract = Contract()
+    assumptions: tuple[Assumption, ...]
+    works: tuple[Work, ...]
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One workflow, or all together."""
+
+    name: str
+    options: tuple[Choice, ...]
+    """In the order of `types.OPTIONS`."""
+    decision: Decision | None
+    break_even: BreakEven
+    share: float
+    """Of what is paid once for all."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole."""
+
+    form: str
+    inputs: Inputs
+    rule: tuple[str, ...]
+    workflows: tuple[Planned, ...]
+    together: Planned
+    advised: Outcome
+    """All workflows, each by its advice; `stay` and `not_yet` count as doing nothing."""
+    red: tuple[str, ...]
+    """What is assumed and weighs, where it should be measured."""
+
+
+def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
+    """The plan of its inputs. Raises PlanError where there is nothing to plan."""
+    if not inputs.works:
+        raise PlanError("no workflow has traffic", param="trace")
+    draws = Draws(inputs.seed, inputs.draws)
+    assumed = {one.name: one for one in inputs.assumptions}
+    terms = Terms(months=inputs.months, commitments=inputs.contract.commitments, spending=_spending(inputs.works))
+    bare = [_scene(one, assumed, terms, draws, inputs.contract) for one in inputs.works]
+    scenes, found, decisions = _settled(bare, tell)
+    whole = _whole(scenes)
+    requests = [one.work.demand.requests for one in scenes]
+    joined = together(whole, found, requests)
+    planned = tuple(
+        Planned(
+            name=scene.work.name,
+            options=one.choices,
+            decision=decision,
+            break_even=break_even(scene),
+            share=scene.work.share,
+        )
+        for scene, one, decision in zip(scenes, found, decisions, strict=True)
+    )
+    advised = [
+        one.streams["nothing" if decision.advice == "not_yet" else decision.option]
+        for one, decision in zip(found, decisions, strict=True)
+    ]
+    tell(1.0, "done")
+    made = Plan(
+        form=FORM,
+        inputs=inputs,
+        rule=RULE,
+        workflows=planned,
+        together=Planned(
+            name="all together", options=joined.choices, decision=None, break_even=planned[0].break_even, share=1.0
+        ),
+        advised=mix(whole, advised, [one.streams["nothing"] for one in found], requests),
+        red=red(inputs),
+    )
+    return msgspec.convert(_rounded(msgspec.to_builtins(made)), Plan)
+
+
+def _settled(bare: list[Scene], tell: Tell) -> tuple[list[Scene], list[Compared], list[Decision]]:
+    """People and evaluation are paid once by all who move; who does not move leaves his share to the others."""
+    sharing = set(range(len(bare)))
+    while True:
+        tokens = [one.work.demand.input + one.work.demand.output for one in bare]
+        held = sum(tokens[at] for at in sharing) or 1.0
+        scenes, found, decisions = [], [], []
+        for at, scene in enumerate(bare):
+            share = tokens[at] / held if at in sharing else 1.0
+            scene = msgspec.structs.replace(scene, work=msgspec.structs.replace(scene.work, share=share))
+            scenes.append(scene)
+            found.append(compare(scene))
+            decisions.append(decide(scene.work, found[-1].choices))
+            tell((at + 1) / (len(bare) + 1), scene.work.name)
+        moving = {at for at, one in enumerate(decisions) if at in sharing and one.option not in ("nothing", "closed")}
+        if moving == sharing or not moving:
+            return scenes, found, decisions
+        sharing = moving
+
+
+def _scene(work: Work, assumed: Mapping[str, Assumption], terms: Terms, draws: Draws, contract: Contract) -> Scene:
+    shared = common(assumed, plain(work.owned.gpu), draws)
+    factors = mine(work, shared, draws)
+    if contract.currency != "USD":
+        factors["usd_per_unit"] = draws.ranged("usd_per_unit", contract.usd_per_unit)
+    return Scene(work=work, factors=factors, terms=terms)
+
+
+def _spending(works: tuple[Work, ...]) -> dict[str, float]:
+    """US dollars a month to each provider, now."""
+    found: dict[str, float] = {}
+    for one in works:
+        provider = one.now.model.partition("/")[0]
+        demand, now = one.demand, one.now
+        cost = (demand.input - demand.cached) * now.input.p50 + demand.cached * now.cached.p50
+        found[provider] = found.get(provider, 0.0) + (cost + demand.output * now.output.p50) / 1e6
+    return found
+
+
+def _whole(scenes: list[Scene]) -> Scene:
+    demands = [one.work.demand for one in scenes]
+    sums = {name: sum(getattr(one, name) for one in demands) for name in ("requests", "input", "cached", "output")}
+    digest = sha256("".join(one.digest for one in demands).encode()).hex()
+    whole = Demand(**sums, span_seconds=max(one.span_seconds for one in demands), trace="all workflows", digest=digest)
+    factors: dict[str, Array] = {}
+    for one in scenes:
+        factors |= {
+            name if not name.startswith("passed/") else f"{name} of {one.work.name}": drawn
+            for name, drawn in one.factors.items()
+        }
+    work = msgspec.structs.replace(scenes[0].work, name="all together", demand=whole, share=1.0)
+    return Scene(work=work, factors=factors, terms=scenes[0].terms)
+
+
+def red(inputs: Inputs) -> tuple[str, ...]:
+    """What nobody measured, in words; reports show it in red."""
+    found = []
+    for work in inputs.works:
+        known = {one.option for one in work.evidence}
+        if not known:
+            found.append(f"{work.name}: quality is assumed for every option; no scorecard exists")
+        found += [f"{work.name}: {one.model}: {one.note}" for one in (*work.closed, *work.hosted) if one.assumed]
+        if work.owned.hour.assumed:
+            found.append(f"{work.name}: {work.owned.hour.usd.source}")
+        if work.demand.span_seconds < 7 * 86400:
+            days = work.demand.span_seconds / 86400
+            found.append(f"{work.name}: a month is made of {days:.2f} days of traffic")
+    return tuple(found)
+
+
+def written(plan: Plan) -> bytes:
+    """The file: canonical JSON with the digest of its content."""
+    content = msgspec.to_builtins(plan)
+    return exact({"content": content, "sha256": sha256(exact(content)).hex()}) + b"\n"
+
+
+def read(data: bytes, name: str = "plan") -> tuple[Plan, str]:
+    """A plan and its digest. Raises BadPlan for what is none, or was changed."""
+    try:
+        found: Any = json.loads(data)
+        content, digest = found["content"], found["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BadPlan(f"{name} is no plan: it holds no content with a digest", param=name) from None
+    if not isinstance(content, dict) or content.get("form") != FORM:
+        raise BadPlan(f"{name} is no plan of a form that is known here ({FORM})", param=name)
+    if sha256(exact(content)).hex() != digest:
+        raise BadPlan(f"{name} was changed since it was written: its digest is another", param=name)
+    try:
+        return msgspec.convert(content, Plan), str(digest)
+    except msgspec.ValidationError as error:
+        raise BadPlan(f"{name} cannot be read: {error}", param=name) from None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value == 0 or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return value

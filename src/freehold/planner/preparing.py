@@ -1,0 +1,264 @@
+"""From settings and traffic to the inputs of a plan: prices are looked up, fleets simulated, facts put beside.
+
+Invariant: what has no price or no row gets a stand-in that says so; only what serves the traffic now must be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from freehold.planner import book, estimate
+from freehold.planner.assumptions import Assumption, assumptions
+from freehold.planner.contract import Committed, Contract, Discount, OwnPrice
+from freehold.planner.errors import PlanError, Unpriced
+from freehold.planner.fleet import smallest
+from freehold.planner.gpus import gpu as gpu_of
+from freehold.planner.plan import Inputs, Tell
+from freehold.planner.prices import Quote, market, quote
+from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
+from freehold.planner.settings import PlanSettings, PlanWorkflowSettings
+from freehold.planner.shapes import shape as shape_of
+from freehold.planner.staircase import climb
+from freehold.planner.traffic import Arrivals, Trace
+from freehold.planner.types import OPTIONS, Range, Slo, Speed
+from freehold.planner.work import FLEETS, MONTH_SECONDS, Demand, Evidence, Facts, Owned, Staircase, Work
+
+MARKET = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "gpt-oss-120b")
+"""Open models whose hosts stand in where one has no price."""
+CLOSED = ("openai/gpt-5-mini", "openai/gpt-5-nano", "anthropic/claude-haiku-4-5", "google/gemini-2.5-flash")
+"""Closed models that stand in where one has no price."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One workflow as it was found: its traffic, and what the instance knows about it."""
+
+    name: str
+    trace: Trace
+    now: str = ""
+    """`provider/model`."""
+    facts: Facts = Facts()
+    evidence: tuple[Evidence, ...] = ()
+
+
+def split(trace: Trace) -> list[Seen]:
+    """A trace by its workflows; the whole is called `all` where it names none."""
+    return [Seen(name=name or "all", trace=trace.of(name)) for name in trace.workflows]
+
+
+def prepare(settings: PlanSettings, seen: Sequence[Seen], when: date, tell: Tell = lambda _d, _w: None) -> Inputs:
+    """The inputs of a plan. Raises PlanError for what nobody can stand in for."""
+    contract = contract_of(settings)
+    known = assumptions({name: tuple(three) for name, three in settings.assumptions.items()}, when.isoformat())
+    works = []
+    for at, one in enumerate(seen):
+        part = partial(_part, tell, at / len(seen), 1.0 / len(seen))
+        works.append(_work(settings, one, when, known["speed"], part))
+    return Inputs(
+        made_on=when.isoformat(),
+        months=settings.months,
+        seed=settings.seed,
+        draws=settings.draws,
+        contract=contract,
+        assumptions=tuple(known.values()),
+        works=tuple(works),
+    )
+
+
+def _part(tell: Tell, begin: float, share: float, done: float, words: str) -> None:
+    tell(begin + share * done, words)
+
+
+def contract_of(settings: PlanSettings) -> Contract:
+    """What is in writing, as values."""
+    low, base, high = settings.usd_per_unit
+    return Contract(
+        prices=tuple(
+            OwnPrice(
+                model=one.model,
+                input=float(one.input),
+                output=float(one.output),
+                cached=None if one.cached is None else float(one.cached),
+                source=one.source,
+                as_of=one.as_of.isoformat(),
+            )
+            for one in settings.prices
+        ),
+        discounts=tuple(
+            Discount(provider=one.provider, share=one.share, source=one.source, as_of=one.as_of.isoformat())
+            for one in settings.discounts
+        ),
+        commitments=tuple(
+            Committed(
+                provider=one.provider,
+                monthly=float(one.monthly),
+                months=one.months,
+                source=one.source,
+                as_of=one.as_of.isoformat(),
+            )
+            for one in settings.commitments
+        ),
+        currency=settings.currency,
+        usd_per_unit=Range(low, base, high, "freehold.toml"),
+    )
+
+
+def _work(settings: PlanSettings, seen: Seen, when: date, speed: Assumption, tell: Tell) -> Work:
+    own = settings.workflows.get(seen.name) or PlanWorkflowSettings()
+    contract = contract_of(settings)
+    serves = own.now or seen.now or settings.now
+    if not serves:
+        raise PlanError(
+            f"nobody said what serves {seen.name} now",
+            hint="name it: freehold plan --now openai/gpt-4o; or now in [plan]",
+            param="now",
+        )
+    now = quote(serves, when, contract)
+    closed = tuple(_or_market(one, when, contract, CLOSED) for one in own.closed or settings.closed if one != serves)
+    model = own.model or settings.model
+    owned, staircases = _owned(settings, model, seen.trace, speed, tell)
+    return Work(
+        name=seen.name,
+        demand=demand(seen.trace, now),
+        now=now,
+        closed=closed or (_market(CLOSED, when, "no other closed model was named"),),
+        hosted=_hosted(own.hosted or settings.hosted, model, when, contract),
+        owned=owned,
+        staircases=staircases,
+        slo=slo_of(settings),
+        evidence=_evidence(own, when) or seen.evidence,
+        facts=_facts(settings, own, seen),
+    )
+
+
+def slo_of(settings: PlanSettings) -> Slo:
+    """What callers are owed."""
+    return Slo(ttft_seconds=settings.ttft_seconds, tpot_seconds=settings.tpot_seconds, share=settings.slo_share)
+
+
+def _or_market(model: str, when: date, contract: Contract, others: tuple[str, ...]) -> Quote:
+    try:
+        return quote(model, when, contract)
+    except Unpriced:
+        return _market(others, when, f"no price is known for {model}: the market stands in")
+
+
+def _market(models: tuple[str, ...], when: date, note: str) -> Quote:
+    return market(models, when, note)
+
+
+def _hosted(named: Sequence[str], model: str, when: date, contract: Contract) -> tuple[Quote, ...]:
+    """Quotes of open models at hosts; the market's range where there is none."""
+    stand_in = tuple(name for one in MARKET for name in book.hosts_of(one, when, 8))
+    if named:
+        return tuple(_or_market(one, when, contract, stand_in) for one in named)
+    known = tuple(quote(name, when, contract) for name in book.hosts_of(model.rsplit("/", 1)[-1], when))
+    return known or (_market(stand_in, when, f"no host lists {model}: the market of open models stands in"),)
+
+
+def _owned(
+    settings: PlanSettings, model: str, trace: Trace, speed: Assumption, tell: Tell
+) -> tuple[Owned, tuple[Staircase, ...]]:
+    shape, gpu = shape_of(model), gpu_of(settings.gpu)
+    gpus = settings.gpus or estimate.smallest(shape, gpu, settings.precision) or 16
+    replica = estimate.replica(shape, gpu, gpus, settings.precision)
+    made = Owned(
+        model=shape.name,
+        gpu=gpu.name,
+        gpus=gpus,
+        precision=settings.precision,
+        hour=_hour(settings, gpu.name),
+        speed=Range(speed.low, speed.base, speed.high, speed.source, speed.as_of),
+        fits=replica.kv_tokens > 0,
+        source=f"{shape.source}; {gpu.source} {gpu.as_of}",
+    )
+    return made, fleets(trace, replica, slo_of(settings), tell)
+
+
+def fleets(trace: Trace, speed: Speed, slo: Slo, tell: Tell) -> tuple[Staircase, ...]:
+    """Static, autoscaled and hybrid, each over volumes."""
+    found = []
+    for at, kind in enumerate(FLEETS):
+        tell(at / len(FLEETS), f"{kind} fleet")
+        found.append(climb(trace, speed, slo, kind, smallest))
+    return tuple(found)
+
+
+def _hour(settings: PlanSettings, gpu: str) -> GpuHour:
+    offers = tuple(
+        Rent(
+            provider=one.provider,
+            region="",
+            sku="",
+            gpu=one.gpu,
+            gpus=1,
+            memory_gb=0.0,
+            usd_per_gpu_hour=one.usd_per_gpu_hour,
+            kind="on_demand",
+            source=one.source,
+            as_of=one.as_of.isoformat(),
+        )
+        for one in settings.rents
+        if plain(one.gpu) == plain(gpu)
+    )
+    return gpu_hour(gpu, offers or rents(), settings.provider)
+
+
+def demand(trace: Trace, now: Quote) -> Demand:
+    """A month of a trace."""
+    scale = MONTH_SECONDS / trace.span_seconds
+    return Demand(
+        requests=trace.requests * scale,
+        input=trace.input_tokens * scale,
+        cached=trace.cached_tokens * scale,
+        output=trace.output_tokens * scale,
+        tiered=_tiered(trace, now),
+        span_seconds=trace.span_seconds,
+        trace=trace.source,
+        digest=trace.digest(),
+    )
+
+
+def _tiered(trace: Trace, now: Quote) -> float:
+    """Share of the input in prompts that are long enough for the incumbent's higher price."""
+    steps = now.tiers.get("input")
+    if not steps or not isinstance(trace, Arrivals):
+        return 0.0
+    long = trace.input >= steps[0].start
+    return float(np.sum(trace.input[long]) / max(trace.input_tokens, 1))
+
+
+def _evidence(own: PlanWorkflowSettings, when: date) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(
+            option=option,
+            passed=Range(*own.pass_rates[option], "freehold.toml", when.isoformat()),
+            pairs=0,
+            difference_low=0.0 if own.difference_low is None else own.difference_low,
+            source="freehold.toml",
+            as_of=when.isoformat(),
+        )
+        for option in OPTIONS
+        if option in own.pass_rates
+    )
+
+
+def _facts(settings: PlanSettings, own: PlanWorkflowSettings, seen: Seen) -> Facts:
+    """What the settings say before what was seen."""
+    said: Mapping[str, object] = {
+        "label": own.label or None,
+        "rented_allowed": own.rented_allowed,
+        "stable": own.stable,
+        "days": own.days,
+        "skills": settings.skills if own.skills is None else own.skills,
+        "fine_tuning": own.fine_tuning,
+        "refusals": own.refusals,
+    }
+    found = msgspec.structs.replace(seen.facts, **{name: value for name, value in said.items() if value is not None})
+    if found.days is None:
+        found = msgspec.structs.replace(found, days=seen.trace.span_seconds / 86400.0)
+    return found

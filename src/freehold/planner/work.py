@@ -1,0 +1,133 @@
+"""What a plan is about: one workflow with its traffic, prices, model and evidence, as frozen values.
+
+Invariant: everything the money is computed from stands here, so a plan can be recomputed from its own file.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from freehold.planner.prices import Quote
+from freehold.planner.rents import GpuHour
+from freehold.planner.types import OptionKind, Range, Slo
+
+MONTH_SECONDS = 730.5 * 3600.0
+MONTH_HOURS = 730.5
+FleetKind = Literal["static", "autoscaled", "hybrid"]
+FLEETS: tuple[FleetKind, ...] = ("static", "autoscaled", "hybrid")
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """A month of traffic at the trace's own volume."""
+
+    requests: float
+    input: float
+    """Tokens, cached ones included."""
+    cached: float
+    """Of `input`, read from the provider's cache."""
+    output: float
+    tiered: float = 0.0
+    """Share of the input tokens in requests beyond the incumbent's first price tier."""
+    span_seconds: float
+    """Of the trace it was scaled from."""
+    trace: str
+    """Where the trace comes from."""
+    digest: str
+    """SHA-256 of the trace."""
+
+
+class Stair(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest fleet for one volume. `volume` is a multiple of the trace's."""
+
+    volume: float
+    replicas: int
+    """At its peak, spare ones included."""
+    hours: float
+    """Replica-hours a month."""
+    overflow_input: float
+    """Share of the input tokens that go to an API."""
+    overflow_output: float
+    meets: bool
+    attained: float = 0.0
+    utilisation: float = 0.0
+    ttft: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    tpot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    why: str = ""
+
+
+class Staircase(msgspec.Struct, frozen=True, kw_only=True):
+    """Fleets over volumes, by rising volume: cost in steps, not in a straight line."""
+
+    kind: FleetKind
+    gpus_per_replica: int
+    stairs: tuple[Stair, ...]
+    timeline: tuple[tuple[float, int, float, float], ...] = ()
+    """Of the trace's own volume: seconds, replicas, load, share overflowed."""
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """The open model to be owned, and the machine it runs on."""
+
+    model: str
+    gpu: str
+    gpus: int
+    """In one replica."""
+    precision: str
+    hour: GpuHour
+    speed: Range
+    """Ratio of the real speed to the estimate."""
+    fits: bool = True
+    source: str = ""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of an option's quality on this workflow."""
+
+    option: OptionKind
+    passed: Range
+    """Share of tasks that pass."""
+    pairs: int
+    difference_low: float
+    """Lower end of the interval of quality against the incumbent's; -0.03 is three points."""
+    source: str
+    as_of: str
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides beside money; None where nobody measured or said it."""
+
+    label: str | None = None
+    """As on the workflow's calls: a level, and regimes."""
+    rented_allowed: bool | None = None
+    """Whether any rented target may take its label."""
+    stable: bool | None = None
+    """Whether it is a settled task: the same prompt templates week by week."""
+    days: float | None = None
+    """Of traffic that was seen."""
+    ttft_needed: float | None = None
+    """Seconds."""
+    skills: bool | None = None
+    """Whether there are people who can run models."""
+    fine_tuning: bool | None = None
+    """Whether an untuned open model is known not to do."""
+    refusals: float | None = None
+    """Share of calls that the incumbent refuses."""
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One workflow, or all together."""
+
+    name: str
+    demand: Demand
+    now: Quote
+    closed: tuple[Quote, ...]
+    hosted: tuple[Quote, ...]
+    owned: Owned
+    staircases: tuple[Staircase, ...]
+    slo: Slo
+    evidence: tuple[Evidence, ...] = ()
+    facts: Facts = Facts()
+    share: float = 1.0
+    """Of what is paid once for all workflows: people, evaluation."""
