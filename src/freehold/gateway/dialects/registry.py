@@ -8,34 +8,34 @@ from freehold.gateway.dialects.anthropic_messages import AnthropicMessages
 from freehold.gateway.dialects.bedrock_converse import BedrockConverse
 from freehold.gateway.dialects.openai_chat import OpenAiChat
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
-from freehold.gateway.dialects.openai_responses import OpenAiResponses
-from freehold.gateway.ports import Dialect
-
 from freehold.gateway.dialects.openai_images import OpenAiImages
 from freehold.gateway.dialects.openai_moderations import OpenAiModerations
-DIALECTS: tuple[Dialect, ...] = (
+from freehold.gateway.dialects.openai_responses import OpenAiResponses
 from freehold.gateway.dialects.openai_speech import OpenAiSpeech
 from freehold.gateway.dialects.openai_transcriptions import OpenAiTranscriptions, OpenAiTranslations
 from freehold.gateway.dialects.rerank import Rerank
+from freehold.gateway.ports import Dialect
+
+DIALECTS: tuple[Dialect, ...] = (
     AnthropicCountTokens(),
     AnthropicMessages(),
     BedrockConverse(),
     OpenAiChat(),
     OpenAiEmbeddings(),
+    OpenAiImages(),
+    OpenAiModerations(),
     OpenAiResponses(),
+    OpenAiSpeech(),
+    OpenAiTranscriptions(),
+    OpenAiTranslations(),
+    Rerank(),
 )
 
 _BY_NAME = {one.name: one for one in DIALECTS}
 
 
 def dialect(name: str) -> Dialect:
-    OpenAiImages(),
-    OpenAiModerations(),
     """The dialect of that name. Raises BadConfig where there is none."""
-    OpenAiSpeech(),
-    OpenAiTranscriptions(),
-    OpenAiTranslations(),
-    Rerank(),
     found = _BY_NAME.get(name)
     if found is None:
         raise BadConfig(f"there is no dialect '{name}'", hint=f"use one of: {', '.join(sorted(_BY_NAME))}")
