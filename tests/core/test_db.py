@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, Integer, String, Table, insert, select
 
+import freehold.batches.tables
 import freehold.evals.tables
 import freehold.identity.people.tables
 import freehold.identity.tables
@@ -15,6 +16,7 @@ import freehold.ledger.tables
 import freehold.moves.tables
 import freehold.server.tables
 import freehold.telemetry.tables
+import freehold.workflows.known.tables
 import freehold.workflows.tables  # noqa: F401  # every room's tables stand in the metadata
 from freehold.core import db
 from freehold.core.errors import Unavailable
@@ -48,6 +50,19 @@ def test_migrations_end_at_the_tables_of_all_rooms(tmp_path: Path) -> None:
 def test_an_empty_database_is_not_ready(engine: Engine) -> None:
     with pytest.raises(Unavailable, match="revision none"):
         db.check(engine)
+
+
+@pytest.mark.parametrize("bit", [0x00, 0xC6])
+def test_a_damaged_schema_is_told_as_such(tmp_path: Path, bit: int) -> None:
+    made = db.connect(db.url_of(tmp_path / "c.db"))
+    SCRATCH.create_all(made)
+    made.dispose()  # the last connection's end moves the log into the file
+    data = bytearray((tmp_path / "c.db").read_bytes())
+    data[data.index(b"CREATE TABLE things") + 7] = bit
+    (tmp_path / "c.db").write_bytes(data)
+    with pytest.raises(Unavailable, match="damaged"):
+        db.check(made)
+    made.dispose()
 
 
 def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:

@@ -57,8 +57,14 @@ def connect(url: str) -> Engine:
 
 def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own: `_begin` does
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.OperationalError:
+        raise  # locked, or no room: nothing is wrong with the file
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # of a damaged schema sqlite3 may tell in what is no text
+        hint = "restore freehold.db from a backup"
+        raise Unavailable("the database is damaged: its tables cannot be read", hint=hint) from None
 
 
 def _begin(connection: Connection) -> None:
