@@ -111,7 +111,7 @@ class Gate:
         """Raises the Unauthenticated errors; the key itself goes nowhere."""
         bearer = headers.get(b"authorization")
         if bearer is None:
-            bearer = b"Bearer " + headers.get(b"x-api-key", b"")
+            bearer = b"Bearer " + (headers.get(b"x-api-key") or headers.get(b"x-goog-api-key", b""))
         caller = self._known.get(bearer)
         if caller is None:
             caller = self._recognise(bearer, now)

@@ -6,7 +6,7 @@ A member that is null counts as absent. Faults name the place: `messages[3].cont
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -128,6 +128,12 @@ class Fields:
     def objects(self, name: str) -> list[tuple[Raw, Fields]]:
         """A list of objects, each also with its bytes."""
         return self._numbered(name, self.raws(name))
+
+    def spelled(self, names: Mapping[str, str]) -> Fields:
+        """Itself, with members of these names read by what they lead to."""
+        for name in names.keys() & self._left.keys():
+            self._left.setdefault(names[name], self._left.pop(name))
+        return self
 
     def put_back(self, name: str, raw: Raw) -> None:
         """Undo a `raw`, so that the member is read again."""

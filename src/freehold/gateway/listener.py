@@ -27,10 +27,20 @@ WANTED = frozenset(
         b"expect", b"host", b"idempotency-key", b"openai-beta", b"traceparent", b"transfer-encoding", b"upgrade",
         b"x-api-key", b"x-freehold-approve", b"x-freehold-cache", b"x-freehold-confidence", b"x-freehold-conversation",
         b"x-freehold-declassify", b"x-freehold-label", b"x-freehold-priority", b"x-freehold-strict",
-        b"x-freehold-subject", b"x-freehold-workflow",
+        b"x-freehold-subject", b"x-freehold-workflow", b"x-goog-api-key",
     }
 )  # fmt: skip
-_SINGLE = frozenset({b"authorization", b"content-length", b"content-type", b"host", b"transfer-encoding", b"x-api-key"})
+_SINGLE = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"transfer-encoding",
+        b"x-api-key",
+        b"x-goog-api-key",
+    }
+)
 
 
 class Inbound:

@@ -71,13 +71,17 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
 
 
 class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
-    """A call the model wants made; `arguments` is the JSON text it wrote."""
+    """A call the model wants made; `arguments` is the JSON text it wrote.
+
+    `signature` seals the thinking that led to it, and must come back unchanged; other vendors cannot read it.
+    """
 
     id: str
     name: str
     arguments: str
     cache: Cache | None = None
     extra: Extra = ()
+    signature: str = ""
 
 
 class Opaque(msgspec.Struct, frozen=True, tag="opaque"):

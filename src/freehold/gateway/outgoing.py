@@ -14,7 +14,14 @@ from freehold.gateway.ports import Dialect, Peek, Restore
 from freehold.gateway.routing.table import Path, Stop
 
 _TELLING = ("anthropic_messages", "openai_chat", "openai_responses")
-TRANSLATED = frozenset((one, other) for one in _TELLING for other in _TELLING if one != other)
+_BESIDE = ("bedrock_converse", "gemini", "gemini_array")
+"""Translated to and from those, not to each other."""
+TRANSLATED = frozenset(
+    (one, other)
+    for one in (*_TELLING, *_BESIDE)
+    for other in (*_TELLING, *_BESIDE)
+    if one != other and (one in _TELLING or other in _TELLING)
+) | {("gemini_array", "gemini")}
 """Pairs (caller's dialect, target's dialect) that are translated; every other pair is refused."""
 
 

@@ -17,8 +17,9 @@ from freehold.core.ids import IdMaker
 from freehold.core.log import Log
 from freehold.gateway.answer_cache import AnswerCache
 from freehold.gateway.callers import Callers, Gate
+from freehold.gateway.google_key import GOOGLES, take_key
 from freehold.gateway.listener import Connection, Handler, Inbound
-from freehold.gateway.local import LOCAL
+from freehold.gateway.local import LOCAL, named_by
 from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.reply import error_reply, status_line, without_body
 from freehold.gateway.routing.table import RouteTable, Stop
@@ -155,6 +156,8 @@ class Plane:
         found = self.paths.get(path)
         if found is not None:
             return found
+        if path.startswith(GOOGLES):
+            take_key(inbound)
         for prefix, dialect in self._in_path:
             if path.startswith(prefix) and dialect.in_path is not None:
                 placed = dialect.in_path.place(inbound.url.decode("latin-1"), inbound.body)
@@ -184,8 +187,7 @@ class Plane:
         dialect = self.dialects["openai_chat"]
         if inbound is not None:
             found = self.dialect_of(inbound)
-            named = self.dialects["anthropic_messages"] if b"anthropic-version" in inbound.headers else None
-            dialect = found or named or dialect
+            dialect = found or self.dialects[named_by(inbound)]
         more = [(b"allow", error.allow.encode())] if isinstance(error, WrongMethod) else []
         request_id = "call_" + self.new_id().hex()
         keep = inbound is not None and inbound.keep_alive

@@ -149,6 +149,7 @@ def start_block(part: Part, dropped: list[str]) -> Any:
             return {"type": "redacted_thinking", "data": part.data}
         case ToolCall():
             dropped += [f"tool_calls.{name}" for name in foreign(part.extra, NAME)]
+            dropped += ["tool_calls.signature"] if part.signature else []
             return build({"type": "tool_use", "id": part.id, "name": part.name, "input": {}}, part.extra, NAME)
         case Opaque() if part.dialect == NAME:
             return part.raw

@@ -183,7 +183,7 @@ def _message(parts: Sequence[Part], dropped: list[str]) -> dict[str, Any]:
             case Refusal():
                 refusal += part.text
             case ToolCall():
-                calls.append(call_of(part, dropped))
+                calls.append(call_of(part, dropped, answered=True))
             case Thinking():
                 field = thinking_field(part, dropped)
                 thoughts[field] = thoughts.get(field, "") + part.text

@@ -10,7 +10,19 @@ from freehold.gateway.dialects.openai_chat_parts import NAME
 from freehold.gateway.json_fields import NULL, build, encoded, foreign, given, named, own, under
 from freehold.gateway.messages import Format, Request, Tool, ToolChoice
 
-REFUSED = frozenset({"background", "conversation", "inference_geo", "previous_response_id", "prompt"})
+REFUSED = frozenset(
+    {
+        "background",
+        "cachedContent",
+        "conversation",
+        "generationConfig.responseModalities",
+        "guardrailConfig",
+        "inference_geo",
+        "previous_response_id",
+        "prompt",
+        "promptVariables",
+    }
+)
 """Fields of other dialects that are more than an option: without them the call would not be what was meant."""
 
 _NESTED = ("stream_options.", "function.")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from freehold.core.errors import NotTranslatable
-from freehold.gateway.dialects.openai_chat_parts import NAME
-from freehold.gateway.json_fields import build, foreign, lone_text, under
+from freehold.gateway.dialects.openai_chat_parts import NAME, SIGNED
+from freehold.gateway.json_fields import OWN, build, foreign, lone_text, own, under
 from freehold.gateway.messages import (
     Cache,
     Image,
@@ -25,7 +25,7 @@ from freehold.gateway.messages import (
 TTLS = frozenset({"", "30m", "12h"})
 """Lifetimes that a cache breakpoint of this dialect may name."""
 
-_NESTED = ("function.",)
+_NESTED = ("function.", OWN)
 
 
 def messages_of(turns: Sequence[Turn], dropped: list[str]) -> list[dict[str, Any]]:
@@ -61,13 +61,18 @@ def assistant_fields(parts: Sequence[Part], dropped: list[str]) -> dict[str, Any
     return found
 
 
-def call_of(part: ToolCall, dropped: list[str]) -> dict[str, Any]:
-    """A call the model made."""
+def call_of(part: ToolCall, dropped: list[str], *, answered: bool = False) -> dict[str, Any]:
+    """A call the model made. In an answer it carries the signature of its thinking, for the caller to send back."""
     dropped += [f"tool_calls.{name}" for name in foreign(part.extra, NAME)]
     if part.cache is not None:
         dropped.append("cache_control")
     function = {"name": part.name, "arguments": part.arguments, **under(part.extra, NAME, "function.")}
-    return build({"id": part.id, "type": "function", "function": function}, part.extra, NAME, _NESTED)
+    pairs: dict[str, Any] = {"id": part.id, "type": "function", "function": function}
+    if part.signature and (answered or own(part.extra, NAME, SIGNED) is not None):
+        pairs["extra_content"] = {"google": {"thought_signature": part.signature}}
+    elif part.signature:
+        dropped.append("tool_calls.signature")
+    return build(pairs, part.extra, NAME, _NESTED)
 
 
 def _messages(turn: Turn, dropped: list[str]) -> list[dict[str, Any]]:

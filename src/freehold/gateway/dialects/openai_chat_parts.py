@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from msgspec import Raw
 
 from freehold.gateway.json_fields import Fields
+from freehold.gateway.json_read import BROKEN
 from freehold.gateway.messages import (
     Cache,
     Extra,
@@ -26,7 +28,21 @@ THINKING_FIELDS = ("reasoning_content", "reasoning")
 """Where compatible servers put reasoning text: DeepSeek, xAI and llama.cpp say the first, OpenRouter and Groq the
 second. The official API has neither."""
 
+SIGNED = "own.signed"
+"""Marks a call that came with its signature: only who sent one is sent one."""
+
 _DATA_URL = re.compile(r"data:([a-z]+/[a-zA-Z0-9.+-]+);base64,(.*)", re.DOTALL)
+
+
+class _Google(msgspec.Struct, forbid_unknown_fields=True):
+    thought_signature: str
+
+
+class _Signed(msgspec.Struct, forbid_unknown_fields=True):
+    google: _Google
+
+
+_signed = msgspec.json.Decoder(_Signed)
 
 
 def content_of(one: Fields) -> list[Part]:
@@ -107,4 +123,21 @@ def _call(raw: Raw, one: Fields) -> ToolCall | Opaque:
         return Opaque(NAME, "tool_call", raw)
     call = one.text("id", None)
     name, arguments = function.text("name", None), function.text("arguments")
-    return ToolCall(call, name, arguments, extra=(*function.rest(NAME, "function."), *one.rest(NAME)))
+    signature = _signature(one)
+    signed: Extra = ((NAME, SIGNED, Raw(b"true")),) if signature else ()
+    extra = (*function.rest(NAME, "function."), *one.rest(NAME), *signed)
+    return ToolCall(call, name, arguments, extra=extra, signature=signature)
+
+
+def _signature(one: Fields) -> str:
+    """Google's compatible endpoint signs a call's thinking in `extra_content.google.thought_signature`."""
+    raw = one.raw("extra_content")
+    if raw is None:
+        return ""
+    try:
+        found = _signed.decode(raw)
+    except BROKEN:
+        found = None
+    if found is None:
+        one.put_back("extra_content", raw)
+    return "" if found is None else found.google.thought_signature

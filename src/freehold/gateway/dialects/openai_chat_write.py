@@ -104,7 +104,9 @@ class Encoder:
         match part:
             case ToolCall():
                 at = self._calls[key] = sum(choice == event.choice for choice, _ in self._calls)
-                return self._chunk(event.choice, {"tool_calls": [{"index": at, **call_of(part, self._dropped)}]})
+                return self._chunk(
+                    event.choice, {"tool_calls": [{"index": at, **call_of(part, self._dropped, answered=True)}]}
+                )
             case Text():
                 self._fields[key] = "content"
             case Refusal():

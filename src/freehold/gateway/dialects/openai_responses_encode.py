@@ -19,10 +19,14 @@ from freehold.gateway.messages import Format, Request, Tool, ToolChoice
 REFUSED = frozenset(
     {
         "audio",
+        "cachedContent",
         "function_call",
         "functions",
+        "generationConfig.responseModalities",
+        "guardrailConfig",
         "inference_geo",
         "modalities",
+        "promptVariables",
         "response_format",
         "tool_choice",
         "web_search_options",

@@ -200,6 +200,7 @@ def _reasoning(parts: Sequence[Thinking]) -> dict[str, Any]:
 
 def _call(part: ToolCall, dropped: list[str]) -> dict[str, Any]:
     dropped += lost_of(part.extra, "tool_calls")
+    dropped += ["tool_calls.signature"] if part.signature else []
     if part.cache is not None:
         dropped.append("cache_control")
     found = {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments}

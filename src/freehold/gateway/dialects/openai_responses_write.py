@@ -178,6 +178,7 @@ class Encoder:
                 return self._enter("reasoning", part.extra)
             case ToolCall():
                 self._dropped += lost_of(part.extra, "tool_calls")
+                self._dropped += ["tool_calls.signature"] if part.signature else []
                 return self._enter("function_call", part.extra)
             case Opaque() if part.dialect == NAME:
                 return self._told_item(part)

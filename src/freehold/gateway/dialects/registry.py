@@ -6,6 +6,9 @@ from freehold.core.errors import BadConfig
 from freehold.gateway.dialects.anthropic_count_tokens import AnthropicCountTokens
 from freehold.gateway.dialects.anthropic_messages import AnthropicMessages
 from freehold.gateway.dialects.bedrock_converse import BedrockConverse
+from freehold.gateway.dialects.gemini import Gemini, GeminiArray
+from freehold.gateway.dialects.gemini_count_tokens import GeminiCountTokens
+from freehold.gateway.dialects.gemini_embeddings import GeminiEmbeddings
 from freehold.gateway.dialects.openai_chat import OpenAiChat
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
 from freehold.gateway.dialects.openai_images import OpenAiImages
@@ -20,6 +23,10 @@ DIALECTS: tuple[Dialect, ...] = (
     AnthropicCountTokens(),
     AnthropicMessages(),
     BedrockConverse(),
+    Gemini(),
+    GeminiArray(),
+    GeminiCountTokens(),
+    GeminiEmbeddings(),
     OpenAiChat(),
     OpenAiEmbeddings(),
     OpenAiImages(),

@@ -35,6 +35,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
 
 _CHAT = ("openai_chat",)
 _BOTH = ("openai_chat", "openai_embeddings")
+_GEMINI = ("gemini", "gemini_count_tokens", "gemini_embeddings")
 _ALL = ("openai_chat", "openai_embeddings", "openai_responses")
 
 VENDORS: tuple[Vendor, ...] = (
@@ -95,6 +96,16 @@ VENDORS: tuple[Vendor, ...] = (
     ),
     Vendor(
         name="gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        driver="gemini",
+        dialects=_GEMINI,
+        key_env="GEMINI_API_KEY",
+        offering="google-gemini-api",
+        source="https://ai.google.dev/api/generate-content",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="gemini-openai",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         dialects=_BOTH,
         key_env="GEMINI_API_KEY",
@@ -193,6 +204,18 @@ VENDORS: tuple[Vendor, ...] = (
         key_env="TOGETHER_API_KEY",
         quirks=("max_tokens",),
         source="https://docs.together.ai/docs/openai-api-compatibility",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="vertex-gemini",
+        base_url="https://aiplatform.googleapis.com/v1/publishers/google",
+        driver="gemini",
+        dialects=("gemini", "gemini_count_tokens"),
+        key_env="GOOGLE_API_KEY",
+        offering="google-vertex",
+        note="this address takes API keys; with an access token (quirk `bearer`) it is https://LOCATION-aiplatform"
+        ".googleapis.com/v1/projects/PROJECT/locations/LOCATION/publishers/google, and calls are served at LOCATION",
+        source="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
         as_of="2026-11-22",
     ),
     Vendor(
