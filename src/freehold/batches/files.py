@@ -5,7 +5,8 @@ Invariant: a file is found by its own key's id only; what is deleted, expired or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -59,8 +60,8 @@ class Cabinet:
         """Store files; `also` runs in the transaction that makes them known. Raises FileRefused."""
         now = self._clock()
         made = [self._file(one, owner, now) for one in contents]
-        with self.bodies.exclusive():
-            digests = self.bodies.put_all([one.data for one in contents], [self._subject(owner)] * len(contents))
+        with self.bodies.exclusive(), self._subject(owner) as subject:
+            digests = self.bodies.put_all([one.data for one in contents], [subject] * len(contents))
             with writing(self.engine) as connection:
                 for file, digest in zip(made, digests, strict=True):
                     store.add_file(connection, file, owner.team, digest)
@@ -116,15 +117,17 @@ class Cabinet:
             expires_at=now + (term if content.seconds is None else min(term, content.seconds)),
         )
 
-    def _subject(self, owner: Owner) -> str:
+    @contextmanager
+    def _subject(self, owner: Owner) -> Iterator[str]:
         """The name of the subject's key, made where there is none: what is about somebody is erased with them."""
-        if not owner.subject:
-            return ""
         subjects = self.bodies.subjects
-        name = subjects.name(owner.subject)
+        if not owner.subject:
+            yield ""
+            return
         with subjects.exclusive():
+            name = subjects.name(owner.subject)
             subjects.ready([name])
-        return name
+            yield name
 
 
 def term_of(file_days: int, classes: Sequence[tuple[str, float]]) -> Retention:

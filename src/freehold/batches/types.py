@@ -21,9 +21,10 @@ ENDPOINTS = (
     "/v1/images/generations",
     "/v1/messages",
     "/v1/moderations",
+    "/v1/rerank",
     "/v1/responses",
 )
-"""What lines may ask. `/v1/messages` is not among OpenAI's own: the gateway serves it alike."""
+"""What lines may ask. Not all are among OpenAI's own: the gateway serves them alike."""
 
 INPUT, OUTPUT = "batch", "batch_output"
 """Purposes of files."""
