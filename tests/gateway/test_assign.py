@@ -165,3 +165,47 @@ def test_no_body_is_too_broken(body):
 def test_content_survives_its_snapshot():
     packed = msgspec.msgpack.encode(CONTENT)
     assert msgspec.msgpack.decode(packed, type=Workflows) == CONTENT
+
+
+def test_every_dialect_tells_the_same_prompt():
+    schema = {"type": "object", "properties": {"label": {"type": "string"}, "why": {"type": "string"}}}
+    said = ["sort this", "it is a letter", "and this one"]
+    roles = ["user", "assistant", "user"]
+    turns = list(zip(roles, said, strict=True))
+    chat = {
+        "messages": [{"role": "system", "content": SORT}, *({"role": who, "content": text} for who, text in turns)],
+        "tools": [tool("look_1")],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+    }
+    messages = {
+        "system": [{"type": "text", "text": SORT}],
+        "messages": [{"role": who, "content": [{"type": "text", "text": text}]} for who, text in turns],
+        "tools": [{"name": "look_1", "input_schema": {}}],
+        "output_config": {"format": {"type": "json_schema", "schema": schema}},
+    }
+    responses = {
+        "instructions": SORT,
+        "input": [{"role": who, "content": [{"type": "input_text", "text": text}]} for who, text in turns],
+        "tools": [{"type": "function", "name": "look_1", "parameters": {}}],
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}},
+    }
+    gemini = {
+        "systemInstruction": {"parts": [{"text": SORT}]},
+        "contents": [{"role": {"assistant": "model"}.get(who, who), "parts": [{"text": text}]} for who, text in turns],
+        "tools": [{"functionDeclarations": [{"name": "look_1"}]}],
+        "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema},
+    }
+    first = prompt_of(json.dumps(chat).encode())
+    assert (first.system, first.first, first.last, first.turns) == (SORT, said[0], said[2], 1)
+    assert (first.tools, first.keys) == (("look_1",), ("label", "why"))
+    for body in (messages, responses, gemini):
+        assert prompt_of(json.dumps(body).encode()) == first
+    bedrock = {
+        "system": [{"text": SORT}],
+        "messages": [{"role": who, "content": [{"text": text}]} for who, text in turns],
+        "toolConfig": {"tools": [{"toolSpec": {"name": "look_1", "inputSchema": {"json": {}}}}]},
+    }
+    told = prompt_of(json.dumps(bedrock).encode())
+    assert (told.system, told.first, told.last, told.turns, told.tools) == (SORT, said[0], said[2], 1, ("look_1",))
+    lone = prompt_of(json.dumps({"instructions": SORT, "input": "sort this"}).encode())
+    assert (lone.system, lone.first, lone.last) == (SORT, "sort this", "sort this")

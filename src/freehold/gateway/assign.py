@@ -28,7 +28,10 @@ _LONGEST = 16_384
 """Bytes looked up at most: longer openings are matched in full each time."""
 _DIGITS = bytes.maketrans(b"0123456789", b"0000000000")
 _USER = re.compile(rb'"role"\s{0,4}:\s{0,4}"user"')
-_LATER = (b'"system"', b'"developer"', b'"tools"', b'"response_format"', b'"output_')
+_LATER = (
+    b'"system"', b'"developer"', b'"systemInstruction"', b'"instructions"', b'"tools"', b'"toolConfig"',
+    b'"response_format"', b'"output_', b'"format"', b'"generationConfig"',
+)  # fmt: skip
 """What decides the match and may stand after the first user's turn. Inside texts these read `\\"tools\\"`."""
 _ASK = "?"
 

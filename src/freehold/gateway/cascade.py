@@ -31,10 +31,12 @@ from freehold.gateway.routing.table import Stop
 from freehold.gateway.upstream import Upstream
 from freehold.gateway.weighing import confidence_of, graded, without_confidence, without_confidence_field
 
-CHATS = frozenset({"anthropic_messages", "openai_chat"})
-"""Dialects that belong to workflows, and whose answers can be weighed."""
+CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
+"""Dialects whose calls belong to workflows."""
+WEIGHED = frozenset({"anthropic_messages", "openai_chat", "openai_responses"})
+"""Dialects whose members' answers can be weighed: those whose body, not their path, says whether they stream."""
 STREAMING = ("stream", "stream_options")
-"""Members of a request that ask for a stream, in either dialect."""
+"""Members of a request that ask for a stream, in any of these."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -80,7 +82,7 @@ class Cascading(Answering):
         assert peek is not None
         assert caller is not None
         body = self.inbound.body
-        whole = self.dialect.name in CHATS and peek.choices == 1
+        whole = self.dialect.name in WEIGHED and peek.choices == 1
         asked = Asked(lane.label, lane.mint, self.at, body, whole)
         first: Stop | Joint | None = None
         if move is not None and not caller.service:

@@ -1,6 +1,6 @@
 """What discovery and assignment see of a request: its system text, the users' turns, its tools and its JSON schema.
 
-Read off the raw body of either dialect. Tolerant: what has another shape counts as absent, nothing raises.
+Read off the raw body of any chat dialect. Tolerant: what has another shape counts as absent, nothing raises.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 from freehold.gateway.json_read import BROKEN
 
 _SYSTEM = frozenset({"system", "developer"})
+_TEXTS = ("text", "input_text")
 _MOST_TOOLS = 128
 _MOST_KEYS = 64
 
@@ -31,37 +32,49 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 class _Message(msgspec.Struct):
+    """A turn, or another item; Gemini calls its content `parts`, and may leave the user's role out."""
+
     role: str = ""
     content: Any = None
+    parts: Any = None
 
 
 class _Body(msgspec.Struct):
     messages: list[_Message] = []
+    input: Any = None
+    contents: Any = None
     system: Any = None
+    instructions: Any = None
+    systemInstruction: Any = None  # noqa: N815 - Gemini's name
     tools: Any = None
+    toolConfig: Any = None  # noqa: N815 - Bedrock's name
     response_format: Any = None
     output_format: Any = None
     output_config: Any = None
+    text: Any = None
+    generationConfig: Any = None  # noqa: N815 - Gemini's name
 
 
 _body = msgspec.json.Decoder(_Body)
 
 
 def prompt_of(body: bytes) -> Prompt:
-    """Read a body of `openai_chat` or `anthropic_messages`; an empty prompt where it is neither."""
+    """Read a body of a chat dialect; an empty prompt where it is none."""
     try:
         seen = _body.decode(body)
+        said = [*seen.messages, *_items(seen.input), *_items(seen.contents, "user")]
     except BROKEN:
         return Prompt()
-    system = [_text(seen.system)] if seen.system else []
+    stated = (seen.system, seen.instructions, _inner(seen.systemInstruction, "parts"))
+    system = [_text(one) for one in stated if one]
     first = last = ""
     turns = 0
-    for one in seen.messages:
+    for one in said:
         if one.role == "user":
-            said = _text(one.content)
-            if said:
-                first = first or said
-                last = said
+            text = _text(one.content or one.parts)
+            if text:
+                first = first or text
+                last = text
         elif one.role in _SYSTEM:
             system.append(_text(one.content))
         else:
@@ -71,9 +84,21 @@ def prompt_of(body: bytes) -> Prompt:
         first=first,
         last=first if last == first else last,
         turns=turns,
-        tools=_tools(seen.tools),
+        tools=_tools(seen.tools or _inner(seen.toolConfig, "tools")),
         keys=_keys(seen),
     )
+
+
+def _items(value: Any, unnamed: str = "") -> list[_Message]:
+    """`input` of responses, or `contents` of Gemini, where who speaks unnamed is the user."""
+    if isinstance(value, str):
+        return [_Message(role="user", content=value)]
+    found = msgspec.convert(value, list[_Message]) if isinstance(value, list) else []
+    return [msgspec.structs.replace(one, role=one.role or unnamed) for one in found]
+
+
+def _inner(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _text(content: Any) -> str:
@@ -82,7 +107,7 @@ def _text(content: Any) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    texts = [one.get("text") for one in content if isinstance(one, dict) and one.get("type") in ("text", "input_text")]
+    texts = [one.get("text") for one in content if isinstance(one, dict) and one.get("type", "text") in _TEXTS]
     return "\n".join(one for one in texts if isinstance(one, str))
 
 
@@ -91,9 +116,10 @@ def _tools(tools: Any) -> tuple[str, ...]:
         return ()
     names = set()
     for one in tools[:_MOST_TOOLS]:
-        if isinstance(one, dict):
-            function = one.get("function")
-            name = function.get("name") if isinstance(function, dict) else one.get("name", one.get("type"))
+        declared = _inner(one, "functionDeclarations")
+        for each in declared[:_MOST_TOOLS] if isinstance(declared, list) else [one]:
+            inner = _inner(each, "function") or _inner(each, "toolSpec") or each
+            name = _inner(inner, "name") or _inner(inner, "type")
             if isinstance(name, str):
                 names.add(name)
     return tuple(sorted(names))
@@ -101,17 +127,18 @@ def _tools(tools: Any) -> tuple[str, ...]:
 
 def _keys(seen: _Body) -> tuple[str, ...]:
     """Members of the schema, in the places where the dialects put it."""
-    form = seen.response_format if isinstance(seen.response_format, dict) else {}
-    kind = form.get("type")
+    form = seen.response_format if isinstance(seen.response_format, dict) else _inner(seen.text, "format")
+    kind = _inner(form, "type")
     if kind == "json_object":
         return ("*",)
-    held: Any = form.get("json_schema")
-    if not held:
-        held = seen.output_format
-        if not held and isinstance(seen.output_config, dict):
-            held = seen.output_config.get("format")
-    schema = held.get("schema") if isinstance(held, dict) else None
-    members = schema.get("properties") if isinstance(schema, dict) else None
+    if kind == "json_schema" and _inner(form, "schema"):
+        held = form
+    else:
+        held = _inner(form, "json_schema") or seen.output_format or _inner(seen.output_config, "format")
+    config = seen.generationConfig
+    schema = _inner(held, "schema") or _inner(config, "responseJsonSchema") or _inner(config, "responseSchema")
+    members = _inner(schema, "properties")
     if isinstance(members, dict):
         return tuple(sorted(str(one) for one in members)[:_MOST_KEYS])
-    return ("*",) if kind == "json_schema" or held else ()
+    asked = kind == "json_schema" or held or schema or _inner(config, "responseMimeType") == "application/json"
+    return ("*",) if asked else ()
