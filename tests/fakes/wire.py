@@ -62,6 +62,7 @@ class Streamed:
     end: tuple[bytes, ...]
     error: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    kind: str = "text/event-stream; charset=utf-8"
 
 
 @dataclass
@@ -126,7 +127,7 @@ class Play:
 
     async def _stream(self, answer: Streamed) -> bool:
         chunked = self.kind != "no_length"
-        kind = "text/html" if self.kind == "wrong_type" else "text/event-stream; charset=utf-8"
+        kind = "text/html" if self.kind == "wrong_type" else answer.kind
         head = [("content-type", kind), ("cache-control", "no-cache"), *answer.headers]
         head.append(("transfer-encoding", "chunked") if chunked else ("connection", "close"))
         await self._send(_head(200, head))
