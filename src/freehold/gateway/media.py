@@ -1,4 +1,4 @@
-"""Bodies that are no JSON: which dialects take forms, which answer with sound or plain text, and how it is told. Pure."""
+"""Bodies that are no JSON: which dialects take forms, and which answer with sound or plain text. Pure."""
 
 from __future__ import annotations
 

@@ -85,6 +85,9 @@ def test_every_error_has_a_form_that_says_what_to_do(one):
         assert message.startswith("it broke")
         assert kind.hint_text in message
         event = one.error_event(kind("it broke"), "r")
+        if one.name == "openai_speech":  # sound has no place for it
+            assert event == b""
+            continue
         assert event.endswith(b"\n\n")
         assert json.loads(event.split(b"data: ", 1)[1])["error"]["message"] == message
 

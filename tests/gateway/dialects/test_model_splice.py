@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from freehold.gateway.dialects.registry import DIALECTS, dialect
 from freehold.gateway.json_splice import members, with_model, with_usage_asked
+from freehold.gateway.media import FORMS
 
 CHAT = dialect("openai_chat")
 keys = st.sampled_from(["messages", "tools", "x", "Model", "mode", "model ", "stream_option", "é"])
@@ -84,6 +85,7 @@ IN_BODY = [one for one in DIALECTS if one.in_path is None and one.name not in FO
 @pytest.mark.parametrize("one", IN_BODY, ids=lambda one: one.name)
 def test_each_dialect_splices_what_it_peeked(one):
     body = b'{"input": "x", "messages": [{"role": "user", "content": "\\"model\\""}], "max_tokens": 5, "model": "r"}'
+    body = body[:-1] + b', "prompt": "p", "query": "q", "documents": ["d"]}'
     peek = one.peek(body)
     assert one.with_model(body, peek, "target", add_usage=False) == body.replace(b': "r"', b': "target"')
 
