@@ -114,6 +114,21 @@ def test_a_caller_of_another_dialect_gets_its_own(tmp_path) -> None:
     assert body["type"] == "message" and body["content"] == [{"type": "text", "text": "hello"}]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_caller_of_responses_gets_what_was_agreed(tmp_path, stream: bool) -> None:
+    machine = cascading(tmp_path)
+    connection = machine.caller()
+    machine.ask(
+        connection, p.request("/v1/responses", json.dumps({"model": "pair", "input": "hi", "stream": stream}).encode())
+    )
+    answer(machine, HELLO, HELLO)
+    got = answered(connection)
+    assert (got.status, got.headers["x-freehold-composite"]) == (200, "served")
+    assert not sent(machine, 0).get("stream")
+    last = json.loads(got.body.strip().rpartition(b"data: ")[2])["response"] if stream else json.loads(got.body)
+    assert last["output"][0]["content"][0]["text"] == "hello"
+
+
 def calling(arguments: str) -> bytes:
     call = {"id": "call_1", "type": "function", "function": {"name": "refund", "arguments": arguments}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
