@@ -52,7 +52,7 @@ WORDS = {
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to this file.")
 @json_option
 @click.pass_context
-def plan(ctx: click.Context, *, as_json: bool, **given: Any) -> None:
+def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     """Make a plan: five options side by side for each workflow, with ranges, and what is advised.
 
     The same inputs give the same file, byte for byte. Defaults stand in [plan] of freehold.toml.
@@ -90,6 +90,40 @@ def show(file: Path, why: str | None, *, as_json: bool) -> None:
     _tell(data, made, why, as_json=as_json)
 
 
+@plan.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("html", "json", "md")),
+    default="html",
+    show_default=True,
+    help="Of the files.",
+)
+@click.option("--for", "reader", type=click.Choice(("cfo", "ciso", "cto")), multiple=True, help="Only for this reader.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder to write to.")
+@json_option
+def report(file: Path, form: str, reader: tuple[str, ...], out: Path, *, as_json: bool) -> None:
+    """Write the reports of a plan: for CFO, CISO and CTO, one file each that opens offline."""
+    from freehold.planner.plan import read
+    from freehold.planner.report.registry import REPORTS
+    from freehold.planner.report.registry import report as drawn
+
+    made, digest = read(file.read_bytes(), str(file))
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, _ in REPORTS:
+        if not reader or name in reader:
+            path = out / f"{file.stem}-{name}.{form}"
+            path.write_bytes(drawn(made, digest, name, form))
+            written.append(str(path))
+    if as_json:
+        emit_json({"plan": digest, "written": written})
+    else:
+        for one in written:
+            say(f"written to {one}")
+
+
 def _day(text: str | None) -> date:
     if text is None:
         return datetime.now(UTC).date()
@@ -111,10 +145,13 @@ def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:
 def _seen(place: Place, given: dict[str, Any]) -> Any:
     from freehold.planner.preparing import split
     from freehold.planner.tracefiles import read_trace
+    from freehold.settings.compile import policy
+    from freehold.settings.load import load
 
     if given["trace"] is None:
         raise click.UsageError("give the traffic: --trace FILE")
-    return split(read_trace(given["trace"], given["lengths"]))
+    papers = policy(load(place.config, place.home_option).settings, ()).facts
+    return split(read_trace(given["trace"], given["lengths"]), papers)
 
 
 def _tell(data: bytes, made: Plan, why: str | None, *, as_json: bool) -> None:

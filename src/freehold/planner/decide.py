@@ -10,7 +10,7 @@ import msgspec
 from freehold.planner.money import Outcome
 from freehold.planner.options import Choice
 from freehold.planner.types import OPTIONS, Advice, OptionKind
-from freehold.planner.work import Work
+from freehold.planner.work import Vendor, Work
 
 SURE = 0.8
 """Chance of saving that is enough to act on."""
@@ -25,7 +25,7 @@ RULE = (
     "1. Where no rented target may take the workflow's label, it is owned, whatever it costs, or waits for that.",
     "2. An option counts that keeps the SLO and saves, quality counted, with a chance of at least 80 %.",
     "3. Of those, the one with the greatest median net present value is looked at first.",
-    "4. It needs proof on the workflow's own calls: quality not worse by more than three points.",
+    "4. It needs proof on the workflow's own calls, quality not worse by three points; and papers for its label.",
     "5. Owning also needs seven days of traffic, a settled task, and people who can run models.",
     "6. What is missing of 4 and 5 makes it `not_yet`, with what would tell; what speaks against leads to the next.",
     "7. Where nothing counts: `stay`; or `not_yet` where an option saves in at least half of the draws.",
@@ -121,7 +121,7 @@ def _nothing(moving: list[Outcome], refused: list[str], factors: tuple[Factor, .
         )
     if best is None:
         return Decision(advice="stay", option="nothing", reason="no other option keeps the SLO", factors=factors)
-    reason = f"nothing saves: the likeliest, {best.option}, does so in {best.saves:.0%} of draws"
+    reason = f"nothing saves surely enough: {best.option}, the likeliest, does in {best.saves:.0%} of draws"
     return Decision(advice="stay", option="nothing", reason=reason, factors=factors)
 
 
@@ -132,13 +132,14 @@ def _saving(one: Outcome) -> str:
 def _missing(work: Work, one: Outcome) -> _Missing:
     """What rules 4 and 5 still ask of an option."""
     facts = work.facts
+    leaving = _leaving(work, one)
     wanted: list[str] = []
-    against = ""
+    against = leaving.against
     proof = next((each for each in work.evidence if _about(each.option, one.option)), None)
     if proof is None:
         wanted.append(f"no quality was measured: freehold evals run {work.name or 'WORKFLOW'} --target CANDIDATE")
     elif proof.difference_low < -MARGIN:
-        against = f"quality may be worse by {-proof.difference_low * 100:.1f} points ({proof.source})"
+        against = against or f"quality may be worse by {-proof.difference_low * 100:.1f} points ({proof.source})"
     if one.option in _OWNED:
         if facts.stable is False:
             against = against or "the task is not settled: what is moved now may not be what is asked next month"
@@ -153,7 +154,27 @@ def _missing(work: Work, one: Outcome) -> _Missing:
             wanted.append("nobody knows whether the task is settled: freehold workflows discover")
         if facts.skills is None:
             wanted.append("nobody said whether there are people who can run models: [plan] skills")
-    return _Missing(against, tuple(wanted))
+    return _Missing(against, (*wanted, *leaving.unknown))
+
+
+def lent(work: Work, one: Outcome) -> Vendor | None:
+    """Who takes a workflow's content in an option; None where nobody does, or no label is known."""
+    if one.option == "self_hosted":
+        return None
+    model = (*work.hosted, work.now)[0].model if one.option == "hybrid" else one.variant
+    return next((vendor for vendor in work.vendors if vendor.model == model), None)
+
+
+def _leaving(work: Work, one: Outcome) -> _Missing:
+    """What stands against content going to another party than now."""
+    if one.option == "self_hosted" or one.variant.partition("/")[0] == work.now.model.partition("/")[0]:
+        return _Missing("", ())
+    vendor = lent(work, one)
+    if vendor is not None:
+        return _Missing(f"its label may not go there: {vendor.lacks[0]}" if vendor.lacks else "", ())
+    if work.facts.rented_allowed:
+        return _Missing("", ())
+    return _Missing("", (f"nobody said how sensitive it is: label of {work.name or 'the workflow'} in [plan]",))
 
 
 def _about(measured: OptionKind, option: OptionKind) -> bool:

@@ -24,9 +24,11 @@ from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
 from freehold.planner.settings import PlanSettings, PlanWorkflowSettings
 from freehold.planner.shapes import shape as shape_of
 from freehold.planner.staircase import climb
+from freehold.planner.terms import vendors
 from freehold.planner.traffic import Arrivals, Trace
 from freehold.planner.types import OPTIONS, Range, Slo, Speed
 from freehold.planner.work import FLEETS, MONTH_SECONDS, Demand, Evidence, Facts, Owned, Staircase, Work
+from freehold.policy.vendors import Fact
 
 MARKET = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "gpt-oss-120b")
 """Open models whose hosts stand in where one has no price."""
@@ -43,17 +45,19 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """`provider/model`."""
     facts: Facts = Facts()
     evidence: tuple[Evidence, ...] = ()
+    papers: tuple[Fact, ...] = ()
+    """What is known of vendors: public rows and contracts."""
 
 
-def split(trace: Trace) -> list[Seen]:
+def split(trace: Trace, papers: tuple[Fact, ...] = ()) -> list[Seen]:
     """A trace by its workflows; the whole is called `all` where it names none."""
-    return [Seen(name=name or "all", trace=trace.of(name)) for name in trace.workflows]
+    return [Seen(name=name or "all", trace=trace.of(name), papers=papers) for name in trace.workflows]
 
 
 def prepare(settings: PlanSettings, seen: Sequence[Seen], when: date, tell: Tell = lambda _d, _w: None) -> Inputs:
     """The inputs of a plan. Raises PlanError for what nobody can stand in for."""
     contract = contract_of(settings)
-    known = assumptions({name: tuple(three) for name, three in settings.assumptions.items()}, when.isoformat())
+    known = assumptions(settings.assumptions, when.isoformat())
     works = []
     for at, one in enumerate(seen):
         part = partial(_part, tell, at / len(seen), 1.0 / len(seen))
@@ -121,17 +125,23 @@ def _work(settings: PlanSettings, seen: Seen, when: date, speed: Assumption, tel
     closed = tuple(_or_market(one, when, contract, CLOSED) for one in own.closed or settings.closed if one != serves)
     model = own.model or settings.model
     owned, staircases = _owned(settings, model, seen.trace, speed, tell)
+    hosted = _hosted(own.hosted or settings.hosted, model, when, contract)
+    facts = _facts(settings, own, seen)
+    rented = vendors(facts.label or "", [one.model for one in (now, *closed, *hosted)], seen.papers, when.isoformat())
+    if rented and facts.rented_allowed is None:
+        facts = msgspec.structs.replace(facts, rented_allowed=any(not one.lacks for one in rented))
     return Work(
         name=seen.name,
         demand=demand(seen.trace, now),
         now=now,
         closed=closed or (_market(CLOSED, when, "no other closed model was named"),),
-        hosted=_hosted(own.hosted or settings.hosted, model, when, contract),
+        hosted=hosted,
         owned=owned,
         staircases=staircases,
         slo=slo_of(settings),
         evidence=_evidence(own, when) or seen.evidence,
-        facts=_facts(settings, own, seen),
+        facts=facts,
+        vendors=rented,
     )
 
 

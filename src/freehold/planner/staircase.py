@@ -15,8 +15,12 @@ from freehold.planner.traffic import Arrivals, Rates, Trace
 from freehold.planner.types import Fleet, Slo, Speed
 from freehold.planner.work import MONTH_SECONDS, FleetKind, Stair, Staircase
 
-VOLUMES = (0.1, 0.5, 1.0, 2.0, 4.0)
-"""Multiples of the trace's volume that are simulated."""
+VOLUMES: dict[FleetKind, tuple[float, ...]] = {
+    "static": (0.1, 0.5, 1.0, 2.0, 4.0),
+    "autoscaled": (0.25, 1.0, 2.5),
+    "hybrid": (0.1, 0.5, 1.0, 2.5),
+}
+"""Multiples of the trace's volume that are simulated; the search for an autoscaler's best aim takes longest."""
 Smallest = Callable[[Trace, Speed, Slo, FleetKind], Fleet]
 
 
@@ -51,7 +55,7 @@ def climb(trace: Trace, speed: Speed, slo: Slo, kind: FleetKind, smallest: Small
     stairs = []
     timeline: tuple[tuple[float, int, float, float], ...] = ()
     gpus = speed.gpus
-    for volume in VOLUMES:
+    for volume in VOLUMES[kind]:
         fleet = smallest(scaled(trace, volume), speed, slo, kind)
         stairs.append(_stair(volume, fleet))
         if volume == 1.0:

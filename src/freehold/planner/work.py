@@ -116,6 +116,32 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Share of calls that the incumbent refuses."""
 
 
+class VendorTerm(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is known of who serves a rented model, against what the label needs."""
+
+    model: str
+    """`provider/model`."""
+    offering: str
+    attribute: str
+    value: str
+    """Empty where nothing that counts is known."""
+    need: str
+    """What the label asks for; empty where it asks for nothing here."""
+    covered: bool | None
+    """None where nothing is asked for."""
+    source: str
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a rented model may take the workflow's label, by the needs of level and regimes."""
+
+    model: str
+    offering: str
+    lacks: tuple[str, ...]
+    """In words, what is not known of it; empty where it may."""
+    terms: tuple[VendorTerm, ...]
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One workflow, or all together."""
 
@@ -129,5 +155,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     slo: Slo
     evidence: tuple[Evidence, ...] = ()
     facts: Facts = Facts()
+    vendors: tuple[Vendor, ...] = ()
+    """Of every rented model here, where a label is known."""
     share: float = 1.0
     """Of what is paid once for all workflows: people, evaluation."""

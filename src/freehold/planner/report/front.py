@@ -1,0 +1,40 @@
+"""What all three reports begin with: one screen with a recommendation for each workflow, and its reason. Pure."""
+
+from __future__ import annotations
+
+from freehold.planner.plan import Plan
+from freehold.planner.report.parts import Section, Table
+from freehold.planner.report.words import ADVICE_WORDS, amount, share, spread
+
+
+def front(plan: Plan) -> Section:
+    """The first screen."""
+    rows = []
+    for one in plan.workflows:
+        decision = one.decision
+        assert decision is not None
+        rows.append((one.name, ADVICE_WORDS[decision.advice], decision.reason))
+    advised, currency = plan.advised, plan.inputs.contract.currency
+    nothing = plan.together.options[0].best
+    costs = (
+        f"Doing nothing costs {spread(nothing.monthly)} {currency} a month over {plan.inputs.months} months. "
+        f"Following the advice costs {spread(advised.monthly)} a month and "
+        f"{amount(advised.upfront.p50)} at the beginning."
+    )
+    gains = (
+        f"Its net present value against doing nothing is {spread(advised.npv)} {currency}; "
+        f"it saves in {share(advised.saves)} of draws."
+    )
+    return Section(
+        heading="Recommendation",
+        text=(costs, gains),
+        table=Table(("workflow", "advice", "reason"), tuple(rows)),
+    )
+
+
+def foot(plan: Plan, digest: str) -> str:
+    """The last line."""
+    return (
+        f"Plan {digest[:16]} of {plan.inputs.made_on}; {plan.inputs.draws:,} draws with seed {plan.inputs.seed}. "
+        "Ranges are P10 to P90. To check it: freehold plan show FILE"
+    )

@@ -1,0 +1,53 @@
+"""Figures as people read them, the same in every report."""
+
+from __future__ import annotations
+
+from freehold.planner.types import Advice, OptionKind, Range
+
+OPTION_WORDS: dict[OptionKind, str] = {
+    "nothing": "do nothing",
+    "closed": "another closed model",
+    "hosted_open": "hosted open model",
+    "self_hosted": "self-hosted open model",
+    "hybrid": "hybrid: own the base, overflow to an API",
+}
+ADVICE_WORDS: dict[Advice, str] = {
+    "stay": "stay",
+    "hosted_open": "hosted open",
+    "own": "own",
+    "hybrid": "hybrid",
+    "not_yet": "not yet",
+}
+
+
+def amount(value: float) -> str:
+    """Money with as many digits as its size needs."""
+    size = abs(value)
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:,.2f}"
+    return f"{value:.3g}"
+
+
+def spread(one: Range) -> str:
+    """Median, and the range that holds eight in ten draws."""
+    if one.p10 == one.p90:
+        return amount(one.p50)
+    return f"{amount(one.p50)} ({amount(one.p10)} to {amount(one.p90)})"
+
+
+def share(value: float) -> str:
+    """A share in percent."""
+    return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
+
+
+def months(value: float | None) -> str:
+    """A payback."""
+    return "not within the horizon" if value is None else f"{value:.0f} months"
+
+
+def paybacks(found: tuple[float | None, float | None, float | None]) -> str:
+    """Median, and the range."""
+    low, middle, high = ("never" if one is None else f"{one:.0f}" for one in found)
+    return f"{middle} ({low} to {high}) months" if middle != "never" else f"never in the median; {low} at best"
