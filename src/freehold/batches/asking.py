@@ -15,7 +15,18 @@ from freehold.evals.wire import Heard, Line, Silent
 
 AS = "~"
 """As in `gateway/callers.py`: the service key calls for another key."""
-_LATER = ("FH-LIM-001", "FH-LIM-002", "FH-LIM-003", "FH-UP-006", "FH-AVA-001", "FH-AVA-002", "FH-AVA-003", "FH-AVA-004")
+_LATER = (
+    "FH-AVA-001",
+    "FH-AVA-002",
+    "FH-AVA-003",
+    "FH-AVA-004",
+    "FH-AVA-030",
+    "FH-AVA-032",
+    "FH-LIM-001",
+    "FH-LIM-002",
+    "FH-LIM-003",
+    "FH-UP-006",
+)
 """Errors that say: not now. A budget that is used up is none of them: it ends the line, as a vendor's would."""
 _ENDED = ("FH-KEY-003", "FH-KEY-004")
 """The maker's key was revoked, or has expired. Any other trouble with keys is our own, and passes."""
@@ -62,6 +73,10 @@ class Door:
         self._line = Line(base_url, certificate)
         self._secret = secret
         self._seconds = seconds
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._line.close()
 
     def ask(self, line: Asked) -> Outcome:
         """What became of a line. Raises Later, KeyEnded."""
