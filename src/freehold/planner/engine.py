@@ -15,6 +15,7 @@ from freehold.planner.types import Speed
 CHUNK = 2048
 """Tokens of one step at most, prompts and answers together: vLLM's default `max_num_batched_tokens` for serving."""
 NEVER = -1.0
+_FORGET = 0.01
 
 
 class Requests:
@@ -54,6 +55,7 @@ class Engine:
         "clock",
         "decoding",
         "held",
+        "mixed",
         "preempted",
         "queued_tokens",
         "waiting",
@@ -72,6 +74,8 @@ class Engine:
         """KV tokens of all that was admitted."""
         self.queued_tokens = 0
         """Of prompts that are still to be computed."""
+        self.mixed = 0.0
+        """Share of the last steps that held a piece of a prompt; older ones count less."""
         self.preempted = 0
         self._context = 0
         self._steps = 0
@@ -169,6 +173,7 @@ class Engine:
             ready.append(request)
             self._prefilling.popleft()
         self._pass(self._speed.step_seconds(taken, self.decoding, read), 1)
+        self.mixed += (1.0 - self.mixed) * _FORGET
         for request in ready:
             self._begin(request)
 
@@ -207,6 +212,7 @@ class Engine:
             count = max(int((until - self.clock) / seconds), 1)
             seconds = self._speed.step_seconds(0, batch, self._context + batch * (count - 1) // 2)
         self._pass(seconds * count, count)
+        self.mixed *= (1.0 - _FORGET) ** count
 
     def _pass(self, seconds: float, steps: int) -> None:
         self.clock += seconds

@@ -27,7 +27,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     per_replica: float = 0.6
     """Autoscaled: load that each replica is to have, as a share of all it can do."""
     admit: float = 1.0
-    """Hybrid: share of the SLO's limits that a call may be foretold to take and still stay."""
+    """Hybrid: how far from what an empty replica takes to the SLO's limits a call may be foretold to be and stay."""
     chunk: int = CHUNK
     """Tokens of one step at most."""
     give_up: float = 1.0
@@ -185,12 +185,15 @@ class Pool:
         open_, queued = engine.load, engine.queued_tokens + prompt - requests.known[index]
         if open_ >= speed.max_batch or engine.held + queued > speed.kv_tokens:
             return False
-        chunk = self._tuning.chunk
+        chunk, limit = self._tuning.chunk, self._tuning.admit
+        least, empty = speed.step_seconds(0, 1, prompt), speed.step_seconds(min(prompt, chunk), 0, 0)
         step = speed.step_seconds(min(queued, chunk), engine.decoding, engine.context)
         ttft = max(engine.clock - now, 0.0) + step * max(queued / chunk, 1.0)
-        tpot = speed.step_seconds(0, open_ + 1, engine.context + queued)
-        limit = self._tuning.admit
-        return ttft <= limit * self._slo.ttft_seconds and tpot <= limit * self._slo.tpot_seconds
+        if ttft > self._slo.ttft_seconds * limit + (1.0 - limit) * min(empty, self._slo.ttft_seconds):
+            return False
+        alike = speed.step_seconds(0, open_ + 1, engine.context + queued)
+        tpot = alike + (speed.step_seconds(chunk, open_ + 1, engine.context + queued) - alike) * engine.mixed
+        return tpot <= self._slo.tpot_seconds * limit + (1.0 - limit) * min(least, self._slo.tpot_seconds)
 
     def _demand(self) -> list[float]:
         """Load that the autoscaler sees at each tick, in replicas fully busy: mean over the seconds before."""
@@ -287,8 +290,8 @@ def told(trace: Arrivals, outcome: Outcome, slo: Slo, each: Work) -> Served:
         replica_hours=outcome.held / 3600.0,
         peak_replicas=max((replicas for _, replicas in outcome.points), default=0),
         utilisation=min(outcome.busy / outcome.held, 1.0) if outcome.held else 0.0,
-        input_tokens=int(trace.input[served].sum()),
-        output_tokens=int(trace.output[served].sum()),
+        input_tokens=trace.input_tokens,
+        output_tokens=trace.output_tokens,
         overflow_input_tokens=int(trace.input[over].sum()),
         overflow_output_tokens=int(trace.output[over].sum()),
         span_seconds=trace.span_seconds,

@@ -1,0 +1,323 @@
+"""A trace that fleets are tried on: all of it where it is short, else minutes of it drawn by how heavy they are.
+
+A sampled minute stands for the minutes of like load: its replicas are up to `GROUP` of the fleet's, with their share
+of the arrivals. What an overloaded fleet leaves undone is carried from minute to minute as a fluid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from freehold.planner.scaling import Scaler, Work, work
+from freehold.planner.simulate import Outcome, Tuning, percentiles, run, seen_before, told
+from freehold.planner.traffic import Arrivals, Floats, Ints, Rates, Trace
+from freehold.planner.types import Replicas, Served, Slo, Speed
+
+WHOLE = 150_000
+"""Requests up to which a trace is simulated from its first to its last."""
+STEP = 60.0
+"""Seconds of one minute of a sampled trace."""
+GROUP = 4
+"""Replicas of a sampled minute at most: few, since fewer share their load worse."""
+CALLS = 3000
+"""Requests of a sampled minute at most."""
+FAR = 4.0
+"""Times the calls that may miss the SLO: where that many did, a simulation stops."""
+LEAST_SECONDS = 20.0
+"""Of a sampled minute, and as much again before it, in which the batch fills."""
+EDGES = (0.0, 0.25, 0.5, 0.7, 0.82, 0.9, 0.95, 0.98, 0.993, 1.0)
+"""Strata of load, as shares of the requests: finer where it is heavy."""
+Progress = Callable[[float], None]
+
+
+class Course(Protocol):
+    """What fleets are tried on."""
+
+    load: Floats
+    """In replicas that are as busy as they can be, minute by minute."""
+
+    def kept(self, rule: Replicas, tuning: Tuning, enough: float) -> float:
+        """Share of the calls that did not overflow answered within the SLO; 0 where it is far below `enough`."""
+
+    def served(self, rule: Replicas, tuning: Tuning) -> Served:
+        """All that the fleet did."""
+
+
+def course(trace: Trace, speed: Speed, slo: Slo, tuning: Tuning | None = None, seed: int = 0) -> Course:
+    """The course for a trace."""
+    tuning = tuning or Tuning()
+    if isinstance(trace, Arrivals) and trace.requests <= WHOLE:
+        return Whole(trace, speed, slo, tuning)
+    return Sampled(trace, speed, slo, tuning, seed)
+
+
+class Whole:
+    """Every arrival is simulated."""
+
+    def __init__(self, trace: Arrivals, speed: Speed, slo: Slo, tuning: Tuning) -> None:
+        self._trace, self._speed, self._slo = trace, speed, slo
+        count = max(trace.requests, 1)
+        self.work = work(speed, trace.input_tokens / count, trace.output_tokens / count, tuning.chunk)
+        seconds = _seconds(trace, self.work)
+        minutes = max(math.ceil(trace.span_seconds / STEP), 1)
+        place = np.minimum((trace.t / STEP).astype(np.int64), minutes - 1)
+        self.load: Floats = np.bincount(place, weights=seconds, minlength=minutes) / min(STEP, trace.span_seconds)
+
+    def kept(self, rule: Replicas, tuning: Tuning, enough: float) -> float:
+        """As `Course` has it."""
+        tuning = msgspec.structs.replace(tuning, work=self.work, give_up=min(FAR * (1.0 - enough) + 0.01, 1.0))
+        found = run(self._trace, self._speed, self._slo, rule, tuning)
+        return 0.0 if found.gave_up else found.share_kept(self._slo)
+
+    def served(self, rule: Replicas, tuning: Tuning) -> Served:
+        """As `Course` has it."""
+        tuning = msgspec.structs.replace(tuning, work=self.work, give_up=1.0)
+        found = run(self._trace, self._speed, self._slo, rule, tuning)
+        return told(self._trace, found, self._slo, self.work)
+
+
+class Stratum(msgspec.Struct, frozen=True):
+    """Minutes of like load, and what a fleet did in the one that stands for them."""
+
+    minutes: Ints
+    calls: float
+    window: Arrivals | None
+    """None: overloaded for so long that nobody was answered in time."""
+    outcome: Outcome | None
+    waits: Floats
+    """Where there is no window: seconds that each minute's calls wait for those before them."""
+
+
+class Sampled:
+    """Minutes stand for others. The same seed draws the same minutes."""
+
+    def __init__(self, trace: Trace, speed: Speed, slo: Slo, tuning: Tuning, seed: int) -> None:
+        self._trace, self._speed, self._slo, self._seed = trace, speed, slo, seed
+        self._minutes = max(math.ceil(trace.span_seconds / STEP), 1)
+        count = max(trace.requests, 1)
+        self.work = work(speed, trace.input_tokens / count, trace.output_tokens / count, tuning.chunk)
+        if isinstance(trace, Rates):
+            self._calls, self.load = _of_rates(trace, self.work, self._minutes)
+        else:
+            place = np.minimum((trace.t / STEP).astype(np.int64), self._minutes - 1)
+            self._calls = np.bincount(place, minlength=self._minutes).astype(np.float64)
+            self.load = np.bincount(place, weights=_seconds(trace, self.work), minlength=self._minutes) / STEP
+
+    def kept(self, rule: Replicas, tuning: Tuning, enough: float) -> float:
+        """As `Course` has it."""
+        return self._share(self._strata(rule, tuning)[0])
+
+    def served(self, rule: Replicas, tuning: Tuning) -> Served:
+        """As `Course` has it: shares of the strata, by their calls."""
+        strata, held, serving = self._strata(rule, tuning)
+        return _sum(self._trace, strata, (held, serving, self.load), self._slo)
+
+    def _share(self, strata: list[Stratum]) -> float:
+        kept = stayed = 0.0
+        for one in strata:
+            over = float(one.outcome.overflowed.mean()) if one.outcome is not None else 0.0
+            stayed += one.calls * (1.0 - over)
+            kept += one.calls * (1.0 - over) * (one.outcome.share_kept(self._slo) if one.outcome is not None else 0.0)
+        return kept / stayed if stayed else 1.0
+
+    def _strata(self, rule: Replicas, tuning: Tuning) -> tuple[list[Stratum], Floats, Floats]:
+        held, serving = follow(self.load, rule, tuning)
+        away = rule.maintenance if rule.kind != "autoscaled" or rule.least > 1 else 0.0
+        present = np.maximum(np.round(serving * (1.0 - away)), np.minimum(serving, 1.0))
+        use = self.load / np.maximum(present, 0.5)
+        waits = _backlog(self.load, present) / np.maximum(present, 0.5)
+        late = waits > self._slo.ttft_seconds
+        if rule.kind == "hybrid":
+            late = np.zeros(self._minutes, dtype=bool)
+        strata = []
+        if late.any():
+            strata.append(Stratum(np.flatnonzero(late), float(self._calls[late].sum()), None, None, waits[late]))
+        order = np.flatnonzero(~late & (self._calls > 0.0))
+        order = order[np.argsort(use[order], kind="stable")]
+        sums = np.cumsum(self._calls[order])
+        edges = [*np.searchsorted(sums, np.array(EDGES[:-1]) * (sums[-1] if len(sums) else 0.0)), len(order)]
+        for low, high in pairwise(edges):
+            minutes = order[low:high]
+            if len(minutes):
+                heavy = minutes[-1] if high == len(order) else minutes[len(minutes) // 2]
+                strata.append(self._stratum(minutes, int(heavy), int(present[heavy]), (rule, tuning)))
+        return strata, held, serving
+
+    def _stratum(self, minutes: Ints, minute: int, replicas: int, how: tuple[Replicas, Tuning]) -> Stratum:
+        rule, tuning = how
+        calls = float(self._calls[minutes].sum())
+        group = min(max(replicas, 1), GROUP)
+        window, warm = self._window(minute, group / max(replicas, 1))
+        if not window.requests:
+            return Stratum(minutes, calls, None, None, np.zeros(len(minutes)))
+        here = Replicas(kind="hybrid" if rule.kind == "hybrid" else "static", least=group, most=group, maintenance=0.0)
+        found = run(window, self._speed, self._slo, here, msgspec.structs.replace(tuning, work=self.work, give_up=1.0))
+        counted = np.flatnonzero(window.t >= warm)
+        if not len(counted):
+            counted = np.arange(window.requests)
+        cut = msgspec.structs.replace(
+            found, ttft=found.ttft[counted], tpot=found.tpot[counted], overflowed=found.overflowed[counted]
+        )
+        return Stratum(minutes, calls, window.take(counted), cut, np.zeros(0))
+
+    def _window(self, minute: int, share: float) -> tuple[Arrivals, float]:
+        """Arrivals of a minute and of what was before it, thinned to a share, and where the minute itself begins."""
+        random = np.random.default_rng((self._seed, minute))
+        rate = self._calls[minute] / STEP * share
+        seconds = min(max(CALLS / max(rate, 1e-9), LEAST_SECONDS), STEP)
+        warm = min(max(seconds / 2.0, LEAST_SECONDS), STEP)
+        begins = minute * STEP - warm
+        if isinstance(self._trace, Rates):
+            return drawn(self._trace, begins, (warm + seconds, self._calls[minute] / STEP * share), random), warm
+        trace = self._trace
+        low, high = np.searchsorted(trace.t, (begins, begins + warm + seconds))
+        which = np.arange(low, high)[random.random(high - low) < share]
+        return msgspec.structs.replace(trace.take(which), t=trace.t[which] - begins, span_seconds=warm + seconds), warm
+
+
+def drawn(trace: Rates, begins: float, size: tuple[float, float], random: np.random.Generator) -> Arrivals:
+    """Independent arrivals with the lengths of a time. `size`: seconds, requests a second."""
+    seconds, rate = size
+    count = int(random.poisson(rate * seconds))
+    row = int(trace.periods(np.array([max(begins, 0.0)]))[0])
+    picked = random.integers(0, trace.lengths.input.shape[1], (2, count))
+    zeros = np.zeros(count, dtype=np.int64)
+    return Arrivals(
+        t=np.sort(random.random(count) * seconds),
+        input=trace.lengths.input[row][picked[0]].astype(np.int64),
+        output=trace.lengths.output[row][picked[1]].astype(np.int64),
+        cached=zeros,
+        workflow=zeros,
+        span_seconds=seconds,
+        source=trace.source,
+    )
+
+
+def follow(load: Floats, rule: Replicas, tuning: Tuning) -> tuple[Floats, Floats]:
+    """Replicas that are paid and that serve, minute by minute."""
+    if rule.kind != "autoscaled":
+        fixed = np.full(len(load), float(rule.least))
+        return fixed, fixed
+    scaler = Scaler(rule, tuning.per_replica)
+    seen = np.concatenate([load[:1], load[:-1]])  # a look sees the minute before
+    held = np.array([scaler.wish(index * STEP, float(one)) for index, one in enumerate(seen)], dtype=np.float64)
+    lag = math.ceil(rule.lag_seconds / STEP)
+    # In service is what was wished for the whole lag long.
+    serving = held.copy()
+    for back in range(1, lag + 1):
+        serving = np.minimum(
+            serving, np.concatenate([held[:1].repeat(min(back, len(held))), held[:-back]])[: len(held)]
+        )
+    return held, serving
+
+
+def _of_rates(trace: Rates, each: Work, minutes: int) -> tuple[Floats, Floats]:
+    """Calls and load by minute; between the middles of bins the rate is a straight line."""
+    at: Floats = (np.arange(minutes, dtype=np.float64) + 0.5) * STEP
+    middles = (np.arange(len(trace.rate)) + 0.5) * trace.bin_seconds
+    rate = np.interp(at, middles, trace.rate)
+    per = trace.lengths.input.mean(axis=1) * each.per_input + trace.lengths.output.mean(axis=1) * each.per_output
+    seconds = np.minimum(trace.span_seconds - (at - STEP / 2.0), STEP)
+    return rate * seconds, rate * per[trace.periods(at)]
+
+
+def _seconds(trace: Arrivals, each: Work) -> Floats:
+    known = np.minimum(seen_before(trace), trace.input)
+    found: Floats = (trace.input - known) * each.per_input + trace.output * each.per_output
+    return found
+
+
+def _backlog(load: Floats, present: Floats) -> Floats:
+    """Replica-seconds of work that wait at the end of each minute (Lindley's recursion)."""
+    found, waiting = np.zeros(len(load)), 0.0
+    for index, more in enumerate(((load - present) * STEP).tolist()):
+        waiting = max(waiting + more, 0.0)
+        found[index] = waiting
+    return found
+
+
+def _sum(trace: Trace, strata: list[Stratum], course_: tuple[Floats, Floats, Floats], slo: Slo) -> Served:
+    held, serving, load = course_
+    total = sum(one.calls for one in strata)
+    requests = trace.requests
+    over = served = within = 0.0
+    tokens = np.zeros(4)
+    shares = np.zeros(len(load))
+    busy = 0.0
+    ttft, tpot, weights, paces = [], [], [], []
+    for one in strata:
+        if one.outcome is None or one.window is None:
+            served += one.calls
+            ttft.append(one.waits)
+            weights.append(np.full(len(one.waits), one.calls / max(len(one.waits), 1)))
+            busy += float(serving[one.minutes].sum()) * STEP
+            continue
+        gone = one.outcome.overflowed
+        here = ~np.isnan(one.outcome.ttft)
+        scale = one.calls / max(len(gone), 1)
+        over, served = over + scale * gone.sum(), served + scale * here.sum()
+        within += scale * one.outcome.kept(slo).sum()
+        tokens += scale * np.array(
+            [(column * which).sum() for column in (one.window.input, one.window.output) for which in (1, gone)]
+        )
+        shares[one.minutes] = gone.mean()
+        used = one.outcome.busy / max(one.outcome.held, 1e-9)
+        busy += min(used, 1.0) * float(serving[one.minutes].sum()) * STEP
+        ttft.append(one.outcome.ttft[here])
+        tpot.append(one.outcome.tpot[here])
+        paces.append(np.full(int(here.sum()), scale))
+        weights.append(np.full(int(here.sum()), scale))
+    ratio = requests / max(total, 1e-9)
+    overflowed = min(round(over * ratio), requests)
+    answered = min(round(served * ratio), requests - overflowed)
+    paid = float(held.sum()) * STEP
+    inputs, outputs = trace.input_tokens, trace.output_tokens
+    return Served(
+        requests=requests,
+        served=answered,
+        overflowed=overflowed,
+        unserved=requests - overflowed - answered,
+        ttft=_weighted(ttft, weights),
+        tpot=_weighted(tpot, paces),
+        attained=within / served if served else 0.0,
+        replica_hours=paid / 3600.0 * min(trace.span_seconds / (len(load) * STEP), 1.0),
+        peak_replicas=int(held.max()),
+        utilisation=min(busy / paid, 1.0) if paid else 0.0,
+        input_tokens=inputs,
+        output_tokens=outputs,
+        overflow_input_tokens=round(inputs * tokens[1] / max(tokens[0], 1e-9)),
+        overflow_output_tokens=round(outputs * tokens[3] / max(tokens[2], 1e-9)),
+        span_seconds=trace.span_seconds,
+        timeline=_points(held, load, shares),
+    )
+
+
+def _weighted(values: list[Floats], weights: list[Floats]) -> tuple[float, float, float]:
+    if not values:
+        return percentiles(np.zeros(0))
+    value, weight = np.concatenate(values), np.concatenate(weights)
+    if not len(value):
+        return percentiles(value)
+    order = np.argsort(value, kind="stable")
+    sums = np.cumsum(weight[order])
+    p50, p95, p99 = (float(value[order][np.searchsorted(sums, q * sums[-1])]) for q in (0.5, 0.95, 0.99))
+    return p50, p95, p99
+
+
+def _points(held: Floats, load: Floats, over: Floats) -> tuple[tuple[float, int, float, float], ...]:
+    each = max(math.ceil(len(held) / 500), 1)
+    return tuple(
+        (
+            low * STEP,
+            int(held[low : low + each].max()),
+            float(load[low : low + each].sum() / max(held[low : low + each].sum(), 1.0)),
+            float(over[low : low + each].mean()),
+        )
+        for low in range(0, len(held), each)
+    )
