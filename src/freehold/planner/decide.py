@@ -167,12 +167,11 @@ def lent(work: Work, one: Outcome) -> Vendor | None:
 
 def _leaving(work: Work, one: Outcome) -> _Missing:
     """What stands against content going to another party than now."""
-    if one.option == "self_hosted" or one.variant.partition("/")[0] == work.now.model.partition("/")[0]:
-        return _Missing("", ())
     vendor = lent(work, one)
     if vendor is not None:
         return _Missing(f"its label may not go there: {vendor.lacks[0]}" if vendor.lacks else "", ())
-    if work.facts.rented_allowed:
+    same = one.variant.partition("/")[0] == work.now.model.partition("/")[0]
+    if one.option == "self_hosted" or same or work.facts.rented_allowed:
         return _Missing("", ())
     return _Missing("", (f"nobody said how sensitive it is: label of {work.name or 'the workflow'} in [plan]",))
 

@@ -1,0 +1,83 @@
+"""A plan is frozen: the same inputs give the same bytes, and what was changed is found out."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from freehold.planner.errors import BadPlan, PlanError
+from freehold.planner.plan import make, read, written
+from freehold.planner.report.registry import FORMATS, REPORTS, report
+from tests.planner.planned import inputs, work
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make(inputs(work("tickets"), work("<mail & *more*>", requests=2e5), draws=400))
+
+
+def test_the_same_inputs_give_the_same_bytes(plan):
+    again = make(inputs(work("tickets"), work("<mail & *more*>", requests=2e5), draws=400))
+    assert written(again) == written(plan)
+
+
+def test_a_plan_is_made_again_from_its_own_file(plan):
+    found, _ = read(written(plan))
+    assert written(make(found.inputs)) == written(plan)
+
+
+def test_another_seed_gives_another_plan(plan):
+    assert written(make(inputs(work("tickets"), draws=400, seed=2))) != written(plan)
+
+
+def test_what_was_changed_is_found_out(plan):
+    data = written(plan)
+    assert read(data)[0] == plan
+    with pytest.raises(BadPlan, match="changed"):
+        read(data.replace(b'"seed":1', b'"seed":2'))
+    with pytest.raises(BadPlan, match="no plan"):
+        read(b"{}")
+    with pytest.raises(BadPlan, match="form"):
+        read(b'{"content":{"form":"freehold-plan/9"},"sha256":""}')
+
+
+def test_nothing_to_plan_is_an_error():
+    with pytest.raises(PlanError, match="traffic"):
+        make(inputs())
+
+
+def test_people_are_paid_once_by_those_who_move(plan):
+    shares = [one.share for one in plan.workflows]
+    assert all(0 < one <= 1 for one in shares)
+
+
+@pytest.mark.parametrize("reader", [name for name, _ in REPORTS])
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_report_is_written_in_every_form(plan, reader, form):
+    data = report(plan, "ab" * 32, reader, form).decode()
+    assert "Recommendation" in data
+    if form == "json":
+        assert json.loads(data)["sections"][0]["table"]["rows"]
+    if form == "html":
+        assert "<mail" not in data
+        assert not re.search(r"<script|src=|href=|url\(|@import", data)
+        assert data.count("<svg") == data.count("</svg>")
+    if form == "md":
+        assert "\\<mail" in data
+
+
+@pytest.mark.parametrize("reader", [name for name, _ in REPORTS])
+def test_a_table_stands_beside_each_chart(plan, reader):
+    found = json.loads(report(plan, "ab" * 32, reader, "json"))
+    for section in found["sections"]:
+        if section["chart"] is not None:
+            assert section["table"]["rows"], section["heading"]
+
+
+def test_the_cfo_sees_all_five_options_and_the_tornado(plan):
+    data = report(plan, "ab" * 32, "cfo", "html").decode()
+    for words in ("do nothing", "another closed model", "hosted open model", "self-hosted", "hybrid", "Break-even"):
+        assert words in data
+    assert "What it hangs on" in data
