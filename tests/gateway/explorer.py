@@ -10,7 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
-from freehold.gateway.routing.types import Composite, Overlay, Routes, Watch
+from freehold.gateway.routing.types import CacheRule, Composite, HedgeRule, Overlay, Routes, Watch
 from freehold.grading.types import Spec
 from freehold.ledger.frames import Attempt, Close, Open, Refused
 from freehold.policy.types import Budget, Policy
@@ -47,6 +47,21 @@ MOVING = (
     p.request(p.CHAT, p.chat_body("pair", stream=True)).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
 )
 """Calls that moves and composites have a say in."""
+RACING = (
+    *(p.request(p.CHAT, p.chat_body("raced", stream=stream, seed=seed)) for stream in (False, True) for seed in (1, 2)),
+    p.request(p.CHAT, p.chat_body("raced", stream=True, **OPTIONS)),
+    p.request(p.MESSAGES, p.messages_body("raced", stream=True)),
+    p.request(p.CHAT, p.chat_body("raced", stream=True)).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    p.request(p.CHAT, p.chat_body("free-first", stream=True)),
+    p.request(p.CHAT, p.chat_body("kept")),
+    p.request(p.CHAT, p.chat_body("kept", stream=True)),
+    p.request(p.MESSAGES, p.messages_body("kept", stream=True)),
+    p.request(p.CHAT, p.chat_body("full"), "x-freehold-priority: batch"),
+    p.request(p.CHAT, p.chat_body("full", stream=True)),
+    p.request(p.CHAT, p.chat_body("full", stream=True), "x-freehold-priority: normal"),
+)
+"""Calls that are hedged, answered from memory, or wait for their turn."""
+FULL = {"most_in_flight": 2, "most_waiting": 2, "first_token_seconds": 30.0}
 ERROR_EVENT = b'data: {"error":{"message":"broken","type":"server_error"}}\n\n'
 WHOLE = p.chat_answer()
 ANSWERS = (
@@ -104,6 +119,19 @@ WEIGHED = (
 """What members may say: the same, something else, with and without confidence."""
 
 
+def racing() -> Routes:
+    """Three targets, one of which takes two calls at once, under routes that hedge, keep answers, and choose."""
+    targets = (p.target("a", 9001), p.free("own", 9003), p.claude("c", 9004), p.target("f", 9005, **FULL))
+    hedge = HedgeRule(1.0, ratio=1.0)
+    return p.routes(
+        targets,
+        p.route("raced", "a", "c", "own", hedge=hedge, attempts=4),
+        p.route("free-first", "own", "a", hedge=hedge),
+        p.route("kept", "a", "f", hedge=hedge, cache=CacheRule(90.0)),
+        p.route("full", ("f", "a"), "c", hedge=hedge, choose="fastest"),
+    )
+
+
 def routes(*, moves: bool) -> Routes:
     """Four targets under four routes; with `moves` composites, overlays and a watch as well."""
     targets = (p.target("a", 9001), p.target("b", 9002), p.free("own", 9003), p.claude("c", 9004))
@@ -131,14 +159,16 @@ class Explorer:
 
     def __init__(
         self, home: Path, seed: int, *, steps: int = 40, disk: bool = False, money: bool = True, strict: bool = True,
-        moves: bool = False,
+        moves: bool = False, races: bool = False,
     ) -> None:  # fmt: skip
         self.dice = random.Random(seed)
         self.log: list[str] = []
         self.disk = disk
         self.strict = strict
-        table = routes(moves=moves)
+        table = racing() if races else routes(moves=moves)
         self.requests, self.whole = (MOVING, (*ANSWERS, *WEIGHED)) if moves else (REQUESTS, ANSWERS)
+        if races:
+            self.requests = RACING
         who = p.principal(budgets=(BUDGET,) if money else (), tokens_per_minute=100_000)
         policy = Policy(budgets=(Budget(id=BUDGET, limit=Decimal(100)),) if money else ())
         self.machine = Machine(home, table, p.keys(who), policy, strict=strict)
@@ -272,11 +302,17 @@ class Explorer:
         machine = self.machine
         assert not machine.plane.calls, "a call never ended"
         ends = Counter(one.call for one in machine.ends())
+        for one in machine.ends():
+            if isinstance(one, Close):
+                assert [each.number for each in one.tried] == list(range(1, len(one.tried) + 1))
+                assert one.cost == sum((each.cost for each in one.tried), Decimal(0))
         for call in machine.calls:
+            assert call.race is None and call.queue is None, "something is under way beside a call that is over"
             assert call.over and call.account.reservation.settled
             assert ends[call.id] == 1 or (self.ever_full and ends[call.id] == 0), f"{ends[call.id]} ends"
         assert not set(ends) - {one.id for one in machine.calls}
         assert all(one.in_flight == 0 for one in machine.health.values())
+        assert all(one.queue is None or not len(one.queue) for one in machine.health.values()), "somebody waits yet"
         spent = sum((one.account.spent for one in machine.calls), Decimal(0))
         held = machine.plane.purse.slices.get(BUDGET)
         if held is not None:

@@ -44,9 +44,15 @@ def test_histories_of_moves_and_composites(tmp_path: Path, how: dict) -> None:
     explore(tmp_path, range(4000, 4000 + SEEDS), moves=True, steps=60, **how)
 
 
+@pytest.mark.parametrize("how", [{}, {"money": False, "strict": False}, {"disk": True}])
+def test_histories_of_hedges_kept_answers_and_queues(tmp_path: Path, how: dict) -> None:
+    explore(tmp_path, range(5000, 5000 + SEEDS), races=True, steps=60, **how)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("disk", [False, True])
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize("moves", [False, True])
-def test_many_long_histories(tmp_path: Path, disk: bool, strict: bool, moves: bool) -> None:
-    explore(tmp_path, range(10_000, 15_000), steps=120, disk=disk, strict=strict, moves=moves)
+@pytest.mark.parametrize("kind", ["plain", "moves", "races"])
+def test_many_long_histories(tmp_path: Path, disk: bool, strict: bool, kind: str) -> None:
+    kinds = {} if kind == "plain" else {kind: True}
+    explore(tmp_path, range(10_000, 15_000), steps=120, disk=disk, strict=strict, **kinds)

@@ -13,6 +13,16 @@ from freehold.policy.budgets import NOTHING, Purse, Reservation
 NONE = Usage()
 
 
+class Leg:
+    """What is known of an attempt under way."""
+
+    def __init__(self, stop: Stop | None, started: float, body_bytes: int, first_token: float | None = None) -> None:
+        self.stop = stop
+        self.started = started
+        self.body_bytes = body_bytes
+        self.first_token = first_token
+
+
 class Account:
     """Times are Unix seconds, money is US dollars. `spent` and `tried` are what the closing frame says."""
 
@@ -26,6 +36,10 @@ class Account:
     """The most that was asked for of `unit`: what is charged where an answer does not say how much it was."""
     unit = ""
     tokens = 0
+    aside: Leg | None = None
+    """A second attempt under way beside the first."""
+    late: Tried | None = None
+    """One that is over before the first is."""
 
     def __init__(self, call: bytes, at: float, purse: Purse) -> None:
         self.call = call
@@ -71,6 +85,37 @@ class Account:
         tried.append(
             Tried(len(tried) + 1, stop.name, self.started - at, token, now - at, outcome, status, usage, price, error)
         )
+
+    def begin_aside(self, stop: Stop, body_bytes: int, now: float) -> None:
+        """An attempt at `stop` is about to be sent beside the one under way."""
+        self.aside = Leg(stop, now, body_bytes)
+        stop.health.in_flight += 1
+        if stop.health.breaker.until:
+            stop.health.breaker.begin(now)
+
+    def end_aside(self, outcome: str, status: int, now: float, *, sent: bool, error: str = "") -> None:
+        """The attempt beside the other is over; where it was sent, its target is taken to have read the request."""
+        mine, leg = Leg(self.stop, self.started, self.body_bytes, self.first_token), self.aside
+        if leg is None:
+            return
+        self.take_aside()
+        self.end(outcome, status, self.estimate(0) if sent else None, now, error)
+        self.stop, self.started = mine.stop, mine.started
+        self.body_bytes, self.first_token = mine.body_bytes, mine.first_token
+        if self.stop is not None:  # whose number comes first
+            self.late = replace(self.tried.pop(), number=len(self.tried) + 2)
+
+    def take_aside(self) -> None:
+        """The attempt beside the other is the one that counts from now on."""
+        leg, self.aside = self.aside, None
+        if leg is not None:
+            self.stop, self.started, self.body_bytes, self.first_token = leg.stop, leg.started, leg.body_bytes, None
+
+    def flush(self) -> None:
+        """The first attempt is over: tell of the second behind it."""
+        late, self.late = self.late, None
+        if late is not None:
+            self.tried.append(late)
 
     def drawn(self) -> tuple[str, ...]:
         """The leases this call draws on, as the journal names them."""

@@ -117,7 +117,7 @@ class Answering(Settling):
             self._stream = Translated(decoder, restore, encoder, frame)
             return CONTENT
         stripper = self.dialect.stream_stripper() if out.strip_usage else None
-        gathered = self.capturing or self.keep_as is not None
+        gathered = self.capturing or self.hedged or self.keep_as is not None
         if stripper is None and http11 and upstream.may_be_raw() and not gathered:
             self._stream = Verbatim(self.dialect.stream_meter())
             return RAW
@@ -287,8 +287,8 @@ class Answering(Settling):
         more = self.plan[self.position].named
         if self.steps is not None and (step := self.steps[self.position]) is not None:
             more += step.line
-        if self.cache_line:
-            more += self.cache_line
+        if self.lines:
+            more += self.lines
         if self.rerouted:
             more += b"x-freehold-rerouted: refusal\r\n"
         if self.lane is not None and self.lane.limited and self.caller is not None:

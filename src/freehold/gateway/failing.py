@@ -31,6 +31,10 @@ class Failing(Cascading):
     """The budget whose authority this call waits for."""
     last_error: UpstreamFailed | None = None
 
+    def rival_goes_on(self) -> bool:
+        """True where a second attempt is under way, and is the call's from now on."""
+        raise NotImplementedError
+
     def granted(self, error: FreeholdError | None) -> None:
         """The budget authority answered."""
         raise NotImplementedError
@@ -53,13 +57,18 @@ class Failing(Cascading):
             usage = self.partial_usage()
             outcome = error.outcome if isinstance(error, UpstreamFailed) else "failed"
             account.end(outcome, status, usage, now, error.code)
-            self._judge(stop, error, now)
+            self.judge(stop, error, now)
+        if self.hedged:
+            self.account.flush()
         if self.committed:
             self.break_off(error)
+        elif broken and self.hedged and self.rival_goes_on():
+            return
         elif not broken or not self._again(error, now):
             self.refuse(error)
 
-    def _judge(self, stop: Stop, error: FreeholdError, now: float) -> None:
+    def judge(self, stop: Stop, error: FreeholdError, now: float) -> None:
+        """What a failure says of a target."""
         breaker = stop.health.breaker
         if not isinstance(error, UpstreamFailed) or not error.retryable:
             breaker.released()

@@ -16,6 +16,7 @@ from freehold.core.errors import (
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
 from freehold.gateway.cascade import CHATS
+from freehold.gateway.hedging import Hedging
 from freehold.gateway.lanes import Lane, path_of, scope_of
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.media import FORMS, JSON, check_kind, formed
@@ -23,16 +24,16 @@ from freehold.gateway.outgoing import Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
 from freehold.gateway.reply import head_of
+from freehold.gateway.rival import Ahead
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
 from freehold.gateway.tracing import trace_of
 from freehold.gateway.upstream import Upstream
-from freehold.gateway.waiting import Waiting
 from freehold.ledger.frames import Attempt, Open
 from freehold.policy.budgets import Shortage
 
 
-class Call(Waiting):
+class Call(Hedging):
     """The call machine: its way in, and out to a target. `over` is set exactly once, by `settle`."""
 
     permit: Permit
@@ -180,6 +181,8 @@ class Call(Waiting):
         self.deadline = now + (target.whole_seconds if not streams else limit or target.first_token_seconds)
         if self.steps is not None:
             self.bear(now)
+        if (rule := lane.path.route.hedge) is not None:
+            self.arm(lane, rule, stop)
         if self.opened:
             number = len(account.tried) + 1
             reserved = account.reservation.amount
@@ -278,7 +281,19 @@ class Call(Waiting):
         if self.over or attempt != len(self.account.tried) or self.account.stop is None:
             upstream.abort()
             return
-        out, stop = self.out, self.plan[self.position]
+        head = self.head_for(self.out, self.plan[self.position])
+        self.upstream = upstream
+        try:
+            upstream.request(self, self.permit, head, self.plane.coarse)
+            if self.race is not None:
+                upstream.receiver = Ahead(self)
+        except FreeholdError as error:
+            self.upstream = None
+            upstream.abort()
+            self.fail(error)
+
+    def head_for(self, out: Outgoing, stop: Stop) -> bytes:
+        """The head of the request to a target."""
         dialect = out.dialect
         path = out.path or dialect.upstream_path
         head = stop.heads.get(path) or stop.head(dialect.name, path)
@@ -288,17 +303,9 @@ class Call(Waiting):
             head = stop.signed(head, stop.driver.signer, path, out.body, self.plane.now())
         headers = self.inbound.headers
         if out.decoded or stop.forwards.isdisjoint(headers):
-            head = b"%b%d\r\n\r\n" % (head, len(out.body))
-        else:
-            extra = b"".join([b"%b: %b\r\n" % (n, headers[n]) for n in stop.forwards if n in headers])
-            head = b"%b%d\r\n%b\r\n" % (head, len(out.body), extra)
-        self.upstream = upstream
-        try:
-            upstream.request(self, self.permit, head, self.plane.coarse)
-        except FreeholdError as error:
-            self.upstream = None
-            upstream.abort()
-            self.fail(error)
+            return b"%b%d\r\n\r\n" % (head, len(out.body))
+        extra = b"".join([b"%b: %b\r\n" % (n, headers[n]) for n in stop.forwards if n in headers])
+        return b"%b%d\r\n%b\r\n" % (head, len(out.body), extra)
 
     def answer_failed(self, error: FreeholdError, stale: bool) -> None:
         """The target gave no (more) answer. A stale pooled connection is replaced once, silently."""

@@ -23,7 +23,7 @@ from freehold.gateway.local import LOCAL, named_by
 from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.reply import error_reply, status_line, without_body
 from freehold.gateway.routing.table import RouteTable, Stop
-from freehold.gateway.upstream import Pool
+from freehold.gateway.upstream import Pool, Upstream
 from freehold.ledger.journal import Journal
 from freehold.policy.budgets import Purse
 from freehold.policy.permits import Mint
@@ -57,14 +57,27 @@ class Assigner(Protocol):
         """Id of the workflow of a name; the name itself where there is none."""
 
 
+class Sender(Protocol):
+    """Whoever wants a connection."""
+
+    def connected(self, upstream: Upstream, attempt: int) -> None:
+        """It is there."""
+
+    def unreachable(self, error: FreeholdError, attempt: int) -> None:
+        """It did not come about."""
+
+    def crash(self, error: Exception) -> None:
+        """A defect of ours came up."""
+
+
 class Plane:
     """One gateway process."""
 
     table: RouteTable
     mint: Mint
     leases: Leases
-    connect: Callable[[Stop, Call, int], None]
-    """Open a connection and hand it to `call.connected`, or the failure to `call.unreachable`, with the number."""
+    connect: Callable[[Stop, Sender, int], None]
+    """Open a connection and hand it to `connected`, or the failure to `unreachable`, with the number."""
     later: Callable[[float, Callable[[], None]], object]
     begin: Callable[[Plane, Connection, Inbound, Dialect], Call]
 

@@ -57,7 +57,7 @@ class Replaying(Guarding):
         found = None if self.keep_as is None or wish == REFRESH else plane.answers.get(self.keep_as, self.at)
         stop = None if found is None else plane.table.stops.get(found.target)
         if found is None or stop is None or not stop.decision(lane.label, lane.mint).allowed:
-            self.cache_line = b"x-freehold-cache: miss\r\n"
+            self.lines = b"x-freehold-cache: miss\r\n"
             return False
         self._serve_again(lane, stop, found)
         return True
@@ -79,7 +79,7 @@ class Replaying(Guarding):
         if self.guarded is not None:
             self.guarded.armed.recall.answered(self.guarded.turns, kept.said, lane.label)
         age, saved = int(now - kept.at), f"{kept.cost:f}".encode()
-        self.cache_line = b"x-freehold-cache: hit\r\nx-freehold-saved: %b\r\nage: %d\r\n" % (saved, age)
+        self.lines = b"x-freehold-cache: hit\r\nx-freehold-saved: %b\r\nage: %d\r\n" % (saved, age)
         self.delivered = len(body)
         if peek.stream:
             self._reply_stream(body)

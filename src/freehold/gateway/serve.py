@@ -25,7 +25,7 @@ from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.listener import Connection
 from freehold.gateway.pipeline import Call
-from freehold.gateway.plane import Plane
+from freehold.gateway.plane import Plane, Sender
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.snapshots import Snapshots, warm
@@ -99,7 +99,7 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
     plane.later = loop.call_later
     tasks: set[asyncio.Task[None]] = set()
 
-    def connect(stop: Stop, call: Call, attempt: int) -> None:
+    def connect(stop: Stop, call: Sender, attempt: int) -> None:
         task = loop.create_task(_connect(plane, stop, call, attempt))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -112,7 +112,7 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
     return plane, snapshots, leases
 
 
-async def _connect(plane: Plane, stop: Stop, call: Call, attempt: int) -> None:
+async def _connect(plane: Plane, stop: Stop, call: Sender, attempt: int) -> None:
     target = stop.target
     try:
         upstream = await plane.egress.connect(

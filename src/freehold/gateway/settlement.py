@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from freehold.gateway.lanes import Lane
     from freehold.gateway.outgoing import Outgoing
     from freehold.gateway.plane import Plane
+    from freehold.gateway.rival import Rival
 
 
 MAX_NAME = 128
@@ -70,8 +71,11 @@ class Settling:
     upstream: Upstream | None = None
     keep_as: bytes | None = None
     """What the answer is kept under, to be served again; None where it is not."""
-    cache_line = b""
-    """The header lines that tell what the cache did."""
+    lines = b""
+    """Header lines that tell what a cache or a hedge did."""
+    race: Rival | None = None
+    """A second attempt under way, while it is not decided which of the two answers."""
+    hedged = False
     over = False
     committed = False
     delivered = 0
@@ -166,6 +170,10 @@ class Settling:
         characters = guarded.characters_in + guarded.characters()
         return msgspec.structs.replace(close, scanned=characters, scan=guarded.answer_scan(lane.label))
 
+    def race_over(self) -> None:
+        """End what is under way beside the attempt that answers."""
+        raise NotImplementedError
+
     def settle(
         self,
         outcome: str,
@@ -179,6 +187,8 @@ class Settling:
         if self.over:
             return
         self.over = True
+        if self.hedged:
+            self.race_over()
         plane, account, caller = self.plane, self.account, self.caller
         if not account.reservation.settled:
             account.purse.settle(account.reservation, account.spent)

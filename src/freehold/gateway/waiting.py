@@ -50,10 +50,10 @@ class Waiting(Replaying):
         self.rank = self.rank_on(lane.path)
         if self.rank == BATCH:
             return plan
-        full = [not self._has_room(stop) for stop in plan]
+        full = [not self.has_room(stop) for stop in plan]
         if not any(full) or all(full):
             return plan
-        return sorted(plan, key=lambda stop: not self._has_room(stop))
+        return sorted(plan, key=lambda stop: not self.has_room(stop))
 
     def enter(self, stop: Stop, now: float) -> bool:
         """True where the attempt may go on; else the call waits for the target, or went on elsewhere.
@@ -121,6 +121,7 @@ class Waiting(Replaying):
             self.queue = None
         super().hung_up()
 
-    def _has_room(self, stop: Stop) -> bool:
+    def has_room(self, stop: Stop) -> bool:
+        """May a call of this class go there at once?"""
         queue = stop.health.queue
         return queue is None or queue.room(stop.health.in_flight, self.rank)

@@ -86,7 +86,8 @@ class Tried(msgspec.Struct, frozen=True, array_like=True):
     ended: float
     outcome: str
     """`ok`, `failed`, `timeout`, `refused`, `unreachable`, `lied`, `cancelled`, `lost`; `cached` where nothing was sent
-    and what the target once answered was served again, at no cost.
+    and what the target once answered was served again, at no cost; `overtaken` where another target, asked as well,
+    began to answer first.
 
     Of a composite's member whose answer was not passed on: `agreed` (with the one that was), `disagreed`, `unsure`, or
     `held` where nobody could judge it.

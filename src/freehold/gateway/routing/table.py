@@ -144,6 +144,7 @@ class Path:
         self.weights = tuple(tuple(arm.weight for arm in tier) for tier in route.tiers)
         self.label: Label | None = parse_label(route.label) if route.label else None
         self.retries = RetryBudget(route.retry_ratio, now)
+        self.hedges = None if route.hedge is None else RetryBudget(route.hedge.ratio, now)
         self.joint = any(isinstance(way, Joint) for tier in tiers for way in tier)
         self.queued = any(isinstance(way, Stop) and way.target.most_in_flight for tier in tiers for way in tier)
         self.watch: Watch | None = Unarmed("its guard is not ready yet") if route.guard else None
