@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 import msgspec
 
+from freehold.planner.ranges import Known
 from freehold.planner.roofline import Constants
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
-    """Constants with where they come from."""
+    """What the points say, with where they come from."""
 
     as_of: str
     sources: dict[str, int]
     """Points by source."""
-    constants: Constants
-    without: dict[str, Constants] = {}
-    """Fitted without these sources (names sorted, joined by `+`): what is known of a source that is not seen."""
-    bands: dict[str, dict[str, float]] = {}
-    """Logarithm of measured over estimated at the 10th, 50th and 90th percentile by regime, from sources not fitted."""
+    known: Known
+    """From all of them."""
+    without: dict[str, Known] = {}
+    """From all but this source: what is known of tables that are not seen."""
+
+    @property
+    def source(self) -> str:
+        """One line for reports."""
+        return f"roofline fitted to {sum(self.sources.values())} published points ({', '.join(sorted(self.sources))})"
 
 
+@cache
 def fitted() -> Fitted:
     """All of the file."""
     raw = resources.files("freehold.planner").joinpath("data", "constants.json").read_bytes()
@@ -30,4 +37,4 @@ def fitted() -> Fitted:
 
 def constants() -> Constants:
     """Fitted to all points."""
-    return fitted().constants
+    return fitted().known.constants

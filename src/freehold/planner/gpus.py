@@ -6,6 +6,7 @@ Rates are dense, without sparsity; memory is what the driver shows, not what the
 from __future__ import annotations
 
 import difflib
+from functools import cache
 
 from freehold.planner.errors import UnknownGpu
 from freehold.planner.facts import rows
@@ -19,6 +20,7 @@ def gpus() -> tuple[Gpu, ...]:
     return tuple(_gpu(row) for row in rows("gpus"))
 
 
+@cache
 def gpu(name: str) -> Gpu:
     """One of the book, by its name or an alias, however it is spelt. Raises UnknownGpu."""
     wanted = _key(name)

@@ -6,6 +6,7 @@ Counts on the safe side: what is said to fit has room for the weights, the engin
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import msgspec
 
@@ -81,6 +82,7 @@ class Room(msgspec.Struct, frozen=True):
         return not self.why
 
 
+@cache
 def formats() -> tuple[Format, ...]:
     """All that are known, in the order of `data/formats.csv`."""
     return tuple(
@@ -89,6 +91,7 @@ def formats() -> tuple[Format, ...]:
     )
 
 
+@cache
 def form(name: str) -> Format:
     """A format of weights by name, in any case. Raises PlanError naming those that are known."""
     wanted = {"uint4": "int4", "fp16": "bf16", "mxfp4": "fp4", "nvfp4": "fp4", "awq": "int4", "gptq": "int4"}

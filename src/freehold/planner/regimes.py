@@ -124,6 +124,6 @@ def largest(keeps: Callable[[float], bool], most: float) -> float:
     for _ in range(24):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if keeps(middle) else (low, middle)
-        if high / low < 1.01:
+        if high / low < 1.0005:
             break
     return low

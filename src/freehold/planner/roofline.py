@@ -7,7 +7,6 @@ al., Roofline, 2009, for the two bounds). Pure; the constants are data, written 
 from __future__ import annotations
 
 import math
-from functools import cached_property
 
 import msgspec
 
@@ -16,21 +15,26 @@ from freehold.planner.types import Gpu
 
 _WIDER = {"fp4": ("fp4", "fp8", "bf16"), "fp8": ("fp8", "bf16"), "int8": ("int8", "fp8", "bf16"), "bf16": ("bf16",)}
 
+PCIE = 40e9
+"""Bytes a second between accelerators without links of their own: PCIe 4 has 32e9, PCIe 5 has 64e9."""
+PCIE_SLOWER = 2.5
+"""Times the all-reduce of those with links: it goes through the host's memory."""
+
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
     """What the points say about engines. Shares are of the data sheet's peak; times are in seconds."""
 
-    compute: float = 0.55
+    compute: float = 0.6
     """Share of peak arithmetic in bf16, for dense layers."""
     compute_fp8: float = 0.9
     """Times `compute`, for 8-bit arithmetic."""
     compute_fp4: float = 0.65
     """Times `compute`, for 4-bit arithmetic."""
-    compute_experts: float = 0.6
+    compute_experts: float = 0.7
     """Times `compute`, for mixtures: many small multiplications."""
     memory: float = 0.7
     """Share of peak bandwidth."""
-    memory_experts: float = 0.7
+    memory_experts: float = 0.8
     """Times `memory`, for expert weights."""
     overlap: float = 0.35
     """Of the smaller of the two bounds, what is not hidden behind the larger."""
@@ -38,15 +42,15 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True):
     """One all-reduce, without its bytes."""
     link: float = 0.5
     """Share of the links' peak bandwidth."""
-    step_seconds: float = 2.5e-3
+    step_seconds: float = 2e-3
     """Of one step, whatever it does."""
     layer_seconds: float = 10e-6
     """Of one layer in one step: kernels that start, norms, small copies."""
-    sequence_seconds: float = 4e-6
-    """Of one sequence in one step: scheduling and sampling."""
+    sequence_seconds: float = 8e-6
+    """Of one sequence in one step: scheduling and sampling, by one scheduler whatever the replica's size."""
     amd: float = 0.8
     """Times `compute` and `memory`, for accelerators that are not NVIDIA's."""
-    slo_tpot: float = 0.8
+    slo_tpot: float = 0.75
     """Share of the limit on time a token that the mean may take, so that the 99th percentile keeps it."""
     slo_ttft: float = 0.5
     """Share of the limit on the first token that a prompt's own work may take, so that its queue keeps it."""
@@ -77,11 +81,8 @@ class Roofline:
         mixture = constants.compute_experts if shape.experts else 1.0
         self._flops = peak(one.gpu, kept.arithmetic, constants) * constants.compute * mixture * vendor
         self._cache_flops = peak(one.gpu, "bf16", constants) * constants.compute * vendor
-        self._window_ratio = shape.kv_window_bytes_per_token / max(shape.kv_bytes_per_token, 1e-9)
-
-    @cached_property
-    def _link(self) -> float:
-        return (self.one.gpu.link_bandwidth or 32e9) * self.constants.link
+        self._link = (one.gpu.link_bandwidth or PCIE) * constants.link
+        self._reduce = constants.reduce_seconds * (1.0 if one.gpu.link_bandwidth else PCIE_SLOWER)
 
     def step(self, prefill: float, decoding: float, context: float, prefill_context: float = 0.0) -> float:
         """Seconds of one step: `prefill` prompt tokens (each with `prefill_context` tokens before it) and a token for
@@ -127,17 +128,17 @@ class Roofline:
         share = tokens / layout.data
         if layout.tensor > 1:
             ring = 2.0 * (layout.tensor - 1) / layout.tensor
-            each = self.constants.reduce_seconds * math.log2(layout.tensor) / 3.0 + self._reduced(share, ring)
-            found += 2.0 * shape.layers * each
+            found += 2.0 * shape.layers * (self._reduce * math.log2(layout.tensor) / 3.0 + self._sent(share * ring))
         if layout.data > 1 and shape.experts:
-            sent = min(shape.experts_per_token, layout.gpus) * (layout.gpus - 1) / layout.gpus
-            found += 2.0 * shape.layers * (self.constants.reduce_seconds + self._reduced(share, sent))
+            others = (layout.gpus - 1) * (1.0 - (1.0 - 1.0 / layout.gpus) ** float(shape.experts_per_token))
+            # There in 8 bits, back in 16.
+            found += 2.0 * shape.layers * (self._reduce + self._sent(share * others * 0.75))
         if layout.pipeline > 1:
-            found += (layout.pipeline - 1) * self.constants.reduce_seconds
+            found += (layout.pipeline - 1) * self._reduce
         return found
 
-    def _reduced(self, tokens: float, factor: float) -> float:
-        return factor * tokens * self.one.shape.hidden * 2.0 / self._link
+    def _sent(self, tokens: float) -> float:
+        return tokens * self.one.shape.hidden * 2.0 / self._link
 
     def _bubble(self, tokens: float) -> float:
         # Stages work on micro-batches of their own. With few tokens each waits for the others in turn.

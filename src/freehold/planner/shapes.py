@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import cache
 from pathlib import Path
 
 from freehold.planner.errors import UnknownShape
@@ -32,6 +33,7 @@ def shape(name: str | Path) -> Shape:
     return named(str(name))
 
 
+@cache
 def named(name: str) -> Shape:
     """A public model's shape by its name, with or without its maker and the endings of variants."""
     wanted = key(name)
