@@ -98,6 +98,7 @@ def batches(config: str | None, home: Path) -> None:
     from freehold.batches.desk import Desk
     from freehold.batches.files import Cabinet, term_of
     from freehold.batches.running import Runner
+    from freehold.batches.sealing import Drawer
     from freehold.batches.serve import run
     from freehold.core.crypto import Sealer
     from freehold.core.db import check, connect, url_of
@@ -117,9 +118,10 @@ def batches(config: str | None, home: Path) -> None:
     classes = tuple(sorted((name, days * 86400.0) for name, days in every.capture.retention.items()))
     term = term_of(every.batches.file_days, classes)
     cabinet = Cabinet(engine, Bodies(home / "bodies", sealer), term, time.time, IdMaker())
-    desk = Desk(cabinet, sealer, every.batches, time.time, IdMaker())
+    drawer = Drawer(sealer, cabinet.bodies.subjects)
+    desk = Desk(cabinet, drawer, every.batches, time.time, IdMaker())
     door = Door(endpoints.gateway, endpoints.certificate, lambda: service_key(home), every.batches.line_seconds)
-    run(Runner(cabinet, sealer, door, every.batches, time.time), desk, home / "run" / DESK)
+    run(Runner(cabinet, drawer, door, every.batches, time.time), desk, home / "run" / DESK)
 
 
 def trainer(config: str | None, home: Path) -> None:

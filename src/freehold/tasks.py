@@ -125,6 +125,8 @@ class Instance:
 
 def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     """The worker's kinds and schedules."""
+    from freehold.batches.store import forget_key
+    from freehold.core.db import writing
     from freehold.core.ids import IdMaker, from_text
     from freehold.jobs import store as jobs
     from freehold.ledger.capture import erase_call, erase_key, expire
@@ -141,10 +143,13 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         """`{"call": ID}`, `{"key": ID}` or `{"subject": NAME, "by": ACTOR}`, and `why`."""
         why, now = str(payload.get("why", "asked for")), time.time()
         if "subject" in payload:
-            gone = erase_subject(engine, bodies, Order(payload["subject"], why, payload["by"]), now)
-            return {"erased": gone.bodies, "calls": gone.calls}
+            done = erase_subject(engine, bodies, Order(payload["subject"], why, payload["by"]), now)
+            return {"erased": done.bodies, "calls": done.calls}
         if "key" in payload:
-            return {"erased": erase_key(engine, bodies, payload["key"], why, now)}
+            gone = erase_key(engine, bodies, payload["key"], why, now)
+            with writing(engine) as connection:
+                forget_key(connection, payload["key"])
+            return {"erased": gone}
         return {"erased": erase_call(engine, bodies, from_text(payload["call"]), why, now)}
 
     def retention(_payload: Payload, _beat: Beat) -> Payload:

@@ -15,6 +15,7 @@ from freehold.batches.asking import outcome_of
 from freehold.batches.desk import Desk
 from freehold.batches.files import Cabinet, term_of
 from freehold.batches.running import Runner
+from freehold.batches.sealing import Drawer
 from freehold.batches.settings import BatchSettings
 from freehold.core.crypto import Sealer
 from freehold.core.db import connect, metadata, url_of
@@ -76,12 +77,13 @@ class Office:
         ids = IdMaker(lambda: START)
         term = term_of(self.settings.file_days, (("restricted", 86400.0),))
         self.cabinet = Cabinet(self.engine, self.bodies, term, lambda: self.now, ids)
-        self.desk = Desk(self.cabinet, self.sealer, self.settings, lambda: self.now, ids)
+        self.drawer = Drawer(self.sealer, self.bodies.subjects)
+        self.desk = Desk(self.cabinet, self.drawer, self.settings, lambda: self.now, ids)
         self.door = Door()
         self.beats = itertools.count()
 
     def runner(self):
-        return Runner(self.cabinet, self.sealer, self.door, self.settings, lambda: self.now, self.wait)
+        return Runner(self.cabinet, self.drawer, self.door, self.settings, lambda: self.now, self.wait)
 
     def wait(self, seconds):
         """Nothing can be done just now: time goes on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from freehold.batches import store
 from freehold.core.db import writing
 from freehold.ledger import capture
 from freehold.ledger.errors import Held
@@ -145,3 +146,27 @@ def test_changes_are_audited(office):
         ("batch.cancel", "app/key_a"),
         ("batch.end", "batches"),
     ]
+
+
+def test_rows_of_what_is_long_over_are_dropped(office):
+    old = office.start(line(1))
+    office.run()
+    capture.expire(office.engine, office.bodies, START + 31 * 86400)
+    office.now = START + 32 * 86400
+    young = office.start(line(2))
+    office.run()
+    assert [one["id"] for one in office.ok("GET", "/v1/batches")["data"]] == [young]
+    assert office.tell("GET", f"/v1/batches/{old}").status == 404
+    with office.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM batch_files").scalar() == 2
+
+
+def test_what_is_known_of_an_erased_keys_batches_goes_too(office):
+    mine, other = office.start(line(1)), office.start(line(2), key="key_b")
+    office.run()
+    capture.erase_key(office.engine, office.bodies, "key_a", "asked for", START)
+    with writing(office.engine) as connection:
+        store.forget_key(connection, "key_a")
+        assert connection.exec_driver_sql("SELECT DISTINCT key_id FROM batch_files").scalars().all() == ["key_b"]
+    assert office.tell("GET", f"/v1/batches/{mine}").status == 404
+    assert office.show(other, key="key_b")["status"] == "completed"

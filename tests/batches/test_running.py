@@ -226,3 +226,36 @@ def test_an_answer_in_many_lines_stays_one_line_of_the_file(office):
     office.door.play = lambda asked: heard(200, json.dumps({"a": "b\n"}, indent=1).encode())
     office.run()
     assert office.lines(office.show(batch)["output_file_id"])[0]["response"]["body"] == {"a": "b\n"}
+
+
+@pytest.mark.parametrize("by", ["upload", "batch"])
+def test_what_is_about_somebody_ends_with_their_key(office, by):
+    ann = {"x-freehold-subject": "Ann"}
+    file = office.upload(line(1), line(2), line(3), headers=ann if by == "upload" else {})
+    told = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    made = office.ok("POST", "/v1/batches", {**told, "metadata": {"who": "Ann"}}, headers=ann if by == "batch" else {})
+    subjects = office.bodies.subjects
+
+    def play(_asked):
+        if len(office.door.asked) == 2:
+            with subjects.exclusive():
+                assert subjects.doom(subjects.name("Ann"), -1)
+                subjects.destroy(subjects.doomed()[0])
+        return heard()
+
+    office.door.play = play
+    office.run()
+    found = office.show(made["id"])
+    assert (found["status"], found["errors"]["data"][0]["code"]) == ("failed", "input_file_gone")
+    assert found["metadata"] is None
+    assert len(office.door.asked) == 2
+
+
+def test_output_about_somebody_is_sealed_with_their_key(office):
+    batch = office.start(line(1), headers={"x-freehold-subject": "Ann"})
+    office.run()
+    found = office.show(batch)
+    subjects = office.bodies.subjects
+    with subjects.exclusive():
+        subjects.doom(subjects.name("Ann"), -1)
+    assert office.tell("GET", f"/v1/files/{found['output_file_id']}/content").status == 404

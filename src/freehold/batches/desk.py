@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from freehold.batches import store
 from freehold.batches.files import Cabinet, Content, Owner
 from freehold.batches.multipart import Part, parts_of
+from freehold.batches.sealing import Drawer
 from freehold.batches.settings import BatchSettings
 from freehold.batches.shapes import batch_object, file_object, listed
 from freehold.batches.store import Page
@@ -33,7 +34,6 @@ from freehold.batches.types import (
     file_text,
 )
 from freehold.core.clock import Clock
-from freehold.core.crypto import Sealer
 from freehold.core.db import reading, writing
 from freehold.core.errors import (
     BadRequest,
@@ -76,11 +76,11 @@ class Desk:
     """Serves errands, from several threads."""
 
     def __init__(
-        self, cabinet: Cabinet, sealer: Sealer, settings: BatchSettings, clock: Clock, new_id: Callable[[], bytes]
+        self, cabinet: Cabinet, drawer: Drawer, settings: BatchSettings, clock: Clock, new_id: Callable[[], bytes]
     ) -> None:
         self.engine = cabinet.engine
         self._cabinet = cabinet
-        self._sealer = sealer
+        self._drawer = drawer
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
@@ -128,7 +128,7 @@ class Desk:
             stated=errand.headers.get(LABEL, ""),
             seconds=_seconds(fields),
         )
-        made = self._cabinet.upload(content, _owner(errand), self._settings.key_mebibytes << 20)
+        made = self._cabinet.upload(content, self._owner(errand), self._settings.key_mebibytes << 20)
         return _json(file_object(made))
 
     def _list_files(self, errand: Errand, _id: str) -> Told:
@@ -146,7 +146,7 @@ class Desk:
         return Told(status=200, kind="application/octet-stream", body=data)
 
     def _delete(self, errand: Errand, name: str) -> Told:
-        gone = self._cabinet.delete(_owner(errand), name)
+        gone = self._cabinet.delete(self._owner(errand), name)
         return _json({"id": file_text(gone.id), "object": "file", "deleted": True})
 
     # batches
@@ -161,11 +161,13 @@ class Desk:
         seconds = _window(wish.completion_window)
         said = Said(
             headers=_joined(errand.headers, file.stated),
+            subject=self._subject(errand) or file.subject,
             metadata=wish.metadata,
             window=wish.completion_window,
             output_seconds=None if wish.output_expires_after is None else float(wish.output_expires_after.seconds),
         )
         now, raw = self._clock(), self._new_id()
+        sealed = self._drawer.put_said(raw, said)
         made = Batch(
             id=raw,
             key_id=errand.key_id,
@@ -179,7 +181,7 @@ class Desk:
         with writing(self.engine) as connection:
             if store.waiting(connection, errand.key_id) >= self._settings.max_waiting:
                 raise Exhausted("this key has too many batches that have not ended", hint="wait, or cancel some")
-            store.add_batch(connection, made, self._sealer.seal(msgspec.json.encode(said), raw))
+            store.add_batch(connection, made, sealed)
             told: dict[str, object] = {"batch": raw.hex(), "file": file.id.hex(), "label": made.label}
             append(connection, now, "batch.create", errand.key_name, told)
         return _json(batch_object(made, said))
@@ -188,7 +190,7 @@ class Desk:
         page = _page(_query(errand), batch_id, 20, 100)
         with reading(self.engine) as connection:
             found = store.list_batches(connection, errand.key_id, page)
-        return _json(listed([batch_object(one, opened(self._sealer, one, said)) for one, said in found], page.limit))
+        return _json(listed([batch_object(one, self._drawer.shown(one, said)) for one, said in found], page.limit))
 
     def _show_batch(self, errand: Errand, name: str) -> Told:
         with reading(self.engine) as connection:
@@ -209,23 +211,21 @@ class Desk:
             raise Conflict(f"a batch that is {found[0].status} cannot be cancelled")
         return self._told(found)
 
+    def _owner(self, errand: Errand) -> Owner:
+        return Owner(errand.key_id, errand.team, errand.key_name, self._subject(errand))
+
+    def _subject(self, errand: Errand) -> str:
+        named = errand.headers.get(SUBJECT, "").strip()
+        return self._cabinet.bodies.subjects.name(named) if named else ""
+
     def _told(self, found: tuple[Batch, bytes] | None) -> Told:
         if found is None:
             raise NotFound("none of the batches of this key has that id", hint="list them: GET /v1/batches")
-        return _json(batch_object(found[0], opened(self._sealer, *found)))
-
-
-def opened(sealer: Sealer, batch: Batch, sealed: bytes) -> Said:
-    """What the maker of a batch said of it. Raises BadSignature where it was changed."""
-    return msgspec.json.decode(sealer.open(sealed, batch.id), type=Said)
+        return _json(batch_object(found[0], self._drawer.shown(*found)))
 
 
 def _json(value: dict[str, Any]) -> Told:
     return Told(status=200, body=msgspec.json.encode(value))
-
-
-def _owner(errand: Errand) -> Owner:
-    return Owner(errand.key_id, errand.team, errand.key_name, errand.headers.get(SUBJECT, ""))
 
 
 def _joined(headers: dict[str, str], stated: str) -> dict[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-import zstandard
 from sqlalchemy import Connection
 
 from freehold.batches import store
 from freehold.batches.files import Cabinet, Content, Owner
 from freehold.batches.reading import read
+from freehold.batches.sealing import Drawer
 from freehold.batches.shapes import line_of
 from freehold.batches.types import (
     CANCELLED,
@@ -29,7 +29,6 @@ from freehold.batches.types import (
     batch_text,
 )
 from freehold.core.clock import Clock
-from freehold.core.crypto import Sealer
 from freehold.core.db import reading, writing
 from freehold.core.errors import NotFound
 from freehold.ledger.audit.store import append
@@ -44,15 +43,11 @@ _UNASKED = {
 class Ending:
     """Ends batches."""
 
-    def __init__(self, cabinet: Cabinet, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, cabinet: Cabinet, drawer: Drawer, clock: Clock) -> None:
         self._cabinet = cabinet
         self._engine = cabinet.engine
-        self._sealer = sealer
+        self._drawer = drawer
         self._clock = clock
-
-    def seal(self, batch: bytes, number: int, line: bytes) -> bytes:
-        """A line as it waits for the end."""
-        return self._sealer.seal(zstandard.ZstdCompressor(level=3).compress(line), _bound(batch, number))
 
     def end(self, batch: Batch, said: Said, problem: Problem | None) -> None:
         """Write what there is into files and say how it ended. Run again after an interruption, it ends the same."""
@@ -71,8 +66,8 @@ class Ending:
         if problem is not None and problem.code == "input_file_gone":
             self._close(batch, status, problem, ())
             return
-        output = [self._open(batch.id, *one) for one in good]
-        errors = [self._open(batch.id, *one) for one in bad]
+        output = [self._drawer.line(batch.id, *one) for one in good]
+        errors = [self._drawer.line(batch.id, *one) for one in bad]
         if left and total:
             done = {number for number, _ in (*good, *bad)}
             errors += self._unasked(batch, done, _UNASKED[status])
@@ -92,7 +87,7 @@ class Ending:
             for name, found in zip(names, lines, strict=True)
             if found
         ]
-        owner = Owner(batch.key_id, batch.team, "batches", said.headers.get("x-freehold-subject", ""))
+        owner = Owner(batch.key_id, batch.team, "batches", said.subject)
         if not contents:
             self._close(batch, *how, ())
             return
@@ -140,11 +135,3 @@ class Ending:
         outcome = Outcome(error=why[0], message=why[1])
         every = read(content, batch.endpoint, batch.total).tasks
         return [line_of(batch.id, one, outcome) for one in every if one.number not in done]
-
-    def _open(self, batch: bytes, number: int, sealed: bytes) -> bytes:
-        packed = self._sealer.open(sealed, _bound(batch, number))
-        return zstandard.ZstdDecompressor().decompress(packed)
-
-
-def _bound(batch: bytes, number: int) -> bytes:
-    return b"batch line" + batch + number.to_bytes(4, "big")

@@ -5,8 +5,7 @@ Invariant: a file is found by its own key's id only; what is deleted, expired or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -34,7 +33,7 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose files they are. `name` stands in the audit log; `subject` is whom they are about, empty for nobody."""
+    """Whose files they are. `name` stands in the audit log; `subject` names in rows whom they are about."""
 
     key_id: str
     team: str
@@ -60,8 +59,11 @@ class Cabinet:
         """Store files; `also` runs in the transaction that makes them known. Raises FileRefused."""
         now = self._clock()
         made = [self._file(one, owner, now) for one in contents]
-        with self.bodies.exclusive(), self._subject(owner) as subject:
-            digests = self.bodies.put_all([one.data for one in contents], [subject] * len(contents))
+        subjects = self.bodies.subjects
+        with self.bodies.exclusive(), subjects.exclusive():
+            if owner.subject:  # what is about somebody is erased with their key
+                subjects.ready([owner.subject])
+            digests = self.bodies.put_all([one.data for one in contents], [owner.subject] * len(contents))
             with writing(self.engine) as connection:
                 for file, digest in zip(made, digests, strict=True):
                     store.add_file(connection, file, owner.team, digest)
@@ -113,21 +115,10 @@ class Cabinet:
             bytes=len(content.data),
             label=content.label,
             stated=content.stated,
+            subject=owner.subject,
             created_at=now,
             expires_at=now + (term if content.seconds is None else min(term, content.seconds)),
         )
-
-    @contextmanager
-    def _subject(self, owner: Owner) -> Iterator[str]:
-        """The name of the subject's key, made where there is none: what is about somebody is erased with them."""
-        subjects = self.bodies.subjects
-        if not owner.subject:
-            yield ""
-            return
-        with subjects.exclusive():
-            name = subjects.name(owner.subject)
-            subjects.ready([name])
-            yield name
 
 
 def term_of(file_days: int, classes: Sequence[tuple[str, float]]) -> Retention:

@@ -15,10 +15,10 @@ import msgspec
 
 from freehold.batches import store
 from freehold.batches.asking import Asked, Asks, KeyEnded, Later
-from freehold.batches.desk import opened
 from freehold.batches.ending import Ending
 from freehold.batches.files import Cabinet
 from freehold.batches.reading import read
+from freehold.batches.sealing import Drawer
 from freehold.batches.settings import BatchSettings
 from freehold.batches.shapes import line_of
 from freehold.batches.types import (
@@ -34,10 +34,10 @@ from freehold.batches.types import (
     batch_text,
 )
 from freehold.core.clock import Clock
-from freehold.core.crypto import Sealer
 from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, NotFound
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
+from freehold.ledger.retention import DAY
 
 KIND = "batches.run"
 SCHEDULE = Schedule("batches", KIND, every_seconds=1.0)
@@ -46,6 +46,7 @@ TRIES = 3
 """How often a line is asked whose answer fails in a way that may pass."""
 GRACE_SECONDS = 15.0
 """For lines under way when the process is told to end."""
+TIDY_SECONDS = 3600.0
 MOST_OPEN = 8
 """Batches that are read into memory at a time."""
 GONE = Problem("input_file_gone", "the input file was deleted or erased")
@@ -77,7 +78,7 @@ class Runner:
     def __init__(
         self,
         cabinet: Cabinet,
-        sealer: Sealer,
+        drawer: Drawer,
         door: Asks,
         settings: BatchSettings,
         clock: Clock,
@@ -85,13 +86,14 @@ class Runner:
     ) -> None:
         self._cabinet = cabinet
         self._engine = cabinet.engine
-        self._sealer = sealer
+        self._drawer = drawer
         self._door = door
         self._settings = settings
         self._clock = clock
         self._pause = pause
-        self._ending = Ending(cabinet, sealer, clock)
+        self._ending = Ending(cabinet, drawer, clock)
         self._running: dict[bytes, Running] = {}
+        self._tidied_at = 0.0
 
     def kind(self) -> Kind:
         """As background work."""
@@ -107,6 +109,7 @@ class Runner:
         flights: dict[Future[Outcome], Flight] = {}
         pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="batch")
         self._running.clear()
+        self._tidy()
         try:
             while True:
                 ended += self._refresh()
@@ -122,6 +125,14 @@ class Runner:
             wait(flights, timeout=GRACE_SECONDS)
             self._land({future: flight for future, flight in flights.items() if future.done()})
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _tidy(self) -> None:
+        """Once an hour, drop the rows of what ended long ago."""
+        now = self._clock()
+        if now - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = now
+            with writing(self._engine) as connection:
+                store.forget(connection, now, now - self._settings.file_days * DAY)
 
     def _refresh(self) -> int:
         """Read what changed: new batches, cancelled ones, ends. How many ended."""
@@ -139,7 +150,7 @@ class Runner:
                 ended += 1
                 continue
             one.batch = batch
-            if batch.status == CANCELLING or now >= batch.expires_at or self._lost(one):
+            if batch.status == CANCELLING or now >= batch.expires_at or self._lost(one, sealed):
                 one.tasks.clear()
             if not one.tasks and not one.flying:
                 self._ending.end(batch, one.said, one.problem)
@@ -147,18 +158,23 @@ class Runner:
                 ended += 1
         return ended
 
-    def _lost(self, one: Running) -> bool:
+    def _lost(self, one: Running, sealed: bytes) -> bool:
         """Is there a reason to ask no more, whatever is left?"""
         if one.problem is None:
-            with reading(self._engine) as connection:
-                if store.find_file(connection, one.batch.key_id, one.batch.input_file) is None:
-                    one.problem = GONE
+            try:
+                self._drawer.said(one.batch, sealed)
+                with reading(self._engine) as connection:
+                    there = store.find_file(connection, one.batch.key_id, one.batch.input_file)
+            except (BadSignature, NotFound):
+                there = None
+            if there is None:
+                one.problem = GONE
         return one.problem is not None
 
     def _begin(self, batch: Batch, sealed: bytes) -> Running | None:
         """Take a batch up, anew or where it was left; None where it ended at once."""
         try:
-            said = opened(self._sealer, batch, sealed)
+            said = self._drawer.said(batch, sealed)
             with reading(self._engine) as connection:
                 found = store.find_file(connection, batch.key_id, batch.input_file)
                 done = store.answered(connection, batch.id)
@@ -227,6 +243,6 @@ class Runner:
 
     def _write(self, one: Running, task: Task, outcome: Outcome) -> None:
         line = line_of(one.batch.id, task, outcome)
-        sealed = self._ending.seal(one.batch.id, task.number, line)
+        sealed = self._drawer.put_line(one.batch.id, task.number, line)
         with writing(self._engine) as connection:
             store.add_line(connection, one.batch, (task.number, outcome.good, sealed), outcome.usage)

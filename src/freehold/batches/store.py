@@ -134,6 +134,22 @@ def drop_lines(connection: Connection, batch: bytes) -> None:
     connection.execute(delete(batch_lines).where(batch_lines.c.batch == batch))
 
 
+def forget(connection: Connection, now: float, before: float) -> None:
+    """Drop batches that ended `before`, and expired files whose content is gone by `now`."""
+    connection.execute(delete(batches).where(batches.c.expires_at < before, batches.c.status.not_in(OPEN)))
+    connection.execute(delete(batch_files).where(batch_files.c.expires_at < now, _gone()))
+
+
+def forget_key(connection: Connection, key_id: str) -> None:
+    """Drop what is known of a key's files that are gone, and of its batches that ended."""
+    connection.execute(delete(batches).where(batches.c.key_id == key_id, batches.c.status.not_in(OPEN)))
+    connection.execute(delete(batch_files).where(batch_files.c.key_id == key_id, _gone()))
+
+
+def _gone() -> ColumnElement[bool]:
+    return batch_files.c.id.not_in(select(bodies.c.call).where(bodies.c.side == SIDE, _LIVE))
+
+
 def _files(*more: ColumnElement[Any]) -> Select[Any]:
     whole = bodies.c.call == batch_files.c.id
     return select(batch_files, *more).join(bodies, whole & (bodies.c.side == SIDE)).where(_LIVE)

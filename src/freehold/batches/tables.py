@@ -16,6 +16,7 @@ batch_files = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("label", String, nullable=False),
     Column("stated", String, nullable=False, doc="The label that the upload stated; empty for none."),
+    Column("subject", String, nullable=False, doc="Under whose key it is sealed; empty for none."),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
     Index("ix_batch_files_key_id_id", "key_id", "id"),

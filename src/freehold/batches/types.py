@@ -41,6 +41,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     stated: str = ""
     """The label its upload stated: each of its lines is sent with it."""
+    subject: str = ""
+    """Name in rows of whom it is about, under whose key it is sealed; empty for nobody."""
     created_at: float
     expires_at: float
 
@@ -77,6 +79,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     headers: dict[str, str] = {}
     """Of Freehold's own, that go along with each line: label, subject, workflow, strict."""
+    subject: str = ""
+    """Name in rows of whom it is about: by the header, else by its input file."""
     metadata: dict[str, str] | None = None
     window: str = "24h"
     output_seconds: float | None = None
