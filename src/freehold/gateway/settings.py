@@ -53,7 +53,11 @@ class ProviderSettings(Section):
     """Who serves models. Calls leave only to addresses written here."""
 
     vendor: str = Field("", description="A vendor Freehold knows: fills in address, driver and dialects.")
-    base_url: str = Field("", description="Address up to and with the API's base path, such as `https://host/v1`.")
+    base_url: str = Field(
+        "",
+        description="Address up to and with the API's base path, such as `https://host/v1`. `{model}` in its path stands "
+        "for the model's name; a query such as `?api-version=2024-10-21` goes with every call.",
+    )
     api_key: Secret = Field("", description="Reference to the provider's key.")
     driver: str = Field("", description="How it is spoken to; `openai` unless the vendor says otherwise.")
     dialects: tuple[str, ...] = Field((), description="Wire protocols it speaks, best first.")

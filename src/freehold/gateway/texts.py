@@ -184,6 +184,9 @@ class Walk:
                 self._read.unread += 1
                 self._read.opaque |= {part.data, f"data:{part.media_type};base64,{part.data}"}
                 return replace(part, url=self._text(part.url, source), extra=self._extra(part.extra, source))
+            case Opaque() if part.kind == "tokens":
+                self._read.tokens = True
+                return part
             case Opaque() if part.kind.endswith("_output"):
                 return self._opaque(part, "tool")
             case Opaque():

@@ -23,6 +23,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     path: str = "/v1"
     """Base path before the dialect's own (`/chat/completions`)."""
+    query: str = ""
+    """What stands behind every path, with its question mark; empty for nothing."""
     credential: str = ""
     """Reference to the secret (`${env:NAME}`, `${file:PATH}`), never the secret."""
     headers: tuple[tuple[str, str], ...] = ()

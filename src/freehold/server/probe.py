@@ -91,7 +91,7 @@ async def _ask(target: Target, secret: str) -> int:
     driver = next(one for one in DRIVERS if one.name == target.driver)
     egress = Egress()
     egress.allowed = frozenset({target.origin})
-    lines = [f"GET {target.path}/models HTTP/1.1", f"host: {_host(target)}"]
+    lines = [f"GET {target.path}/models{target.query} HTTP/1.1", f"host: {_host(target)}"]
     lines += [f"{name}: {value}" for name, value in driver.headers(target, secret, target.dialects[0])]
     lines += ["accept: application/json", "user-agent: freehold", "connection: close", "", ""]
     request = "\r\n".join(lines).encode("latin-1")

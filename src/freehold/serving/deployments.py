@@ -29,8 +29,8 @@ FILE = "deployments.json"
 SECRETS = "secrets"
 """In the folder `run`: what runs, and the secrets of engines beside the embedded ones."""
 _DIALECTS: dict[Kind, tuple[str, ...]] = {
-    "adapter": ("openai_chat", "anthropic_count_tokens"),
-    "chat": ("openai_chat", "anthropic_count_tokens"),
+    "adapter": ("openai_chat", "openai_completions", "anthropic_count_tokens"),
+    "chat": ("openai_chat", "openai_completions", "anthropic_count_tokens"),
     "classifier": ("openai_chat",),
     "embedding": ("openai_embeddings",),
     "prompt": ("openai_chat", "anthropic_count_tokens"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from freehold.core.permit import Origin
 from freehold.gateway.dialects.registry import DIALECTS
@@ -21,6 +22,7 @@ from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings
 
+_QUERY = re.compile(r"[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*(?:&[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*)*")
 Declared = Mapping[str, AbstractSet[str]]
 """Names by table as the file has them, also those whose tables are not valid themselves."""
 
@@ -60,6 +62,17 @@ def split_url(url: str) -> tuple[Origin, str]:
     return Origin(parts.scheme, parts.hostname, port), path
 
 
+def address_of(url: str, model: str) -> tuple[Origin, str, str]:
+    """Origin, base path and query of a provider's address for one model: `{model}` in its path stands for its name.
+
+    Raises ValueError, in words, where it is not safe.
+    """
+    place, mark, query = url.partition("?")
+    if mark and not _QUERY.fullmatch(query):
+        raise ValueError("has a query that is not plain, such as api-version=2024-10-21")
+    return *split_url(place.replace("{model}", quote(model, safe=""))), mark + query
+
+
 def is_loopback(host: str) -> bool:
     """True for this machine's own addresses and for `localhost`."""
     try:
@@ -84,10 +97,11 @@ def _providers(settings: Settings) -> Iterator[Finding]:
             continue
         url = one.base_url or (row.base_url if row else "")
         if not url:
-            yield Finding(MissingSetting, path, f'[providers.{name}] lacks "base_url"')
+            remark = row.note if row else ""
+            yield Finding(MissingSetting, path, f'[providers.{name}] lacks "base_url"', remark)
             continue
         try:
-            split_url(url)
+            address_of(url, "model")
         except ValueError as error:
             yield Finding(UnsafeUrl, (*path, "base_url"), f'"base_url" in [providers.{name}] {error}')
         yield from _spoken(name, one)

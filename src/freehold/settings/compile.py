@@ -30,7 +30,7 @@ from freehold.policy.targets import Target
 from freehold.policy.types import Budget, Narrowing, Policy
 from freehold.policy.vendors import Fact, packaged
 from freehold.settings.air_gap import without_rented
-from freehold.settings.checks import split_url
+from freehold.settings.checks import address_of
 from freehold.settings.guards import guard_of, in_use
 from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings
@@ -182,7 +182,7 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
     row = vendor(provider.vendor) if provider.vendor else None
     driver = provider.driver or (row.driver if row else "openai")
     kin = row or vendor(driver)
-    origin, path = split_url(provider.base_url or (row.base_url if row else ""))
+    origin, path, query = address_of(provider.base_url or (row.base_url if row else ""), one.model or name)
     default = OWNED_CLEARANCE if provider.owned else RENTED_CLEARANCE
     stated = provider.region if provider.region or row is None else row.region
     return Target(
@@ -193,6 +193,7 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
         model=one.model or name,
         origin=origin,
         path=path,
+        query=query,
         credential=provider.api_key,
         headers=tuple(sorted(provider.headers.items())),
         owned=provider.owned,

@@ -16,10 +16,10 @@ from freehold.gateway.dialects.openai_chat_decode import request_of
 from freehold.gateway.dialects.openai_chat_stream import Decoder
 from freehold.gateway.dialects.openai_chat_strip import UsageStripper
 from freehold.gateway.dialects.openai_chat_write import Encoder
-from freehold.gateway.json_read import BROKEN, Count, from_caller, from_target
+from freehold.gateway.dialects.openai_meter import Meter
+from freehold.gateway.json_read import Count, from_caller, from_target
 from freehold.gateway.messages import Answer, Request
 from freehold.gateway.ports import InPath, Peek
-from freehold.gateway.stream_edges import Edges
 from freehold.ledger.meter import Usage
 
 _NONE = (b"", b"null", b"[]")
@@ -59,14 +59,8 @@ class _Whole(msgspec.Struct):
     error: Raw = _NULL
 
 
-class _Chunk(msgspec.Struct):
-    usage: wire.Counts | None = None
-    error: Raw = Raw(b"null")
-
-
 _glance = msgspec.json.Decoder(_Glance)
 _whole = msgspec.json.Decoder(_Whole)
-_chunk = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAiChat:
@@ -162,29 +156,3 @@ class OpenAiChat:
     def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
         """`x-ratelimit-*`, ready for a response head."""
         return wire.limit_lines(limits)
-
-
-class Meter:
-    """Usage and end mark off the edges of a relayed stream."""
-
-    __slots__ = ("_edges", "feed")
-
-    def __init__(self) -> None:
-        self._edges = Edges()
-        self.feed = self._edges.feed
-
-    def end(self) -> tuple[Usage | None, bool]:
-        """The last usage told, and whether `[DONE]` came and no error did."""
-        complete, failed = False, False
-        for payload in reversed(self._edges.tail()):
-            if payload == b"[DONE]":
-                complete = True
-            elif b'"usage"' in payload or b'"error"' in payload:
-                try:
-                    chunk = _chunk.decode(payload)
-                except BROKEN:
-                    return None, False
-                failed = failed or bytes(chunk.error) != b"null"
-                if chunk.usage is not None:
-                    return wire.usage_of(chunk.usage), complete and not failed
-        return None, complete and not failed

@@ -10,6 +10,7 @@ from freehold.gateway.dialects.gemini import Gemini, GeminiArray
 from freehold.gateway.dialects.gemini_count_tokens import GeminiCountTokens
 from freehold.gateway.dialects.gemini_embeddings import GeminiEmbeddings
 from freehold.gateway.dialects.openai_chat import OpenAiChat
+from freehold.gateway.dialects.openai_completions import OpenAiCompletions
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
 from freehold.gateway.dialects.openai_images import OpenAiImages
 from freehold.gateway.dialects.openai_moderations import OpenAiModerations
@@ -28,6 +29,7 @@ DIALECTS: tuple[Dialect, ...] = (
     GeminiCountTokens(),
     GeminiEmbeddings(),
     OpenAiChat(),
+    OpenAiCompletions(),
     OpenAiEmbeddings(),
     OpenAiImages(),
     OpenAiModerations(),

@@ -19,6 +19,10 @@ NO_STREAM_OPTIONS = "no_stream_options"
 """Quirk: refuses `stream_options`, and reports usage in streams unasked."""
 
 
+API_KEY = "api_key"
+"""Quirk: wants the key in a header `api-key` (Azure; a token of Entra ID is a bearer token as everywhere)."""
+
+
 class OpenAiDriver:
     """The driver `openai`."""
 
@@ -27,8 +31,9 @@ class OpenAiDriver:
     signer: Signer | None = None
 
     def headers(self, target: Target, secret: str, dialect: str) -> list[tuple[str, str]]:
-        """A bearer token where there is a secret, and the target's own headers."""
-        found = [("authorization", f"Bearer {secret}")] if secret else []
+        """The key where there is one, as a bearer token or as the target's quirk says, and the target's own headers."""
+        name, value = ("api-key", secret) if API_KEY in target.quirks else ("authorization", f"Bearer {secret}")
+        found = [(name, value)] if secret else []
         return [*found, *target.headers]
 
     def forwards(self) -> frozenset[bytes]:

@@ -93,7 +93,7 @@ class Stop:
         target, origin = self.target, self.target.origin
         default = {"http": 80, "https": 443}[origin.scheme]
         host = origin.host if origin.port == default else f"{origin.host}:{origin.port}"
-        lines = [f"POST {target.path}{path} HTTP/1.1", f"host: {host}"]
+        lines = [f"POST {target.path}{path}{target.query} HTTP/1.1", f"host: {host}"]
         lines += [f"{name}: {value}" for name, value in self.driver.headers(target, self._secret, dialect)]
         lines += ["content-type: application/json", "accept-encoding: identity", "user-agent: freehold"]
         found = self.heads[path] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
@@ -101,7 +101,7 @@ class Stop:
 
     def signed(self, head: bytes, signer: Signer, path: str, permitted: bytes, now: float) -> bytes:
         """`head` with what signs the body."""
-        lines = signer.sign(self.target, self._secret, self.target.path + path, permitted, now)
+        lines = signer.sign(self.target, self._secret, self.target.path + path + self.target.query, permitted, now)
         signature = "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
         return head.removesuffix(b"content-length: ") + signature + b"content-length: "
 

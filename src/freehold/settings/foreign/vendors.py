@@ -30,10 +30,11 @@ OWNED_NOTE = "if it runs on machines of your own, say so: owned = true; nothing 
 
 
 def known(name: str) -> str:
-    """The row of that provider; empty where there is none."""
+    """The row of that provider; empty where there is none, or its address is the owner's to say."""
     lowered = name.lower()
     ours = _SAME.get(lowered, lowered)
-    return ours if vendor(ours) is not None else ""
+    row = vendor(ours)
+    return ours if row is not None and row.base_url.startswith("https://") else ""
 
 
 def identifier(text: str) -> str:
