@@ -33,6 +33,7 @@ COMMANDS = (
     ("people", "who signs in: list, show, role, revoke, restore, break-glass"),
     ("plan", "what to own, where and at what cost, from the traffic itself: make, show, report, actual"),
     ("policy", "what may go where: check, explain, test, table, firewall"),
+    ("prices", "what rented models cost, with source and date; list prices weighted, savings over quality"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),

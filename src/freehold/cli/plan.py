@@ -64,7 +64,7 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
 
     place = ctx.find_object(Place)
     assert place is not None
-    when = _day(given["day"])
+    when = day_of(given["day"])
     settings = _settings(place, given)
     with progress("plan", 1.0, quiet=as_json) as tell:
         seen = _seen(place, given)
@@ -124,7 +124,8 @@ def report(file: Path, form: str, reader: tuple[str, ...], out: Path, *, as_json
             say(f"written to {one}")
 
 
-def _day(text: str | None) -> date:
+def day_of(text: str | None) -> date:
+    """The day of `--date`; today without one."""
     if text is None:
         return datetime.now(UTC).date()
     try:
