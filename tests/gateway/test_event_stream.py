@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.core.errors import UpstreamLied, UpstreamRefused
+from freehold.gateway.assemble import assemble
+from freehold.gateway.dialects.registry import dialect
 from freehold.gateway.event_stream import Frame, Frames, begins_well, encoded, event, exception
 from tests.gateway.dialects.strategies import cut
 
@@ -108,3 +110,18 @@ def test_a_stream_that_begins_with_an_error_is_no_answer():
     with pytest.raises(UpstreamRefused, match="throttlingException") as caught:
         begins_well(exception("throttlingException", b"{}"))
     assert caught.value.retryable
+
+
+def test_a_start_that_says_nothing_begins_what_its_delta_is():
+    told = (
+        ("messageStart", b'{"role":"assistant"}'),
+        ("contentBlockStart", b'{"contentBlockIndex":0,"start":{}}'),
+        ("contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"mild"}}'),
+        ("contentBlockStop", b'{"contentBlockIndex":0}'),
+        ("messageStop", b'{"stopReason":"end_turn"}'),
+        ("metadata", b'{"usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2},"metrics":{"latencyMs":1}}'),
+    )
+    decoder = dialect("bedrock_converse").stream_decoder()
+    events = [one for kind, payload in told for one in decoder.feed(event(kind, payload))]
+    (choice,) = assemble([*events, *decoder.end()]).choices
+    assert [one.text for one in choice.parts] == ["mild"]

@@ -10,11 +10,12 @@ from freehold.core.errors import NotTranslatable
 from freehold.gateway.assemble import events_of
 from freehold.gateway.dialects.registry import DIALECTS, dialect
 from freehold.gateway.ports import Dialect, Peek
-from tests.gateway.dialects import matrix_responses
+from tests.gateway.dialects import matrix_bedrock, matrix_responses
 from tests.gateway.dialects.matrix_responses import PROBE, Row
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dialects.md"
 CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
+BEDROCK = dialect("bedrock_converse")
 
 
 def user(*content: Any) -> dict[str, Any]:
@@ -185,6 +186,7 @@ FIELDS = {
     CHAT: (CHAT_REQUEST, CHAT_ANSWER),
     MESSAGES: (MESSAGES_REQUEST, MESSAGES_ANSWER),
     RESPONSES: (matrix_responses.REQUEST, matrix_responses.ANSWER),
+    BEDROCK: (matrix_bedrock.REQUEST, matrix_bedrock.ANSWER),
 }
 PAIRS = [(one, other) for one in FIELDS for other in FIELDS if one is not other]
 REQUESTS = tuple(Table(f"Requests: `{one.name}` to `{other.name}`", one, other, FIELDS[one][0]) for one, other in PAIRS)
@@ -193,6 +195,8 @@ ANSWERS = tuple(Table(f"Answers: `{one.name}` to `{other.name}`", one, other, FI
 
 def seen(table: Table, row: Row) -> str:
     """What must be seen of a field that is kept."""
+    if table.target is BEDROCK:
+        return matrix_bedrock.SEEN.get(row.field, row.seen)
     return (table.target is RESPONSES and row.in_responses) or row.seen
 
 
@@ -203,6 +207,8 @@ def request_outcome(table: Table, row: Row) -> tuple[str, str]:
         base = {"model": "r", "input": "x"}
     if table.source is MESSAGES:
         base["max_tokens"] = 5
+    if table.source is BEDROCK:
+        base = matrix_bedrock.request_of({})
     request = table.source.decode_request(json.dumps({**base, **row.sent}).encode())
     try:
         body, dropped = table.target.encode_request(request, "target")
@@ -217,10 +223,12 @@ def answer_outcome(table: Table, row: Row) -> tuple[str, str, str]:
     body, dropped = table.target.encode_answer(answer, created=1)
     encoder = table.target.stream_encoder(Peek("m", stream=True), created=1)
     streamed = encoder.feed(events_of(answer))
-    return _outcome(tuple(sorted({*dropped, *encoder.dropped}))), body.decode(), streamed.decode()
+    return _outcome(tuple(sorted({*dropped, *encoder.dropped}))), body.decode(), streamed.decode(errors="replace")
 
 
 def _answer(where: Dialect, sent: dict[str, Any]) -> bytes:
+    if where is BEDROCK:
+        return json.dumps(matrix_bedrock.answer_of(sent)).encode()
     if where is RESPONSES:
         base = {"id": "r", "object": "response", "created_at": 1, "model": "g", "status": "completed"}
         return json.dumps({**base, **sent}).encode()
@@ -260,7 +268,8 @@ def page() -> str:
     text = HEAD
     for one in DIALECTS:
         targets = sorted({table.target.name for table in REQUESTS if table.source is one})
-        paths = ", ".join(f"`{path}`" for path in one.paths)
+        served = one.paths if one.in_path is None else [f"{prefix}..." for prefix in one.in_path.prefixes]
+        paths = ", ".join(f"`{path}`" for path in served)
         text += f"| `{one.name}` | {paths} | {', '.join(f'`{name}`' for name in targets) or '-'} |\n"
     for table in REQUESTS:
         text += _heading(table) + "".join(f"| {row.field} | {request_outcome(table, row)[0]} |\n" for row in table.rows)

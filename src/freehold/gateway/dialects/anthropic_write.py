@@ -182,7 +182,8 @@ class Encoder:
             "stop_sequence": stopped.stop_sequence or None,
             **build({}, tuple(one for one in stopped.extra if one[1] != "stop_reason"), NAME),
         }
-        counts = {name: value for name, value in wire.counts_of(usage).items() if name != "cache_creation"}
+        known = usage.cache_write_1h == self._started.cache_write_1h  # else the start could not tell it
+        counts = {name: one for name, one in wire.counts_of(usage).items() if name != "cache_creation" or not known}
         value = {"type": "message_delta", "delta": delta, "usage": {**counts, **under(extra, NAME, "usage.")}}
         return _named("message_delta", _encode(value)) + _named("message_stop", b'{"type":"message_stop"}')
 

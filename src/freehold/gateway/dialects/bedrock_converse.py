@@ -22,6 +22,7 @@ from freehold.gateway.dialects.bedrock_parts import NAME
 from freehold.gateway.dialects.bedrock_stream import Decoder
 from freehold.gateway.dialects.bedrock_write import Encoder
 from freehold.gateway.json_read import Count, from_caller, from_target
+from freehold.gateway.json_splice import joined, members
 from freehold.gateway.messages import Answer, Request
 from freehold.gateway.ports import InPath, Peek
 from freehold.ledger.meter import Usage
@@ -123,7 +124,8 @@ class BedrockConverse:
             before, _, after = body.rpartition(one)
             if before and after.strip() == b"}":
                 return before + after
-        return body
+        kept = [pair for pair in members(body).items() if pair[0] not in {"model", "stream"}]  # written anew since
+        return joined(kept)
 
     def usage(self, body: bytes) -> Usage | None:
         """Usage out of a whole answer."""

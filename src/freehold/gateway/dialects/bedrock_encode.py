@@ -20,6 +20,7 @@ REFUSED = frozenset(
     {
         "audio",
         "background",
+        "cachedContent",
         "conversation",
         "function_call",
         "functions",
@@ -34,6 +35,8 @@ REFUSED = frozenset(
 )
 """Fields of other dialects that are more than an option: without them the call would not be what was meant."""
 
+THINKING = "thinking"
+"""What Claude's own field is called, in its vendor's dialect and among a model's own fields here."""
 _CONSUMED = frozenset({"max_tokens", "max_completion_tokens", "stream_options"})
 """Fields kept aside only to be written the same way again; their meaning is in the neutral form."""
 _LEFT = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "user")
@@ -42,7 +45,7 @@ _NESTED = ("inferenceConfig.", "outputConfig.", "toolConfig.", f"{MORE}.", OWN)
 
 def body_of(request: Request, model: str) -> tuple[bytes, tuple[str, ...]]:
     """The body, and what was dropped. Raises NotTranslatable."""
-    dropped = _left_aside(request)
+    dropped = _left_aside(request, claude="claude" in model)
     system, messages = system_and_messages(request.turns, dropped, mine=is_mine(request.extra))
     pairs: dict[str, Any] = {
         "messages": messages or None,
@@ -55,14 +58,15 @@ def body_of(request: Request, model: str) -> tuple[bytes, tuple[str, ...]]:
     return encoded(build(pairs, request.extra, NAME, _NESTED)), named(dropped)
 
 
-def _left_aside(request: Request) -> list[str]:
+def _left_aside(request: Request, *, claude: bool) -> list[str]:
     """What can only be dropped; what cannot even be that is refused."""
     if request.choices > 1:
         raise NotTranslatable(f"{NAME} gives one answer, {request.choices} were asked for", param="n")
     if request.format is not None and request.format.kind != "json_schema":
         raise NotTranslatable(f"{NAME} has no '{request.format.kind}' without a schema", param="response_format")
     text_only = Raw(b'["text"]')
-    kept = tuple(one for one in request.extra if one[1] not in _CONSUMED and one[2] != text_only)
+    carried = _CONSUMED | {THINKING} if claude else _CONSUMED
+    kept = tuple(one for one in request.extra if one[1] not in carried and one[2] != text_only)
     dropped = foreign(kept, NAME)
     refused = sorted(REFUSED.intersection(dropped))
     if refused and not (refused == ["response_format"] and request.format is not None):
@@ -105,10 +109,10 @@ def _tools(request: Request, dropped: list[str]) -> dict[str, Any]:
         else:
             dropped.append(f"tools.{tool.opaque.kind}")
     found: dict[str, Any] = {"tools": tools} if tools else {}
-    if choice is not None:
-        found["toolChoice"] = {choice.kind: {"name": choice.name} if choice.kind == "tool" else {}}
-    if choice is not None and not tools:
-        raise NotTranslatable(f"{NAME} chooses only among tools that are offered", param="tool_choice")
+    if choice is not None and not tools and choice.kind == "auto":
+        dropped.append("tool_choice")  # among none; any other choice is the vendor's to refuse
+    elif choice is not None:
+        found = {"tools": tools, "toolChoice": {choice.kind: {"name": choice.name} if choice.kind == "tool" else {}}}
     return {**found, **more}
 
 
@@ -149,11 +153,14 @@ def _more(request: Request, model: str, dropped: list[str]) -> dict[str, Any]:
         found["top_k"] = request.top_k
     elif request.top_k is not None:
         dropped.append("top_k")
-    kept = own(extra, NAME, f"{MORE}.thinking") is not None
-    if thought is not None and not kept and (not thought.enabled or thought.budget is not None):
+    kept = own(extra, NAME, f"{MORE}.{THINKING}") is not None
+    told = next((value for owner, name, value in extra if name == THINKING and owner != NAME), None)
+    if claude and told is not None:
+        found[THINKING] = told
+    elif thought is not None and not kept and (not thought.enabled or thought.budget is not None):
         if claude or own(extra, NAME, SAID_BUDGET) is not None:
             budget = {} if thought.budget is None else {"budget_tokens": thought.budget}
-            found["thinking"] = {"type": "enabled" if thought.enabled else "disabled", **budget}
-        elif "thinking" not in dropped:
-            dropped.append("thinking")
+            found[THINKING] = {"type": "enabled" if thought.enabled else "disabled", **budget}
+        elif THINKING not in dropped:
+            dropped.append(THINKING)
     return {**found, **under(extra, NAME, f"{MORE}.")}

@@ -146,6 +146,8 @@ class Decoder:
         block = from_target(_block, payload)
         start = Fields(block.start, "contentBlockStart.start", target_fault)
         kind = union_of(block.start)
+        if not kind:  # a start that says nothing: the first delta tells what begins
+            return
         part: Part = Opaque(NAME, STARTED + kind, block.start)
         call = start.inner("toolUse")
         if call is not None and call.raw("type") is None:
