@@ -125,11 +125,9 @@ class Instance:
 
 def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     """The worker's kinds and schedules."""
-    from freehold.batches.store import forget_key
-    from freehold.core.db import writing
     from freehold.core.ids import IdMaker, from_text
     from freehold.jobs import store as jobs
-    from freehold.ledger.capture import erase_call, erase_key, expire
+    from freehold.ledger.capture import erase_call, expire
     from freehold.ledger.keeping.erasing import Order, erase_subject
     from freehold.moves.proposals import propose
     from freehold.moves.rollout import run
@@ -143,13 +141,10 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         """`{"call": ID}`, `{"key": ID}` or `{"subject": NAME, "by": ACTOR}`, and `why`."""
         why, now = str(payload.get("why", "asked for")), time.time()
         if "subject" in payload:
-            done = erase_subject(engine, bodies, Order(payload["subject"], why, payload["by"]), now)
-            return {"erased": done.bodies, "calls": done.calls}
+            gone = erase_subject(engine, bodies, Order(payload["subject"], why, payload["by"]), now)
+            return {"erased": gone.bodies, "calls": gone.calls}
         if "key" in payload:
-            gone = erase_key(engine, bodies, payload["key"], why, now)
-            with writing(engine) as connection:
-                forget_key(connection, payload["key"])
-            return {"erased": gone}
+            return {"erased": erase_key(instance, payload["key"], why, now)}
         return {"erased": erase_call(engine, bodies, from_text(payload["call"]), why, now)}
 
     def retention(_payload: Payload, _beat: Beat) -> Payload:
@@ -188,6 +183,18 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         Kind("workflows.collect", collection, lease_seconds=LEASE_SECONDS, kept=False),
     )
     return kinds, (RETENTION, TELEMETRY, *WATCHES)
+
+
+def erase_key(instance: Instance, key_id: str, why: str, now: float) -> int:
+    """Erase the bodies of a key's calls, its files, and what is known of its batches; how many bodies."""
+    from freehold.batches.store import forget_key
+    from freehold.core.db import writing
+    from freehold.ledger import capture
+
+    gone = capture.erase_key(instance.engine, instance.bodies, key_id, why, now)
+    with writing(instance.engine) as connection:
+        forget_key(connection, key_id)
+    return gone
 
 
 def long(instance: Instance) -> tuple[Kind, ...]:
