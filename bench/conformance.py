@@ -69,9 +69,13 @@ def main() -> None:
         if not address:
             found.append(("aimock", "all", f"skipped: {options.suites}/node_modules/.bin/llmock is not there"))
         else:
-            with freehold(Path(folder), address) as (base, key):
-                found += list(sdks.verdicts(base, key, tuple(WIRES), REPLY))
-                found += list(open_responses(options.suites, base, key))
+            with freehold(Path(folder) / "plain", address) as (base, key):
+                found += sdks.verdicts(base, key, tuple(WIRES), REPLY, sdks.OVER_HTTP)
+                found += open_responses(options.suites, base, key)
+            chain = certificate(Path(folder))
+            with freehold(Path(folder) / "tls", address, chain) as (base, key):
+                os.environ["AWS_CA_BUNDLE"] = str(chain.with_name("ca.pem"))
+                found += sdks.verdicts(base, key, tuple(WIRES), REPLY, sdks.OVER_TLS)
     for suite, case, wrong in found:
         verdict = "pass" if not wrong else "skip" if wrong.startswith("skipped") else "FAIL"
         print(f"{verdict}  {suite}: {case}  {wrong}".rstrip())
@@ -119,9 +123,11 @@ def mock(suites: Path, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def freehold(folder: Path, mock_address: str) -> Iterator[tuple[str, str]]:
+def freehold(folder: Path, mock_address: str, tls: Path | None = None) -> Iterator[tuple[str, str]]:
     """A whole instance whose targets the mock serves: its address and a key."""
-    tables = ["[gateway]\nport = 0\n[admin]\nport = 0\n[serving]\nenabled = false\n"]
+    folder.mkdir()
+    secured = "" if tls is None else f'tls_certificate = "{tls}"\ntls_key = "{tls.with_name("key.pem")}"\n'
+    tables = [f"[gateway]\nport = 0\n{secured}[admin]\nport = 0\n[serving]\nenabled = false\n"]
     for name, provider in WIRES.items():
         tables.append(
             f'[providers.{name}]\n{provider.format(mock=mock_address)}\nowned = true\napi_key = "${{env:MOCK}}"'
@@ -135,9 +141,24 @@ def freehold(folder: Path, mock_address: str) -> Iterator[tuple[str, str]]:
         try:
             assert child.stdout is not None
             told = json.loads(child.stdout.readline())
-            yield told["endpoints"]["gateway"], told["secret"]
+            base: str = told["endpoints"]["gateway"]
+            yield base.replace("127.0.0.1", "localhost"), told["secret"]
         finally:
             child.terminate()
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for this machine; beside it its key, and the authority that nobody else trusts."""
+    import trustme
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    made = authority.issue_cert("localhost", "127.0.0.1")
+    chain = folder / "chain.pem"
+    for one in made.cert_chain_pems:
+        one.write_to_path(chain, append=True)
+    made.private_key_pem.write_to_path(folder / "key.pem")
+    return chain
 
 
 def open_responses(suites: Path, base: str, key: str) -> Iterator[Verdict]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Call = Callable[[str], None]
 """One case against one route; raises where it fails."""
+Make = Callable[[str, str, str], dict[str, Call]]
+"""Address, key and the expected answer to the cases of one SDK. Raises ImportError where it is not installed."""
+NO_WAY = "no translation leads there"
+"""What is said of pairs of dialects that are refused on purpose."""
 WEATHER = {
     "type": "object",
     "properties": {"location": {"type": "string"}},
@@ -17,15 +21,11 @@ ASKED = "how is the weather in Oslo"
 TOOL = ("get_weather", {"location": "Oslo"})
 
 
-def verdicts(base: str, key: str, wires: tuple[str, ...], reply: str) -> Iterator[tuple[str, str, str]]:
+def verdicts(
+    base: str, key: str, wires: tuple[str, ...], reply: str, suites: Sequence[tuple[str, Make]]
+) -> Iterator[tuple[str, str, str]]:
     """Suite, case and what went wrong."""
-    for suite, make in (
-        ("openai-chat", _openai_chat),
-        ("openai-responses", _openai_responses),
-        ("anthropic", _anthropic),
-        ("google-genai", _google),
-        ("boto3", _boto),
-    ):
+    for suite, make in suites:
         try:
             cases = make(base, key, reply)
         except ImportError as error:
@@ -38,6 +38,8 @@ def verdicts(base: str, key: str, wires: tuple[str, ...], reply: str) -> Iterato
                     wrong = ""
                 except Exception as error:  # noqa: BLE001 - whatever an SDK raises is the verdict
                     wrong = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                if NO_WAY in wrong:
+                    wrong = f"skipped: {NO_WAY}"
                 yield suite, f"{wire}: {name}", wrong
 
 
@@ -196,3 +198,13 @@ def _boto(base: str, key: str, reply: str) -> dict[str, Call]:
         same((uses[0]["name"], uses[0]["input"]) if uses else None, TOOL)
 
     return {"plain": plain, "stream": stream, "tool": tool}
+
+
+OVER_HTTP: tuple[tuple[str, Make], ...] = (
+    ("openai-chat", _openai_chat),
+    ("openai-responses", _openai_responses),
+    ("anthropic", _anthropic),
+    ("google-genai", _google),
+)
+OVER_TLS: tuple[tuple[str, Make], ...] = (("boto3", _boto),)
+"""boto3 sends its bearer key over nothing else."""
