@@ -112,9 +112,12 @@ def test_a_vendor_fills_in_what_is_left_out():
 
 @pytest.mark.parametrize("vendor", [one.name for one in VENDORS])
 def test_every_vendor_compiles_and_routes(vendor):
-    text = f'[providers.v]\nvendor = "{vendor}"\n[targets.t]\nprovider = "v"\n[routes.r]\ntargets = ["t"]\n'
+    row = next(one for one in VENDORS if one.name == vendor)
+    base = "" if row.base_url else 'base_url = "https://own.example/v1/{model}?api-version=1"\n'
+    text = f'[providers.v]\nvendor = "{vendor}"\n{base}[targets.t]\nprovider = "v"\n[routes.r]\ntargets = ["t"]\n'
     found = target(text)
-    assert found.origin.scheme == "https"
+    assert found.origin.scheme == ("http" if "owned = true" in row.note else "https")
+    assert row.base_url or (found.path, found.query) == ("/v1/t", "?api-version=1")
     assert set(found.dialects) <= {one.name for one in DIALECTS}
     table = compile_routes(1, compiled.routes(settings(text), OWNED), {one.name: one for one in DRIVERS}, str, {}, 0.0)
     assert table.path("r").tiers[0][0].origin == found.origin

@@ -122,6 +122,7 @@ def test_a_file_that_is_no_text_is_told():
         "ftp://vendor.example",
         "https://user:pass@vendor.example/v1",
         "https://vendor.example/v1?x=1",
+        "https://vendor.example/v1?api-version=1&key=secret",
         "https://vendor.example/../admin",
         "https://vendor.example:99999/v1",
         "https:///v1",

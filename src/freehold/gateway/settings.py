@@ -56,7 +56,7 @@ class ProviderSettings(Section):
     base_url: str = Field(
         "",
         description="Address up to and with the API's base path, such as `https://host/v1`. `{model}` in its path stands "
-        "for the model's name; a query such as `?api-version=2024-10-21` goes with every call.",
+        "for the model's name; `?api-version=2024-10-21` behind it goes with every call.",
     )
     api_key: Secret = Field("", description="Reference to the provider's key.")
     driver: str = Field("", description="How it is spoken to; `openai` unless the vendor says otherwise.")

@@ -22,7 +22,8 @@ from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings
 
-_QUERY = re.compile(r"[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*(?:&[A-Za-z0-9._~-]+=[A-Za-z0-9._~-]*)*")
+_QUERY = re.compile(r"api-version=[A-Za-z0-9.-]+")
+"""The one query an address may have: it is no place for keys."""
 Declared = Mapping[str, AbstractSet[str]]
 """Names by table as the file has them, also those whose tables are not valid themselves."""
 
@@ -69,7 +70,7 @@ def address_of(url: str, model: str) -> tuple[Origin, str, str]:
     """
     place, mark, query = url.partition("?")
     if mark and not _QUERY.fullmatch(query):
-        raise ValueError("has a query that is not plain, such as api-version=2024-10-21")
+        raise ValueError("has a query other than api-version=...: a key goes into api_key")
     return *split_url(place.replace("{model}", quote(model, safe=""))), mark + query
 
 

@@ -15,11 +15,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     base_url: str
-    """Up to and with the API's base path."""
+    """Up to and with the API's base path; empty where each owner has an address of its own: `note` says its form."""
     driver: str = "openai"
     dialects: tuple[str, ...] = ("openai_chat",)
     key_env: str
-    """Environment variable its own documentation uses for the key."""
+    """Environment variable its own documentation uses for the key; empty where it wants none."""
     region: str = "unknown"
     """Where calls are served; `unknown` unless the vendor's terms name one place for everybody."""
     note: str = ""
@@ -36,7 +36,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
 _CHAT = ("openai_chat",)
 _BOTH = ("openai_chat", "openai_embeddings")
 _GEMINI = ("gemini", "gemini_count_tokens", "gemini_embeddings")
-_ALL = ("openai_chat", "openai_embeddings", "openai_responses")
+_TEXT = ("openai_chat", "openai_completions", "openai_embeddings")
+_HEARING = ("openai_transcriptions", "openai_translations")
+_SOUND = ("openai_speech", *_HEARING)
+_RANKING = (*_TEXT, "rerank")
+_ALL = (*_TEXT, "openai_responses", "openai_images", "openai_moderations", *_SOUND)
 
 VENDORS: tuple[Vendor, ...] = (
     Vendor(
@@ -50,9 +54,32 @@ VENDORS: tuple[Vendor, ...] = (
         as_of="2026-11-22",
     ),
     Vendor(
+        name="azure",
+        base_url="",
+        dialects=("openai_chat", "openai_responses", "openai_completions", "openai_embeddings"),
+        key_env="AZURE_OPENAI_API_KEY",
+        note="base_url is https://RESOURCE.openai.azure.com/openai/v1, and a model is called as its deployment; "
+        "older: https://RESOURCE.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21",
+        quirks=("api_key",),
+        offering="azure-openai",
+        source="https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="bedrock",
+        base_url="",
+        driver="bedrock",
+        dialects=("bedrock_converse",),
+        key_env="AWS_BEARER_TOKEN_BEDROCK",
+        note="base_url is https://bedrock-runtime.REGION.amazonaws.com; inference profiles may leave the region",
+        offering="aws-bedrock",
+        source="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+        as_of="2026-11-22",
+    ),
+    Vendor(
         name="cerebras",
         base_url="https://api.cerebras.ai/v1",
-        dialects=_CHAT,
+        dialects=("openai_chat", "openai_completions"),
         key_env="CEREBRAS_API_KEY",
         source="https://inference-docs.cerebras.ai/resources/openai",
         as_of="2026-11-22",
@@ -68,9 +95,18 @@ VENDORS: tuple[Vendor, ...] = (
         as_of="2026-11-22",
     ),
     Vendor(
+        name="cohere-rerank",
+        base_url="https://api.cohere.com/v2",
+        dialects=("rerank",),
+        key_env="COHERE_API_KEY",
+        offering="cohere-api",
+        source="https://docs.cohere.com/reference/rerank",
+        as_of="2026-11-22",
+    ),
+    Vendor(
         name="deepinfra",
         base_url="https://api.deepinfra.com/v1/openai",
-        dialects=_BOTH,
+        dialects=(*_TEXT, "openai_images", *_SOUND),
         key_env="DEEPINFRA_API_KEY",
         source="https://deepinfra.com/docs/openai_api",
         as_of="2026-11-22",
@@ -89,7 +125,7 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
-        dialects=_BOTH,
+        dialects=_TEXT,
         key_env="FIREWORKS_API_KEY",
         source="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
         as_of="2026-11-22",
@@ -116,15 +152,41 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(
         name="groq",
         base_url="https://api.groq.com/openai/v1",
-        dialects=_CHAT,
+        dialects=("openai_chat", *_SOUND),
         key_env="GROQ_API_KEY",
         source="https://console.groq.com/docs/openai",
         as_of="2026-11-22",
     ),
     Vendor(
+        name="jina",
+        base_url="https://api.jina.ai/v1",
+        dialects=("openai_embeddings", "rerank"),
+        key_env="JINA_API_KEY",
+        source="https://api.jina.ai/docs",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="llama-server",
+        base_url="http://127.0.0.1:8080/v1",
+        dialects=_RANKING,
+        key_env="LLAMA_API_KEY",
+        note="yours, at its default port: say owned = true",
+        source="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="lm-studio",
+        base_url="http://127.0.0.1:1234/v1",
+        dialects=_TEXT,
+        key_env="",
+        note="yours, at its default port: say owned = true",
+        source="https://lmstudio.ai/docs/developer/openai-compat",
+        as_of="2026-11-22",
+    ),
+    Vendor(
         name="mistral",
         base_url="https://api.mistral.ai/v1",
-        dialects=_BOTH,
+        dialects=("openai_chat", "openai_embeddings", "openai_moderations", "openai_transcriptions"),
         key_env="MISTRAL_API_KEY",
         note="hosts in the EU by default; state the region once your contract does",
         quirks=("max_tokens", "no_stream_options"),
@@ -151,6 +213,15 @@ VENDORS: tuple[Vendor, ...] = (
         as_of="2026-11-22",
     ),
     Vendor(
+        name="ollama",
+        base_url="http://127.0.0.1:11434/v1",
+        dialects=_TEXT,
+        key_env="",
+        note="yours, at its default port: say owned = true",
+        source="https://docs.ollama.com/api/openai-compatibility",
+        as_of="2026-11-22",
+    ),
+    Vendor(
         name="openai",
         base_url="https://api.openai.com/v1",
         dialects=_ALL,
@@ -163,7 +234,7 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor(
         name="openrouter",
         base_url="https://openrouter.ai/api/v1",
-        dialects=_CHAT,
+        dialects=("openai_chat", "openai_completions"),
         key_env="OPENROUTER_API_KEY",
         note="passes calls on to other vendors, in their regions and under their terms",
         source="https://openrouter.ai/docs/api-reference/overview",
@@ -198,9 +269,18 @@ VENDORS: tuple[Vendor, ...] = (
         as_of="2026-11-22",
     ),
     Vendor(
+        name="sglang",
+        base_url="http://127.0.0.1:30000/v1",
+        dialects=_RANKING,
+        key_env="SGLANG_API_KEY",
+        note="yours, at its default port: say owned = true",
+        source="https://docs.sglang.io/basic_usage/openai_api.html",
+        as_of="2026-11-22",
+    ),
+    Vendor(
         name="together",
         base_url="https://api.together.xyz/v1",
-        dialects=_BOTH,
+        dialects=(*_RANKING, "openai_images", *_SOUND),
         key_env="TOGETHER_API_KEY",
         quirks=("max_tokens",),
         source="https://docs.together.ai/docs/openai-api-compatibility",
@@ -219,9 +299,37 @@ VENDORS: tuple[Vendor, ...] = (
         as_of="2026-11-22",
     ),
     Vendor(
+        name="vertex-openai",
+        base_url="",
+        dialects=_CHAT,
+        key_env="GOOGLE_ACCESS_TOKEN",
+        note="base_url is https://LOCATION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/LOCATION/"
+        "endpoints/openapi; the key is an access token, which lasts an hour",
+        offering="google-vertex",
+        source="https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="vllm",
+        base_url="http://127.0.0.1:8000/v1",
+        dialects=(*_RANKING, "openai_responses", *_HEARING),
+        key_env="VLLM_API_KEY",
+        note="yours, at its default port: say owned = true",
+        source="https://docs.vllm.ai/en/stable/serving/online_serving/",
+        as_of="2026-11-22",
+    ),
+    Vendor(
+        name="voyage",
+        base_url="https://api.voyageai.com/v1",
+        dialects=("rerank",),
+        key_env="VOYAGE_API_KEY",
+        source="https://docs.voyageai.com/reference/reranker-api",
+        as_of="2026-11-22",
+    ),
+    Vendor(
         name="xai",
         base_url="https://api.x.ai/v1",
-        dialects=_CHAT,
+        dialects=("openai_chat", "openai_images"),
         key_env="XAI_API_KEY",
         offering="xai-api",
         source="https://docs.x.ai/docs/overview",
