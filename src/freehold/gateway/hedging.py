@@ -31,6 +31,10 @@ class Hedging(Waiting):
         """The head of the request to a target."""
         raise NotImplementedError
 
+    def answer_failed(self, error: FreeholdError, stale: bool) -> None:
+        """The target gave no (more) answer."""
+        raise NotImplementedError
+
     def arm(self, lane: Lane, rule: HedgeRule, stop: Stop) -> None:
         """An attempt was begun: if nothing comes for too long, ask another target."""
         figures, hedges = stop.health.figures, lane.path.hedges
