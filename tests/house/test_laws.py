@@ -13,6 +13,7 @@ from tests.house.sources import PACKAGE, ROOT, name_of, package_files, tracked, 
 OPENS_SOCKETS = {
     "cli/door.py": "a client of the gateway",
     "cli/client.py": "a client of the management API",
+    "cli/measuring.py": "loads the endpoint that `freehold probe` was given, with drawn words",
     "cli/doctor.py": "asks whether the listeners answer",
     "cli/policy.py": "looks names up for the rules of a firewall",
     "core/egress.py": "the one way out of the data path",

@@ -1,14 +1,19 @@
-"""The constants re-fitted to one or two points that were measured on the customer's own endpoint."""
+"""Constants re-fitted to one or two points that were measured on the customer's own endpoint."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from freehold.planner.errors import PlanError
 from freehold.planner.fitting import Prior, likeliest, prepared
 from freehold.planner.points import Point
+from freehold.planner.ranges import Known
+from freehold.planner.regimes import Load
 from freehold.planner.roofline import Constants
 
 PRIOR: Prior = (
@@ -28,6 +33,56 @@ PRIOR: Prior = (
 """How far one installation is from what all points say: standard deviations of the logarithm."""
 NOISE = 0.05
 """Of one measured point."""
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """One operating point of an endpoint, as a probe found it."""
+
+    concurrency: int
+    input_tokens: float
+    output_tokens: float
+    requests: int
+    failed: int
+    output_tokens_per_second: float
+    ttft_seconds: float
+    """Median."""
+    tpot_seconds: float
+    """Median."""
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe found, and what is known after it: the file that `freehold probe --out` writes."""
+
+    model: str
+    gpu: str
+    gpus: int
+    precision: str
+    at: str
+    measured: tuple[Measured, ...]
+    known: Known
+
+    @property
+    def probes(self) -> int:
+        """How many points were measured."""
+        return len(self.measured)
+
+
+def read_probe(path: Path) -> Probe:
+    """A probe's file. Raises PlanError where it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Probe)
+    except (OSError, msgspec.DecodeError) as error:
+        raise PlanError(f"{path}: no file of a probe: {error}", param="probe") from None
+
+
+def load_of(one: Measured) -> Load:
+    """The load that a measured point was under."""
+    return Load(
+        regime="closed_loop",
+        input_tokens=one.input_tokens,
+        output_tokens=one.output_tokens,
+        concurrency=float(one.concurrency),
+    )
 
 
 def refitted(probes: Sequence[Point], known: Constants) -> Constants:

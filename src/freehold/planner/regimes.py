@@ -52,7 +52,7 @@ def reached(speed: Roofline, space: Room, load: Load) -> Reached | None:
         return _within(speed, load, most)
     wanted = load.concurrency or LARGEST_BATCH * speed.one.layout.data
     found = _static(speed, load, min(wanted, most)) if load.regime == "static_batch" else None
-    return found or steady(speed, load, min(wanted, most), wanted)
+    return found or steady(speed, load, min(wanted, most), load.concurrency)
 
 
 def steady(speed: Roofline, load: Load, sequences: float, wanted: float = 0.0) -> Reached:
