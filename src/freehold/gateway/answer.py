@@ -44,7 +44,7 @@ class Answering(Settling):
     request_id: str
     capturing = False
     """Are this route's bodies kept?"""
-    answered_kind = JSON
+    answered_kind = b"application/json"  # `JSON`, as a literal: compiled classes take no other default
     """Media type of a whole answer, and of a stream of any."""
     paused = False
     """Does the caller read too slowly just now?"""
