@@ -132,13 +132,18 @@ def test_sound_goes_on_as_it_comes_with_the_kind_the_target_says(machine) -> Non
 
 
 @pytest.mark.parametrize(
-    "reply", [p.chunked(b"\xff\xfbshort", kind="audio/aac"), p.response(b"\xffwhole", kind="audio/wav")]
+    "reply",
+    [
+        p.chunked(b"\xff\xfbshort", kind="audio/aac"),
+        p.chunked(bytes(9), kind="audio/pcm"),
+        p.response(b"\xffwhole", kind="audio/wav"),
+    ],
 )
 def test_short_sound_and_sound_of_known_length_come_whole(machine, reply) -> None:
     connection = ask(machine, SPEECH, input="hi", voice="alloy")
     answer(machine, reply)
     found = answered(connection)
-    assert found.status == 200 and found.complete and found.body.startswith(b"\xff")
+    assert found.status == 200 and found.complete and found.body[:1] in (b"\xff", b"\0")
     assert closed(machine).outcome == "ok" and closed(machine).delivered == len(found.body)
 
 

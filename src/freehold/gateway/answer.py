@@ -214,7 +214,7 @@ class Answering(Settling):
         An error is no answer: another target may still give one. Raises UpstreamRefused.
         """
         self._first = first = self._first + content if self._first else content
-        return answers(first)
+        return answers(first, self.out.dialect.stream_kind)
 
     # A whole answer
 

@@ -33,8 +33,13 @@ def plain(data: bytes) -> bytes:
     return data
 
 
-def answers(first: bytes) -> bool:
-    """Do the first bytes of a stream show that it is an answer? False where more are needed. Raises UpstreamRefused."""
+def answers(first: bytes, kind: bytes = b"text/event-stream") -> bool:
+    """Do the first bytes of a stream show that it is an answer? False where more are needed. Raises UpstreamRefused.
+
+    `kind` is empty where an answer may be of any: sound is one from its first byte on.
+    """
+    if not kind and first[:5] not in (b"data:", b"event"):
+        return bool(first)
     if first.startswith(b"\0"):  # no text does: it is the length of a binary frame
         return begins_well(first)
     at = first.find(b"data:")

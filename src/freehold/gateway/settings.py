@@ -55,8 +55,8 @@ class ProviderSettings(Section):
     vendor: str = Field("", description="A vendor Freehold knows: fills in address, driver and dialects.")
     base_url: str = Field(
         "",
-        description="Address up to and with the API's base path, such as `https://host/v1`. `{model}` in its path stands "
-        "for the model's name; `?api-version=2024-10-21` behind it goes with every call.",
+        description="Address up to and with the API's base path, such as `https://host/v1`. `{model}` in its path "
+        "stands for the model's name; `?api-version=2024-10-21` behind it goes with every call.",
     )
     api_key: Secret = Field("", description="Reference to the provider's key.")
     driver: str = Field("", description="How it is spoken to; `openai` unless the vendor says otherwise.")
