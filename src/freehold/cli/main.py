@@ -23,6 +23,7 @@ COMMANDS = (
     ("evals", "candidates measured on recorded calls: run, resume, show, list, search, judge"),
     ("export", "everything an instance holds, in open formats"),
     ("fit", "whether a model fits on accelerators, and how fast it would be"),
+    ("gap", "owned and open models against rented ones: how far behind, since when not, what waiting costs"),
     ("guard", "what calls are scanned for: test, profiles, list"),
     ("import", "recorded calls of other tools and vendors into this instance"),
     ("imports", "what was imported: list, relabel, erase"),

@@ -15,6 +15,7 @@ from freehold.cli.progress import progress
 
 if TYPE_CHECKING:
     from freehold.planner.plan import Plan, Planned
+    from freehold.planner.preparing import Seen
     from freehold.planner.settings import PlanSettings
 
 _OPTIONS = (
@@ -37,8 +38,15 @@ WORDS = {
 
 
 @click.group(cls=Noun, invoke_without_command=True)
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Traffic: CSV or JSON lines, or .gz.")
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of traffic; else the instance's.",
+)
 @click.option("--lengths", type=click.Path(dir_okay=False, path_type=Path), help="Token lengths of a trace of rates.")
+@click.option("--since", type=float, help="Unix seconds: of the instance's traffic only what came from then on.")
+@click.option("--until", type=float, help="Unix seconds: only what came before.")
+@click.option("--recorded", is_flag=True, help="Recorded calls, imported ones too, in place of the ledger's.")
 @click.option("--now", help="What serves it now, as provider/model.")
 @click.option("--closed", multiple=True, help="Another closed model to consider, as provider/model.")
 @click.option("--hosted", multiple=True, help="An open model at a host to consider, as provider/model.")
@@ -143,16 +151,41 @@ def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:
     return found.model_copy(update={name: given[name] for name in names if given[name] not in (None, ())})
 
 
-def _seen(place: Place, given: dict[str, Any]) -> Any:
+def _seen(place: Place, given: dict[str, Any]) -> list[Seen]:
+    """Workflows from a file, else from the instance that runs here."""
     from freehold.planner.preparing import split
     from freehold.planner.tracefiles import read_trace
     from freehold.settings.compile import policy
     from freehold.settings.load import load
 
     if given["trace"] is None:
-        raise click.UsageError("give the traffic: --trace FILE")
+        return _from_instance(place, given)
     papers = policy(load(place.config, place.home_option).settings, ()).facts
     return split(read_trace(given["trace"], given["lengths"]), papers)
+
+
+def _from_instance(place: Place, given: dict[str, Any]) -> list[Seen]:
+    import msgspec
+
+    from freehold.planner.observed import Observed
+    from freehold.planner.preparing import joined
+    from freehold.planner.traffic import Columns, arrivals
+    from freehold.policy.vendors import Fact
+
+    client = place.client()
+    found = client.get("/api/plans/traffic", since=given["since"], until=given["until"], recorded=given["recorded"])
+    names = found["workflows"]
+    columns = Columns(
+        t=[at + found["begins_at"] for at in found["t"]],
+        input=found["input"],
+        output=found["output"],
+        cached=found["cached"],
+        workflow=[names[at] for at in found["workflow"]],
+    )
+    trace = arrivals(columns, found["source"], span_seconds=found["span_seconds"])
+    known = client.get("/api/plans/sources")
+    workflows = msgspec.convert(known["workflows"], tuple[Observed, ...])
+    return joined(trace, workflows, msgspec.convert(known["papers"], tuple[Fact, ...]))
 
 
 def _tell(data: bytes, made: Plan, why: str | None, *, as_json: bool) -> None:

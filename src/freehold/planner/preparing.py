@@ -18,6 +18,7 @@ from freehold.planner.contract import Committed, Contract, Discount, OwnPrice
 from freehold.planner.errors import PlanError, Unpriced
 from freehold.planner.fleet import smallest
 from freehold.planner.gpus import gpu as gpu_of
+from freehold.planner.observed import Observed
 from freehold.planner.plan import Inputs, Tell
 from freehold.planner.prices import Quote, market, quote
 from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
@@ -52,6 +53,18 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def split(trace: Trace, papers: tuple[Fact, ...] = ()) -> list[Seen]:
     """A trace by its workflows; the whole is called `all` where it names none."""
     return [Seen(name=name or "all", trace=trace.of(name), papers=papers) for name in trace.workflows]
+
+
+def joined(trace: Trace, known: Sequence[Observed], papers: tuple[Fact, ...]) -> list[Seen]:
+    """A trace by its workflows, each with what an instance knows of it."""
+    by_name = {one.name: one for one in known}
+    found = []
+    for one in split(trace, papers):
+        mine = by_name.get(one.name)
+        if mine is not None:
+            one = msgspec.structs.replace(one, now=mine.now, facts=mine.facts, evidence=mine.evidence)
+        found.append(one)
+    return found
 
 
 def prepare(settings: PlanSettings, seen: Sequence[Seen], when: date, tell: Tell = lambda _d, _w: None) -> Inputs:

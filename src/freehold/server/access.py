@@ -74,6 +74,8 @@ ACCESS: tuple[tuple[str, str, str], ...] = (
     ("POST", "/api/people/{name}/restore", "people:admin"),
     ("POST", "/api/people/{name}/revoke", "people:write"),
     ("POST", "/api/people/{name}/role", "people:admin"),
+    ("GET", "/api/plans/sources", "usage:read"),
+    ("GET", "/api/plans/traffic", "usage:read"),
     ("GET", "/api/policy", "config:read"),
     ("GET", "/api/policy/explain", "config:read"),
     ("GET", "/api/policy/facts", "config:read"),
