@@ -14,6 +14,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from freehold.core.crypto import Sealer
+from freehold.ledger.frames import Body, Close, Open
 from freehold.policy.types import Policy
 from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.fakes.fake_bedrock import ACCESS_KEY, REGION, SECRET_KEY, FakeBedrock, model_of
@@ -22,7 +24,7 @@ from tests.fakes.replies import Reply
 from tests.fakes.wire import Fault
 from tests.gateway import pieces as p
 from tests.gateway.answers import Answer
-from tests.gateway.guarded_house import WATCH
+from tests.gateway.guarded_house import WATCH, delivered
 from tests.gateway.instance import Home, Instance, until
 
 ROUTES = ("nova", "gpt", "claude", "guarded")
@@ -302,6 +304,27 @@ def test_a_cut_stream_never_looks_whole(client, vendors, route, kind):
     with pytest.raises(Exception) as caught:
         streamed(client, route)
     assert "assert" not in str(caught.value)
+
+
+REPLIES = [
+    Reply(text="Call Anna Schmidt at +41 44 668 18 00.", thinking="She asked me to, at anna@example.com."),
+    Reply(text="First this.", calls=(("time", {"city": "Bern", "deep": ["a", {"b": "c"}]}), ("weather", {}))),
+    Reply(redacted="cmVkYWN0ZWQ=", text="x"),
+]
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=["texts", "calls", "redacted"])
+@pytest.mark.parametrize("ask", [whole, streamed])
+def test_every_character_that_is_delivered_was_scanned(instance, client, vendors, ask, reply):
+    vendors.bedrock.say(reply)
+    before = len(instance.home.frames())
+    ask(client, "guarded", toolConfig=TOOLS)
+    frames = until(lambda: (new := instance.home.frames()[before:]) and isinstance(new[-1], Close) and new)
+    opened, close = (next(one for one in frames if isinstance(one, kind)) for kind in (Open, Close))
+    sealed = next(one.sealed for one in frames if isinstance(one, Body) and one.side == "response")
+    body = Sealer.load(instance.home.path / "data.key").open(sealed, opened.call + b"response")
+    assert opened.dialect == "bedrock_converse" and opened.stream is (ask is streamed)
+    assert close.scan is not None and close.scan.characters == delivered(opened, body, same=True)
 
 
 @pytest.mark.parametrize("kind", ["slow", "one_write"])

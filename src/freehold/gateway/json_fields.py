@@ -30,6 +30,8 @@ _encode = msgspec.json.Encoder().encode
 NULL = Raw(b"null")
 OWN = "own."
 """Before names of fields that place a part in its dialect, and say nothing elsewhere."""
+JSON_TEXT = OWN + "json"
+"""Marks a text that stands as JSON in its dialect."""
 
 _EMPTY = frozenset({b"", b"null", b"[]", b"{}", b'""', b"false"})
 

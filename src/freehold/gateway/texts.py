@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from freehold.core.errors import BadRequest, NotTranslatable
 from freehold.gateway.errors import GuardBlocked
 from freehold.gateway.forms import Form
+from freehold.gateway.json_fields import JSON_TEXT
 from freehold.gateway.json_read import BROKEN
 from freehold.gateway.json_splice import joined, members
 from freehold.gateway.json_texts import rewritten
@@ -50,10 +51,12 @@ _SOURCES: dict[str, Source] = {
     "function": "tool",
 }
 _DOCUMENTS = frozenset(
-    {"document", "file", "input_file", "search_result", "web_search_tool_result", "container_upload"}
+    {"document", "file", "input_file", "search_result", "searchResult", "web_search_tool_result", "container_upload"}
 )
 _UNREAD = frozenset({"data", "file_data"})
 """Members that hold a file's bytes in base64, where their object says so."""
+_BYTES = "bytes"
+"""The same in a `source`."""
 _TECHNICAL = frozenset({"model", "dimensions", "encoding_format"})
 """Members of a request in a dialect without a neutral form that no model reads."""
 
@@ -165,7 +168,8 @@ class Walk:
         match part:
             case Text():
                 extra, citations = self._extra(part.extra, source), self._raws(part.citations, source)
-                return replace(part, text=self._text(part.text, source), citations=citations, extra=extra)
+                text = self._inner(part, source) if _is_json(part) else self._text(part.text, source)
+                return replace(part, text=text, citations=citations, extra=extra)
             case Refusal():
                 return replace(part, text=self._text(part.text, source))
             case Thinking():
@@ -195,6 +199,11 @@ class Walk:
                 self._read.opaque.add(part.data)
                 return part
 
+    def _inner(self, part: Text, source: Source) -> str:
+        """A text that is JSON in its dialect: the texts in it, one by one."""
+        self._read.visited.add(part.text)
+        return rewritten(part.text, lambda text: self._visit(text, source))
+
     def _opaque(self, part: Opaque, source: Source) -> Opaque:
         """A part of a kind that only its dialect knows: all its texts, but not the bytes of a file in it."""
         try:
@@ -220,8 +229,21 @@ class Walk:
             self._read.opaque |= {text for text in map(_string, (inner[one] for one in unread)) if text}
         else:
             unread = []
-        new = {one: each if one in unread else self._raw(each, source) for one, each in inner.items()}
+        new = {
+            one: each if one in unread else self._bytes(each, source) if one == "source" else self._raw(each, source)
+            for one, each in inner.items()
+        }
         return value if all(new[one] is each for one, each in inner.items()) else Raw(joined(new.items()))
+
+    def _bytes(self, value: Raw, source: Source) -> Raw:
+        """Where a file comes from: its bytes, where they stand there, are not looked at."""
+        held = members(value) if bytes(value).lstrip().startswith(b"{") else {}
+        if _BYTES not in held:
+            return self._raw(value, source)
+        self._read.unread += 1
+        self._read.opaque.add(_string(held[_BYTES]))
+        new = {name: one if name == _BYTES else self._raw(one, source) for name, one in held.items()}
+        return value if all(new[name] is one for name, one in held.items()) else Raw(joined(new.items()))
 
     def _tool(self, tool: Tool) -> Tool:
         opaque = tool.opaque and replace(tool.opaque, raw=self._raw(tool.opaque.raw, "system"))
@@ -314,6 +336,10 @@ def _begins_with(request: Request, system: str) -> bool:
     """Does it have this system text already, as a recorded call that is asked again does?"""
     first = request.turns[0].parts[:1] if request.turns and _SOURCES.get(request.turns[0].role) == "system" else ()
     return any(isinstance(one, Text) and one.text == system for one in first)
+
+
+def _is_json(part: Text) -> bool:
+    return any(name == JSON_TEXT for _, name, _ in part.extra)
 
 
 def _string(value: Raw) -> str:

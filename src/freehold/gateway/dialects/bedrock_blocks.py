@@ -11,8 +11,8 @@ from msgspec import Raw
 
 from freehold.core.errors import NotTranslatable
 from freehold.gateway.dialects.bedrock_decode import PLACE
-from freehold.gateway.dialects.bedrock_parts import DEFAULT_TTL, IMAGES, JSON, NAME, STATUS, TTL, is_mine, is_object
-from freehold.gateway.json_fields import OWN, alien, build, foreign, own
+from freehold.gateway.dialects.bedrock_parts import DEFAULT_TTL, IMAGES, NAME, STATUS, TTL, is_mine, is_object
+from freehold.gateway.json_fields import JSON_TEXT, OWN, alien, build, foreign, own
 from freehold.gateway.json_read import BROKEN
 from freehold.gateway.json_splice import members
 from freehold.gateway.messages import (
@@ -204,7 +204,7 @@ def _result(part: ToolResult, dropped: list[str]) -> dict[str, Any]:
     dropped += [f"tool_result.{name}" for name in foreign(part.extra, NAME)]
     content: list[Block] = []
     for one in part.parts:
-        if isinstance(one, Text) and own(one.extra, NAME, JSON) is not None and _is_json(one.text):
+        if isinstance(one, Text) and own(one.extra, NAME, JSON_TEXT) is not None and _is_json(one.text):
             content.append(plain({"json": Raw(one.text.encode())}, one.extra))
         else:
             content.append(block_of(one, dropped))

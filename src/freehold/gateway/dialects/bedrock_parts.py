@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from freehold.gateway.json_fields import OWN, Fields, own
+from freehold.gateway.json_fields import JSON_TEXT, OWN, Fields, own
 from freehold.gateway.json_read import BROKEN
 from freehold.gateway.json_splice import members
 from freehold.gateway.messages import (
@@ -27,8 +27,6 @@ from freehold.gateway.messages import (
 NAME = "bedrock_converse"
 MINE = OWN + "bedrock"
 """Marks what this dialect wrote, where others must know: requests, and texts with citations of its own."""
-JSON = OWN + "json"
-"""Marks a text that stood as JSON in a tool's result."""
 TTL = OWN + "ttl"
 """A cache point's lifetime that was said though it goes without saying."""
 STATUS = OWN + "status"
@@ -159,7 +157,7 @@ def _json(block: Fields) -> Text:
         text = bytes(value).decode()
     except UnicodeDecodeError:
         block.wrong("is not UTF-8", "json")
-    return Text(text, extra=((NAME, JSON, TRUE), *block.rest(NAME)))
+    return Text(text, extra=((NAME, JSON_TEXT, TRUE), *block.rest(NAME)))
 
 
 def _reasoning(raw: Raw, inner: Fields) -> Part:
