@@ -66,7 +66,7 @@ def system_and_contents(turns: Sequence[Turn], dropped: list[str]) -> tuple[Any,
         if turn.role in SYSTEM:
             system += parts
             extra |= build({}, turn.extra, NAME, (OWN,))
-        elif parts or turn.extra:
+        elif parts or any(owner == NAME for owner, _, _ in turn.extra):
             role = "model" if turn.role == "assistant" else "user"
             contents.append(build({"role": role, "parts": parts}, turn.extra, NAME, (OWN,)))
     return ({"parts": system, **extra} if system else None), contents

@@ -219,7 +219,7 @@ class Decoder(StreamReader):
     def _take(self, payload: bytes, out: list[Event]) -> None:
         if self._over:
             return
-        top = of_target(payload)
+        top = _top(payload)
         error = top.inner("error")
         if error is not None:
             kind, message = error.text("status", "INTERNAL"), error.text("message", "an error in its stream")
@@ -231,7 +231,7 @@ class Decoder(StreamReader):
 
 def answer_of(body: bytes) -> Answer:
     """A whole answer. Raises UpstreamLied."""
-    top = of_target(body)
+    top = _top(body)
     if top.raw("error") is not None:
         raise UpstreamLied("the target answered 200 with an error inside")
     reading = Reading()
@@ -248,6 +248,16 @@ def inner_text(top: Fields, name: str, member: str) -> str:
         return ""
     top.put_back(name, raw)
     return top.within(name, raw).text(member)
+
+
+def _top(body: bytes) -> Fields:
+    """An answer's top; members that are passed on unread are UTF-8 too. Raises UpstreamLied."""
+    try:
+        if not body.isascii():
+            body.decode()
+    except UnicodeDecodeError as error:
+        raise UpstreamLied(f"the target's answer is not valid JSON: not UTF-8 at byte {error.start}") from None
+    return of_target(body)
 
 
 def _stop_of(one: _Choice) -> tuple[str, Extra]:

@@ -202,7 +202,7 @@ class Told:
                 kept = build({}, part.extra, NAME, NESTED)
                 self.parts.append((index, {"text": "", "thought": True, SIGNATURE: choice.signature, **kept}))
             case ToolCall():
-                value = input_of(text)
+                value = input_of(text.replace("\r", " ").replace("\n", " "))  # no line of a stream has ends inside
                 choice.broken = choice.broken or value is None
                 self.parts.append((index, call_value(part, value or Raw(b"{}"), self.dropped)))
 

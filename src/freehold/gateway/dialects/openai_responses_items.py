@@ -154,13 +154,14 @@ def _message(parts: Sequence[Part], dropped: list[str]) -> dict[str, Any]:
     fields = placed(texts[0].extra) if texts else {}
     lone = parts[0]
     if len(parts) == 1 and isinstance(lone, Text) and not fields and _plain(lone):
+        dropped += lost_of(lone.extra, "content")
         return {"role": "assistant", "content": lone.text}
     content = [_output(part, dropped) for part in parts]
     return {"type": "message", "role": "assistant", "content": content, **fields}
 
 
 def _plain(part: Text) -> bool:
-    return not part.citations and not part.extra and part.cache is None
+    return not part.citations and not is_mine(part.extra) and part.cache is None
 
 
 def _output(part: Part, dropped: list[str]) -> dict[str, Any]:
