@@ -75,16 +75,12 @@ def probe(url: str, *, as_json: bool, points: tuple[int, ...], out: Path | None,
 
 
 def _serving(given: dict[str, Any]) -> Serving:
-    from freehold.planner.estimate import layout
+    from freehold.planner.estimate import placed
     from freehold.planner.gpus import gpu
-    from freehold.planner.memory import Serving, form, kv_bytes
     from freehold.planner.shapes import shape
 
     what = shape(given["what"] or given["model"])
-    precision = given["precision"] or what.native
-    form(precision)
-    kv_bytes(given["kv_precision"])
-    return Serving(what, gpu(given["gpu"]), layout(what, given["gpus"]), precision, given["kv_precision"])
+    return placed(what, gpu(given["gpu"]), given["gpus"], given["precision"] or what.native, given["kv_precision"])
 
 
 def _ask(url: str, given: dict[str, Any]) -> Ask:

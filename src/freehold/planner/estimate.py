@@ -56,34 +56,38 @@ def replica(
     kv_precision: str = "bf16",
     constants: Constants | None = None,
 ) -> Replica:
-    """One replica over `gpus` accelerators of one machine, tensor parallel; latent-attention mixtures with attention
-    data parallelism, as their makers advise, so that the cache is not kept on every accelerator.
+    """One replica over `gpus` accelerators of one machine, spread as `placed` says.
+
+    Raises PlanError for a number of accelerators or a precision that makes no sense.
+    """
+    one = placed(shape, gpu, gpus, precision, kv_precision)
+    return Replica(one, fitted().known.constants if constants is None else constants)
+
+
+def placed(shape: Shape, gpu: Gpu, gpus: int, precision: str, kv_precision: str = "bf16") -> Serving:
+    """How a replica over so many accelerators is spread, where nothing else is said: tensor parallel within eight,
+    pipelines of these beyond; mixtures with latent attention by attention data parallelism where that fits, as their
+    makers advise, so that the cache is not kept on every accelerator.
 
     Raises PlanError for a number of accelerators or a precision that makes no sense.
     """
     form(precision)
     kv_bytes(kv_precision)
-    one = Serving(shape, gpu, layout(shape, gpus), precision, kv_precision)
-    return Replica(one, fitted().known.constants if constants is None else constants)
-
-
-def layout(shape: Shape, gpus: int) -> Layout:
-    """How a replica over so many accelerators is spread, where nothing else is said."""
     if gpus < 1 or gpus > 512:
         raise PlanError(f"a replica over {gpus} accelerators makes no sense", param="gpus")
     if shape.latent and shape.experts and gpus > 1:
-        return Layout(data=gpus)
-    if gpus & (gpus - 1):
-        return Layout(pipeline=gpus)
-    tensor = min(gpus, 8)
-    return Layout(tensor=tensor, pipeline=gpus // tensor)
+        apart = Serving(shape, gpu, Layout(data=gpus), precision, kv_precision)
+        if room(apart).fits:
+            return apart
+    tensor = next(size for size in (8, 4, 2, 1) if gpus % size == 0)
+    return Serving(shape, gpu, Layout(tensor=tensor, pipeline=gpus // tensor), precision, kv_precision)
 
 
 def smallest(shape: Shape, gpu: Gpu, precision: str, kv_precision: str = "bf16", most: int = 16) -> int:
     """The fewest accelerators, a power of two up to `most`, on which one replica fits; 0 where none does."""
     count = 1
     while count <= most:
-        if room(Serving(shape, gpu, layout(shape, count), precision, kv_precision)).fits:
+        if room(placed(shape, gpu, count, precision, kv_precision)).fits:
             return count
         count *= 2
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from freehold.planner.estimate import Estimate, estimate, layout, smallest
+from freehold.planner.estimate import Estimate, estimate, placed, smallest
 from freehold.planner.memory import Room, Serving, kv_bytes, room, token_bytes, weight_bytes
 from freehold.planner.ranges import Known
 from freehold.planner.regimes import Load
@@ -62,7 +62,7 @@ def fits(shape: Shape, gpus: Sequence[Gpu], asked: Asked, known: Known | None = 
         for precision in precisions:
             least = (smallest(shape, gpu, precision, asked.kv_precision, MOST_GPUS) or MOST_GPUS,)
             for count in asked.gpus or least:
-                one = Serving(shape, gpu, layout(shape, count), precision, asked.kv_precision)
+                one = placed(shape, gpu, count, precision, asked.kv_precision)
                 yield _fit(one, asked, known, probes)
 
 
