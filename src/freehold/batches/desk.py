@@ -11,22 +11,18 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import msgspec
-from msgspec.structs import replace
 
 from freehold.batches import store
 from freehold.batches.files import Cabinet, Content, Owner
 from freehold.batches.multipart import Part, parts_of
+from freehold.batches.operating import cancel
 from freehold.batches.sealing import Drawer
 from freehold.batches.settings import BatchSettings
 from freehold.batches.shapes import batch_object, file_object, listed
 from freehold.batches.store import Page
 from freehold.batches.types import (
-    CANCELLING,
     ENDPOINTS,
-    IN_PROGRESS,
     INPUT,
-    OPEN,
-    VALIDATING,
     Batch,
     Said,
     batch_id,
@@ -37,7 +33,6 @@ from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
 from freehold.core.errors import (
     BadRequest,
-    Conflict,
     Exhausted,
     FreeholdError,
     MalformedJson,
@@ -202,13 +197,11 @@ class Desk:
         raw, now = batch_id(name), self._clock()
         with writing(self.engine) as connection:
             found = store.find_batch(connection, errand.key_id, raw)
-            if found is not None and found[0].status in (VALIDATING, IN_PROGRESS):
-                times = {**found[0].times, CANCELLING: now}
-                found = replace(found[0], status=CANCELLING, times=times), found[1]
-                store.save(connection, found[0])
-                append(connection, now, "batch.cancel", errand.key_name, {"batch": raw.hex()})
-        if found is not None and found[0].status not in OPEN:
-            raise Conflict(f"a batch that is {found[0].status} cannot be cancelled")
+            if found is not None:
+                batch, news = cancel(connection, found[0], now)
+                found = batch, found[1]
+                if news:
+                    append(connection, now, "batch.cancel", errand.key_name, {"batch": raw.hex()})
         return self._told(found)
 
     def _owner(self, errand: Errand) -> Owner:

@@ -88,6 +88,20 @@ def list_batches(connection: Connection, key_id: str, wanted: Page) -> list[tupl
     return [(_batch(one), one["sealed"]) for one in connection.execute(query).mappings()]
 
 
+def any_batch(connection: Connection, batch: bytes) -> Batch | None:
+    """A batch, whoever's it is."""
+    row = connection.execute(select(batches).where(batches.c.id == batch)).mappings().first()
+    return None if row is None else _batch(row)
+
+
+def every_batch(connection: Connection, status: str, limit: int) -> list[Batch]:
+    """Batches of all keys, newest first: `open` ones, those of a status, or with an empty one all."""
+    query = select(batches).order_by(batches.c.id.desc()).limit(limit)
+    if status:
+        query = query.where(batches.c.status.in_(OPEN if status == "open" else (status,)))
+    return [_batch(one) for one in connection.execute(query).mappings()]
+
+
 def waiting(connection: Connection, key_id: str) -> int:
     """How many batches of a key have not ended."""
     query = select(func.count()).select_from(batches).where(batches.c.key_id == key_id, batches.c.status.in_(OPEN))

@@ -16,6 +16,7 @@ from freehold.core.errors import FileRefused, FreeholdError
 COMMANDS = (
     ("annotations", "what people say about recorded answers: import, list, export"),
     ("audit", "the log of calls and changes: verify, export, show, checkpoints, erase, hold"),
+    ("batches", "callers' batches: list, show, cancel"),
     ("calls", "what happened: tail, show, export, erase"),
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, import, check, show, schema"),

@@ -14,6 +14,7 @@ from freehold.identity.service import KEY_ID
 from freehold.server.api import annotations as judgements
 from freehold.server.api import (
     audit,
+    batches,
     break_glass,
     calls,
     config,
@@ -46,6 +47,7 @@ from freehold.telemetry.tally import Tally
 ROUTERS = (
     judgements.router,
     audit.router,
+    batches.router,
     break_glass.router,
     calls.router,
     config.router,
@@ -71,6 +73,7 @@ ROUTERS = (
 
 FORMS = (
     *judgements.FORMS,
+    *batches.FORMS,
     *calls.FORMS,
     *evals.FORMS,
     *jobs.FORMS,
