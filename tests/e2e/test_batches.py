@@ -21,6 +21,11 @@ targets = ["gpt"]
 targets = ["claude"]
 [routes.other]
 targets = ["gpt"]
+[routes.watched]
+targets = ["gpt"]
+guard = "strict"
+[guard.strict]
+rules = [{ detector = "pii", action = "redact" }]
 """
 
 
@@ -152,3 +157,25 @@ def answered(client, batch):
     except openai.InternalServerError:
         return None
     return found if found.status == "completed" else None
+
+
+def test_who_runs_the_instance_sees_how_far_batches_are_and_ends_them(instance, fakes):
+    with openai_client(instance) as client:
+        made = start(client, [line(number) for number in range(400)])
+        until(lambda: client.batches.retrieve(made.id).request_counts.completed > 2, "it is under way")
+        (told,) = instance.freehold("batches", "list", "--status", "open")
+        assert (told["id"], told["total"], told["model"]) == (made.id, 400, "gpt")
+        assert instance.freehold("batches", "cancel", made.id)["status"] == "cancelling"
+        done = ended(client, made)
+        assert done.status == "cancelled"
+        assert done.request_counts.completed == len(lines_of(client, done.output_file_id)) < 400
+    assert instance.freehold("batches", "show", made.id)["status"] == "cancelled"
+
+
+def test_a_guard_looks_at_every_line_and_at_every_answer(instance, fakes):
+    with openai_client(instance) as client:
+        told = json.loads(line(1, "watched"))
+        told["body"]["messages"][0]["content"] = "write to jane.doe@example.org"
+        done = ended(client, start(client, [json.dumps(told).encode()]))
+        assert done.request_counts.completed == 1
+    assert b"jane.doe" not in fakes.openai.last.body and b"[EMAIL]" in fakes.openai.last.body
