@@ -14,6 +14,7 @@ from freehold.cli.place import Place
 from freehold.cli.progress import progress
 
 if TYPE_CHECKING:
+    from freehold.planner.actual import Compared
     from freehold.planner.plan import Plan, Planned
     from freehold.planner.preparing import Seen
     from freehold.planner.settings import PlanSettings
@@ -27,6 +28,15 @@ _OPTIONS = (
     ("npv", "net present value"),
     ("saves", "saves in"),
     ("payback", "paid back"),
+)
+_MONTHS = (
+    ("workflow", "workflow"),
+    ("month", "month"),
+    ("calls_planned", "calls planned"),
+    ("calls", "calls"),
+    ("cost_planned", "cost planned"),
+    ("cost", "cost"),
+    ("inside", "within"),
 )
 WORDS = {
     "nothing": "do nothing",
@@ -130,6 +140,61 @@ def report(file: Path, form: str, reader: tuple[str, ...], out: Path, *, as_json
     else:
         for one in written:
             say(f"written to {one}")
+
+
+@plan.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "start", required=True, help="Day of the cut-over, YYYY-MM-DD; months count from it.")
+@click.option("--usage", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV; else the ledger.")
+@click.option("--option", type=click.Choice(tuple(WORDS)), help="What was done; what was advised without it.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the re-fitted plan to this file.")
+@json_option
+@click.pass_obj
+def actual(place: Place, /, file: Path, *, as_json: bool, **given: Any) -> None:
+    """Compare a plan with the ledger after cut-over, month by month, and re-fit it. Whole months count."""
+    import msgspec
+
+    from freehold.cli.plan_months import from_ledger, from_usage
+    from freehold.planner.actual import compare, refit
+    from freehold.planner.plan import make, read, written
+
+    made, _ = read(file.read_bytes(), str(file))
+    start = day_of(given["start"])
+    today = datetime.now(UTC).date()
+    months = from_ledger(place, start, today) if given["usage"] is None else from_usage(given["usage"])
+    found = compare(made, months, given["option"])
+    anew = make(refit(made, found, today.isoformat()))
+    if given["out"] is not None:
+        given["out"].write_bytes(written(anew))
+        say(f"written to {given['out']}")
+    if as_json:
+        emit_json({"actual": msgspec.to_builtins(found), "npv": _npv(made), "npv_now": _npv(anew)})
+        return
+    table([_compared(one) for one in found.months], _MONTHS)
+    for one in found.learned:
+        growth = "too few months" if one.growth is None else f"{one.growth.p50:+.0%} a year"
+        ratios = f"calls {one.level:.2f} x, cost {one.cost_ratio:.2f} x, output a call {one.output_ratio:.2f} x"
+        fields([("workflow", one.workflow), ("against the plan", ratios), ("growth", growth)])
+    fields([("planned saving", _three(made.advised.npv)), ("re-fitted", _three(anew.advised.npv))])
+    for before, after in zip(made.workflows, anew.workflows, strict=True):
+        if before.decision and after.decision and before.decision.advice != after.decision.advice:
+            say(f"{before.name}: the advice is now {after.decision.advice.replace('_', ' ')}: {after.decision.reason}")
+
+
+def _npv(made: Plan) -> dict[str, float]:
+    return {"p10": made.advised.npv.p10, "p50": made.advised.npv.p50, "p90": made.advised.npv.p90}
+
+
+def _compared(one: Compared) -> dict[str, Any]:
+    return {
+        "workflow": one.workflow,
+        "month": one.month + 1,
+        "calls_planned": _three(one.calls_planned),
+        "calls": f"{one.calls:,.0f}",
+        "cost_planned": _three(one.cost_planned),
+        "cost": f"{one.cost:,.2f}",
+        "inside": "yes" if one.cost_inside else "NO",
+    }
 
 
 def day_of(text: str | None) -> date:

@@ -113,6 +113,14 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
     return msgspec.convert(_rounded(msgspec.to_builtins(made)), Plan)
 
 
+def scene_of(inputs: Inputs, at: int, share: float) -> Scene:
+    """The draws of one workflow again, as its plan made them, with its share of what is paid once."""
+    terms = Terms(months=inputs.months, commitments=inputs.contract.commitments, spending=_spending(inputs.works))
+    assumed = {one.name: one for one in inputs.assumptions}
+    work = msgspec.structs.replace(inputs.works[at], share=share)
+    return _scene(work, assumed, terms, Draws(inputs.seed, inputs.draws), inputs.contract)
+
+
 def _settled(bare: list[Scene], tell: Tell) -> tuple[list[Scene], list[Compared], list[Decision]]:
     """People and evaluation are paid once by all who move; who does not move leaves his share to the others."""
     sharing = set(range(len(bare)))
@@ -138,7 +146,7 @@ def _scene(work: Work, assumed: Mapping[str, Assumption], terms: Terms, draws: D
     factors = mine(work, shared, draws)
     if contract.currency != "USD":
         factors["usd_per_unit"] = draws.ranged("usd_per_unit", contract.usd_per_unit)
-    return Scene(work=work, factors=factors, terms=terms)
+    return Scene(work=work, factors=factors, terms=terms, at=work.level)
 
 
 def _spending(works: tuple[Work, ...]) -> dict[str, float]:

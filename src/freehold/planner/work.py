@@ -157,5 +157,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts = Facts()
     vendors: tuple[Vendor, ...] = ()
     """Of every rented model here, where a label is known."""
+    level: float = 1.0
+    """Multiple of the trace's volume at the beginning: 1, unless a plan was re-fitted to what happened."""
     share: float = 1.0
     """Of what is paid once for all workflows: people, evaluation."""
