@@ -78,6 +78,10 @@ GOOD = part("model", b"m")
         body(MARK + b'Content-Disposition: form-data; name="a"\r\nContent-Transfer-Encoding: base64\r\n\r\nx\r\n'),
         body(MARK + b'Content-Disposition: form-data; name="a"\n\nx\r\n\r\n\r\n'),
         body(*([GOOD] * 65)),
+        body(part("_charset_", b"utf-16")),
+        body(
+            MARK + b'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=utf-16\r\n\r\nx\r\n'
+        ),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(wrong) -> None:
@@ -103,6 +107,12 @@ def test_the_declared_boundary(kind, boundary) -> None:
 def test_a_text_that_would_forge_a_part_is_not_put_in() -> None:
     with pytest.raises(BadRequest):
         with_field(body(GOOD), "model", "x\r\n--b\r\n")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", '"UTF-8"', "us-ascii"])
+def test_a_field_may_say_that_it_is_plain(charset) -> None:
+    told = f'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset={charset}\r\n\r\nx\r\n'
+    assert Form(body(MARK + told.encode())).one("a") == "x"
 
 
 def test_files_are_told_apart_and_never_read_as_texts() -> None:

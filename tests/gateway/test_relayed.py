@@ -299,6 +299,11 @@ def test_a_form_names_one_model(machine, fields) -> None:
     assert refused(machine, post_form(HEAR, form(*fields))) == "FH-REQ-001"
 
 
+def test_a_text_is_not_smuggled_in_as_a_file(machine) -> None:
+    body = form(("model", "rented")).replace(b'name="file"', b'name="prompt"')
+    assert refused(machine, post_form(HEAR, body)) == "FH-REQ-001"
+
+
 def test_a_dialect_that_no_target_speaks_is_refused(tmp_path) -> None:
     machine = machine_of(tmp_path, dialects=("openai_chat",))
     assert refused(machine, post(IMAGES, b'{"model":"rented","prompt":"x"}')) == "FH-REQ-004"
@@ -371,6 +376,17 @@ def test_prompts_documents_and_what_comes_back_of_them_are_looked_at(machine, pa
     found = answered(connection)
     assert g.EMAIL.encode() not in found.body and b"[EMAIL]" in found.body
     assert (b"A" * 5000 in found.body) == (path == IMAGES)
+
+
+def test_what_went_out_as_a_stand_in_comes_back_as_itself(machine) -> None:
+    g.arm(machine, g.rule("pseudonymise"))
+    connection = ask(machine, RANK, query="who?", documents=[f"ask {g.EMAIL}"])
+    upstream = machine.connect()
+    (document,) = json.loads(upstream.transport.sent.rpartition(b"\r\n\r\n")[2])["documents"]
+    assert g.EMAIL not in document and document.startswith("ask ")
+    said = {"results": [{"index": 0, "document": {"text": document}}]}
+    machine.answer(upstream, p.response(json.dumps(said).encode()))
+    assert json.loads(answered(connection).body)["results"][0]["document"]["text"] == f"ask {g.EMAIL}"
 
 
 def test_text_to_speak_is_looked_at_and_its_sound_goes_on(machine) -> None:

@@ -22,6 +22,7 @@ _NAME = re.compile(
     rb'form-data(?:;\s*name="([^"\\\r\n]*)")((?:;\s*filename\*?=(?:"[^"\r\n]*"|[^\s;"]+))*)\s*', re.IGNORECASE
 )
 _FILE = re.compile(rb'filename\*?=(?:"([^"\r\n]*)"|([^\s;"]+))', re.IGNORECASE)
+_CHARSET = re.compile(r"(?i)charset(?!\s*=\s*\"?(?:utf-8|us-ascii)\"?\s*(?:;|$))")
 _PLAIN = re.compile(rb"[0-9A-Za-z'+_.-]+")
 _HEADERS = frozenset({b"content-disposition", b"content-length", b"content-type"})
 
@@ -134,6 +135,10 @@ def _part(body: bytes, start: int, end: int) -> Part:
     named = _NAME.fullmatch(headers.get(b"content-disposition", b""))
     if named is None:
         raise BadRequest("a part of the form has no plain name")
+    if named[1].lower() == b"_charset_":  # RFC 7578, section 4.6: it says how all others are to be read
+        raise BadRequest("the form names a charset of its own", hint="fields are UTF-8")
     files = tuple((a or b).decode("utf-8", "replace") for a, b in _FILE.findall(named[2]))
     kind = headers.get(b"content-type", b"").decode("latin-1")
+    if not named[2] and _CHARSET.search(kind):
+        raise BadRequest("a field of the form has a charset other than UTF-8")
     return Part(named[1].decode("utf-8", "replace"), head_end + 4, end, files or (("",) if named[2] else ()), kind)

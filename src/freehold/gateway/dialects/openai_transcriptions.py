@@ -46,6 +46,9 @@ class OpenAiTranscriptions(Relayed):
         model = form.one("model")
         if not model:
             raise BadRequest("missing required field 'model'", param="model")
+        odd = next((part.name for part in form.parts if part.files and part.name != "file"), None)
+        if odd is not None:  # what is sent as a file is not read as a text
+            raise BadRequest(f"the form has {odd[:40]!r} as a file", param=odd[:40])
         seconds = sum(_seconds(form, part.start, part.end) for part in form.parts if part.files)
         if not seconds:
             raise BadRequest("the form holds no sound", param="file")
