@@ -391,3 +391,10 @@ class Answering(Settling):
             self.upstream.transport.resume_reading()
             self.paused = False
             self.deadline = self.plane.coarse + self._idle_seconds
+
+
+def refuse_compressed(upstream: Upstream) -> None:
+    """Raises UpstreamLied for an answer in an encoding that nobody asked for."""
+    encoding = upstream.headers.get(b"content-encoding")
+    if encoding is not None and encoding != b"identity":
+        raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")
