@@ -259,3 +259,13 @@ def test_output_about_somebody_is_sealed_with_their_key(office):
     with subjects.exclusive():
         subjects.doom(subjects.name("Ann"), -1)
     assert office.tell("GET", f"/v1/files/{found['output_file_id']}/content").status == 404
+
+
+def test_a_batch_whose_window_was_over_before_its_turn_tells_of_every_line(office):
+    batch = office.start(line(1), line(2), wish={"completion_window": "1h"})
+    office.now += 3601
+    office.run()
+    found = office.show(batch)
+    assert found["status"] == "expired"
+    assert [one["error"]["code"] for one in office.lines(found["error_file_id"])] == ["batch_expired"] * 2
+    assert not office.door.asked

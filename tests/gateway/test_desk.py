@@ -96,6 +96,11 @@ def test_without_a_key_nothing_reaches_the_desk(gateway, desk, key, expected) ->
     assert not desk.errands
 
 
+def test_our_own_key_makes_no_files(gateway, desk) -> None:
+    assert code(gateway.ask(get("/v1/files", key=SERVICE_KEY), method="GET")) == "FH-POL-001"
+    assert not desk.errands
+
+
 def test_requests_of_files_count_for_the_limit(gateway, desk) -> None:
     assert gateway.ask(get("/v1/files", key=SLOW), method="GET").status == 200
     assert gateway.ask(get("/v1/files", key=SLOW), method="GET").status == 429

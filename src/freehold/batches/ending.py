@@ -51,8 +51,9 @@ class Ending:
 
     def end(self, batch: Batch, said: Said, problem: Problem | None) -> None:
         """Write what there is into files and say how it ended. Run again after an interruption, it ends the same."""
-        now = self._clock()
         with reading(self._engine) as connection:
+            newest = store.find_batch(connection, batch.key_id, batch.id)
+            batch = batch if newest is None else newest[0]
             good = list(store.lines(connection, batch.id, good=True))
             bad = list(store.lines(connection, batch.id, good=False))
         total = max(batch.total, len(good) + len(bad))
@@ -62,7 +63,7 @@ class Ending:
         elif batch.status == CANCELLING:
             status = CANCELLED
         else:
-            status = EXPIRED if left or (now >= batch.expires_at and not total) else COMPLETED
+            status = EXPIRED if left else COMPLETED
         if problem is not None and problem.code == "input_file_gone":
             self._close(batch, status, problem, ())
             return

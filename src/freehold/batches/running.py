@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import msgspec
+from sqlalchemy import Connection
 
 from freehold.batches import store
 from freehold.batches.asking import Asked, Asks, KeyEnded, Later
@@ -138,13 +139,8 @@ class Runner:
         """Read what changed: new batches, cancelled ones, ends. How many ended."""
         now, ended = self._clock(), 0
         with reading(self._engine) as connection:
-            found = store.open_batches(connection)
-        keys: set[str] = set()
-        for batch, sealed in found:
-            due = now >= batch.expires_at or batch.status == CANCELLING
-            if not due and (batch.key_id in keys or len(keys) >= MOST_OPEN):
-                continue
-            keys.add(batch.key_id)
+            found = [store.find_batch(connection, one.key_id, one.id) for one in self._turn(connection, now)]
+        for batch, sealed in filter(None, found):
             one = self._running.get(batch.id) or self._begin(batch, sealed)
             if one is None:
                 ended += 1
@@ -157,6 +153,17 @@ class Runner:
                 del self._running[batch.id]
                 ended += 1
         return ended
+
+    def _turn(self, connection: Connection, now: float) -> list[store.Mark]:
+        """The oldest batch of each key, as far as there is room, and those that are to end."""
+        chosen: list[store.Mark] = []
+        keys: set[str] = set()
+        for one in store.open_batches(connection):
+            due = now >= one.expires_at or one.status == CANCELLING
+            if due or (one.key_id not in keys and len(keys) < MOST_OPEN):
+                keys.add(one.key_id)
+                chosen.append(one)
+        return chosen
 
     def _lost(self, one: Running, sealed: bytes) -> bool:
         """Is there a reason to ask no more, whatever is left?"""

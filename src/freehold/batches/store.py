@@ -57,6 +57,15 @@ def bytes_of(connection: Connection, key_id: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """What of an open batch says whether it is its turn."""
+
+    id: bytes
+    key_id: str
+    status: str
+    expires_at: float
+
+
 class Page(msgspec.Struct, frozen=True):
     """A part of a list, by id."""
 
@@ -108,10 +117,11 @@ def waiting(connection: Connection, key_id: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def open_batches(connection: Connection) -> list[tuple[Batch, bytes]]:
+def open_batches(connection: Connection) -> list[Mark]:
     """Batches that have not ended, oldest first."""
-    query = select(batches).where(batches.c.status.in_(OPEN)).order_by(batches.c.id)
-    return [(_batch(one), one["sealed"]) for one in connection.execute(query).mappings()]
+    columns = [batches.c[name] for name in Mark.__struct_fields__]
+    query = select(*columns).where(batches.c.status.in_(OPEN)).order_by(batches.c.id)
+    return [Mark(*one) for one in connection.execute(query)]
 
 
 def answered(connection: Connection, batch: bytes) -> set[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from freehold.core.errors import BadRequest, FreeholdError, Unavailable
+from freehold.core.errors import BadRequest, Forbidden, FreeholdError, Unavailable
 from freehold.core.label import parse_label
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.reply import head_of
@@ -86,6 +86,11 @@ class Desk:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def busy(self) -> bool:
+        """Does anybody wait for an answer?"""
+        return bool(self._tasks)
+
     def serves(self, url: bytes) -> bool:
         """Is this path the desk's?"""
         path = url.partition(b"?")[0]
@@ -139,9 +144,11 @@ class Desk:
 
 
 def errand_of(plane: Plane, inbound: Inbound) -> Errand:
-    """Raises the Unauthenticated errors, RequestLimit, BadRequest."""
+    """Raises the Unauthenticated errors, Forbidden, RequestLimit, BadRequest."""
     now = plane.now()
     caller = plane.gate.admit(inbound.headers, now)
+    if caller.service:
+        raise Forbidden("Freehold's own key makes no files and batches")
     caller.admit(0, now)
     sent = inbound.headers
     headers = {name.decode(): _text(sent[name]) for name in CARRIED if name in sent}

@@ -216,7 +216,8 @@ async def _drain(plane: Plane, server: asyncio.Server) -> None:
     plane.draining = True
     server.close()
     end = plane.now() + DRAIN_SECONDS
-    while plane.calls and plane.now() < end:
+    desk = plane.desk
+    while (plane.calls or (desk is not None and desk.busy)) and plane.now() < end:
         for connection in [one for one in plane.connections if not one.busy]:
             connection.close()
         await asyncio.sleep(0.02)
