@@ -64,6 +64,7 @@ WORDS = {
 @click.option("--gpu", help="Accelerator to own it on.")
 @click.option("--gpus", type=click.IntRange(0), help="Accelerators of one replica; 0 for the fewest.")
 @click.option("--precision", type=click.Choice(("bf16", "fp8", "int8", "int4", "fp4")), help="Of its weights.")
+@click.option("--probe", type=click.Path(dir_okay=False, path_type=Path), help="What freehold probe --out wrote.")
 @click.option("--months", type=click.IntRange(1, 120), help="Months to look ahead.")
 @click.option("--date", "day", help="Day whose prices count, YYYY-MM-DD; today without it.")
 @click.option("--why", help="Explain the advice for one workflow: each factor, and what would decide.")
@@ -79,14 +80,16 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
         return
     from freehold.planner.plan import make, written
     from freehold.planner.preparing import prepare
+    from freehold.planner.probing import read_probe
 
     place = ctx.find_object(Place)
     assert place is not None
     when = day_of(given["day"])
     settings = _settings(place, given)
+    probe = None if given["probe"] is None else read_probe(given["probe"])
     with progress("plan", 1.0, quiet=as_json) as tell:
         seen = _seen(place, given)
-        inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words))
+        inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words), probe)
         made = make(inputs, lambda done, words: tell(0.8 + done * 0.2, words))
     data = written(made)
     if given["out"] is not None:

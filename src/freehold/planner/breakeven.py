@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from freehold.planner.draws import Array
+from freehold.planner.money import currency
 from freehold.planner.streams import Scene, streams
 from freehold.planner.types import OptionKind
 
@@ -58,6 +59,6 @@ def _cheapest(scene: Scene, factors: Mapping[str, Array], volume: float) -> dict
     for one in streams(at):
         if not one.meets:
             continue
-        cost = float(one.monthly[0, 0])
+        cost = float(one.monthly[0, 0] / currency(at)[0])
         found[one.option] = min(found.get(one.option, cost), cost)
     return found

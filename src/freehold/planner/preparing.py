@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from freehold.planner import book, estimate
-from freehold.planner.assumptions import Assumption, assumptions
+from freehold.planner.assumptions import OWN, Assumption, assumptions
+from freehold.planner.constants import fitted
 from freehold.planner.contract import Committed, Contract, Discount, OwnPrice
 from freehold.planner.errors import PlanError, Unpriced
 from freehold.planner.fleet import smallest
@@ -21,6 +22,8 @@ from freehold.planner.gpus import gpu as gpu_of
 from freehold.planner.observed import Observed
 from freehold.planner.plan import Inputs, Tell
 from freehold.planner.prices import Quote, market, quote
+from freehold.planner.probing import Probe
+from freehold.planner.ranges import Known, spread
 from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
 from freehold.planner.settings import PlanSettings, PlanWorkflowSettings
 from freehold.planner.shapes import shape as shape_of
@@ -50,6 +53,27 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What is known of vendors: public rows and contracts."""
 
 
+class _Rate(msgspec.Struct, frozen=True):
+    """How fast machines are taken to be: fitted to published points, or after a probe, or as the caller assumes."""
+
+    assumed: Assumption
+    probe: Probe | None
+
+    @property
+    def known(self) -> Known:
+        return fitted().known if self.probe is None else self.probe.known
+
+    def spread(self, replica: estimate.Replica) -> Range:
+        """Ratio of the real speed to the estimate."""
+        own = self.assumed
+        if own.source == OWN:
+            return Range(own.low, own.base, own.high, own.source, own.as_of)
+        if self.probe is not None:
+            half = self.known.half(replica.serving, self.probe.probes)
+            return spread(1.0, half, f"a probe of {self.probe.model} on {self.probe.gpu}", self.probe.at[:10])
+        return spread(1.0, self.known.half(replica.serving), fitted().source, fitted().as_of)
+
+
 def split(trace: Trace, papers: tuple[Fact, ...] = ()) -> list[Seen]:
     """A trace by its workflows; the whole is called `all` where it names none."""
     return [Seen(name=name or "all", trace=trace.of(name), papers=papers) for name in trace.workflows]
@@ -67,14 +91,22 @@ def joined(trace: Trace, known: Sequence[Observed], papers: tuple[Fact, ...]) ->
     return found
 
 
-def prepare(settings: PlanSettings, seen: Sequence[Seen], when: date, tell: Tell = lambda _d, _w: None) -> Inputs:
-    """The inputs of a plan. Raises PlanError for what nobody can stand in for."""
+def prepare(
+    settings: PlanSettings,
+    seen: Sequence[Seen],
+    when: date,
+    tell: Tell = lambda _done, _words: None,
+    probe: Probe | None = None,
+) -> Inputs:
+    """The inputs of a plan; `probe` is what was measured on the machine. Raises PlanError for what nobody can stand in
+    for.
+    """
     contract = contract_of(settings)
     known = assumptions(settings.assumptions, when.isoformat())
     works = []
     for at, one in enumerate(seen):
         part = partial(_part, tell, at / len(seen), 1.0 / len(seen))
-        works.append(_work(settings, one, when, known["speed"], part))
+        works.append(_work(settings, one, when, _Rate(known["speed"], probe), part))
     return Inputs(
         made_on=when.isoformat(),
         months=settings.months,
@@ -124,7 +156,7 @@ def contract_of(settings: PlanSettings) -> Contract:
     )
 
 
-def _work(settings: PlanSettings, seen: Seen, when: date, speed: Assumption, tell: Tell) -> Work:
+def _work(settings: PlanSettings, seen: Seen, when: date, rate: _Rate, tell: Tell) -> Work:
     own = settings.workflows.get(seen.name) or PlanWorkflowSettings()
     contract = contract_of(settings)
     serves = own.now or seen.now or settings.now
@@ -137,7 +169,7 @@ def _work(settings: PlanSettings, seen: Seen, when: date, speed: Assumption, tel
     now = quote(serves, when, contract)
     closed = tuple(_or_market(one, when, contract, CLOSED) for one in own.closed or settings.closed if one != serves)
     model = own.model or settings.model
-    owned, staircases = _owned(settings, model, seen.trace, speed, tell)
+    owned, staircases = _owned(settings, model, seen.trace, rate, tell)
     hosted = _hosted(own.hosted or settings.hosted, model, when, contract)
     facts = _facts(settings, own, seen)
     rented = vendors(facts.label or "", [one.model for one in (now, *closed, *hosted)], seen.papers, when.isoformat())
@@ -184,18 +216,18 @@ def _hosted(named: Sequence[str], model: str, when: date, contract: Contract) ->
 
 
 def _owned(
-    settings: PlanSettings, model: str, trace: Trace, speed: Assumption, tell: Tell
+    settings: PlanSettings, model: str, trace: Trace, rate: _Rate, tell: Tell
 ) -> tuple[Owned, tuple[Staircase, ...]]:
     shape, gpu = shape_of(model), gpu_of(settings.gpu)
     gpus = settings.gpus or estimate.smallest(shape, gpu, settings.precision) or 16
-    replica = estimate.replica(shape, gpu, gpus, settings.precision)
+    replica = estimate.replica(shape, gpu, gpus, settings.precision, constants=rate.known.constants)
     made = Owned(
         model=shape.name,
         gpu=gpu.name,
         gpus=gpus,
         precision=settings.precision,
         hour=_hour(settings, gpu.name),
-        speed=Range(speed.low, speed.base, speed.high, speed.source, speed.as_of),
+        speed=rate.spread(replica),
         fits=replica.kv_tokens > 0,
         source=f"{shape.source}; {gpu.source} {gpu.as_of}",
     )
