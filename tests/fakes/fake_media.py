@@ -21,6 +21,8 @@ class FakeMedia(FakeOpenAi):
     """The fake; its base path is `/v1`."""
 
     def answer(self, request: Recorded) -> Whole | Streamed:
+        if request.path == "/v1/images/edits":
+            return pictures({name: value.decode() for name, value in fields(request).items() if name != "image"})
         if request.path.startswith("/v1/audio/t"):
             return heard(fields(request))
         body = request.json
@@ -63,7 +65,7 @@ def pictures(body: dict[str, Any]) -> Whole | Streamed:
         first = event("image_generation.partial_image", b64_json=PICTURE, partial_image_index=0, created_at=CREATED)
         last = event("image_generation.completed", b64_json=PICTURE, usage=SPENT, created_at=CREATED)
         return Streamed((first,), (last,), error_body(500, "broken"))
-    return told({"created": CREATED, "data": [{"b64_json": PICTURE}] * (body.get("n") or 1), "usage": SPENT})
+    return told({"created": CREATED, "data": [{"b64_json": PICTURE}] * int(body.get("n") or 1), "usage": SPENT})
 
 
 def spoken(body: dict[str, Any]) -> Streamed:

@@ -27,7 +27,8 @@ WAV = (
 SOUND = WAV + b"\x00" * (8000 * 5 - len(WAV))
 """Five seconds at 8,000 bytes a second."""
 ALL = (
-    "openai_images", "openai_moderations", "openai_speech", "openai_transcriptions", "openai_translations", "rerank",
+    "openai_image_edits", "openai_images", "openai_moderations", "openai_speech", "openai_transcriptions",
+    "openai_translations", "rerank",
 )  # fmt: skip
 IMAGES, SPEECH, RANK, MODERATE = "/v1/images/generations", "/v1/audio/speech", "/v1/rerank", "/v1/moderations"
 HEAR, TRANSLATE = "/v1/audio/transcriptions", "/v1/audio/translations"
@@ -186,6 +187,28 @@ def test_a_form_is_relayed_with_the_model_replaced(machine, path, dialect) -> No
     assert answered(connection).body.startswith(b'{"text":"hello"') and closed(machine).cost == Decimal("0.0007")
     (opened,) = frames(machine, Open)
     assert opened.dialect == dialect
+
+
+EDITS = "/v1/images/edits"
+
+
+def edit(*fields: tuple[str, str]) -> bytes:
+    return form(*fields, name="a.png", file=b"\x89PNG").replace(b'name="file"', b'name="image[]"')
+
+
+def test_pictures_are_changed_by_a_form(machine) -> None:
+    connection = machine.caller()
+    machine.ask(connection, post_form(EDITS, edit(("model", "rented"), ("prompt", "a hat"), ("n", "2"))))
+    assert frames(machine, Open)[0].reserved == Decimal("0.08")
+    upstream = answer(machine, p.response(b'{"created":1,"data":[{"b64_json":"AAAA"}]}'))
+    assert upstream.transport.sent.startswith(b"POST /v1/images/edits HTTP/1.1")
+    assert b"\r\n\r\nvendor-upstream\r\n" in upstream.transport.sent
+    assert answered(connection).status == 200 and closed(machine).cost == Decimal("0.04")
+
+
+@pytest.mark.parametrize("fields", [(("n", "0"),), (("n", "129"),), (("n", "1" * 9),), (("n", "two"),)])
+def test_a_number_of_pictures_that_is_none_is_refused(machine, fields) -> None:
+    assert refused(machine, post_form(EDITS, edit(("model", "rented"), *fields))) == "FH-REQ-001"
 
 
 def test_a_transcript_may_be_plain_text_and_its_seconds_are_those_of_the_sound(machine) -> None:

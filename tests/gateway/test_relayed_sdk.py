@@ -20,7 +20,7 @@ from tests.gateway.instance import Home, Instance, until
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 DIALECTS = (
-    "openai_completions", "openai_images", "openai_moderations", "openai_speech", "openai_transcriptions",
+    "openai_completions", "openai_image_edits", "openai_images", "openai_moderations", "openai_speech", "openai_transcriptions",
     "openai_translations", "rerank",
 )  # fmt: skip
 UNITS = (("character", "0.000015"), ("image", "0.04"), ("search", "0.002"), ("second", "0.0001"))
@@ -73,6 +73,13 @@ def test_pictures(client, vendor, cost, route) -> None:
     got = client.images.generate(model=route, prompt="a grey sea", n=2)
     assert [one.b64_json for one in got.data] == [PICTURE] * 2 and got.usage.total_tokens == SPENT["total_tokens"]
     assert vendor.last.json["model"] == "media-fake" and cost() == Decimal("0.08")
+
+
+@ROUTES
+def test_a_picture_is_changed(client, vendor, cost, route) -> None:
+    got = client.images.edit(model=route, image=("a.png", b"\x89PNG", "image/png"), prompt="a hat", n=2)
+    assert [one.b64_json for one in got.data] == [PICTURE] * 2 and cost() == Decimal("0.08")
+    assert vendor.last.path == "/v1/images/edits" and b"media-fake" in vendor.last.body
 
 
 def test_a_stream_of_pictures(client, cost) -> None:

@@ -65,6 +65,23 @@ class Form:
             raise BadRequest(f"the form has {name} more than once, or as a file", param=name)
         return found[0] if found else ""
 
+    def flag(self, name: str) -> bool:
+        """Does the field of that name say true? Raises BadRequest."""
+        return self.one(name).strip().lower() in {"1", "true"}
+
+    def files(self, names: frozenset[str]) -> list[Part]:
+        """The files. Raises BadRequest for one of another name: what is sent as a file is not read as a text."""
+        found = [one for one in self.parts if one.files]
+        odd = next((one.name[:40] for one in found if one.name not in names), None)
+        if odd is not None:
+            raise BadRequest(f"the form has {odd!r} as a file", param=odd)
+        return found
+
+    @property
+    def told(self) -> int:
+        """Bytes of its texts."""
+        return sum(one.size for one in self.parts if not one.files)
+
     def text(self, part: Part) -> str:
         """What a field says. Raises BadRequest for what is not UTF-8."""
         try:

@@ -17,7 +17,7 @@ from freehold.gateway.errors import GuardBlocked, GuardUnavailable, ModelRefused
 from freehold.gateway.failing import Failing
 from freehold.gateway.guarded import Guarded, approval_of, vault_of
 from freehold.gateway.lanes import Lane, lane_of
-from freehold.gateway.media import TEXTS
+from freehold.gateway.media import PICTURES, TEXTS
 from freehold.gateway.recall import said_of
 from freehold.gateway.refusing import Hold
 from freehold.gateway.routing.table import Path, Unarmed
@@ -30,6 +30,8 @@ from freehold.policy.permits import Mint
 
 APPROVE = "approve"
 """The right of a key to let a model call a tool after it read what may be an instruction from outside."""
+MERGED = frozenset({"gemini", "openai_chat"})
+"""Dialects that may tell one text in several blocks."""
 MOST_REASON = 200
 """Characters of a reason that are kept."""
 MOST_DIGITS = 6
@@ -150,7 +152,7 @@ class Guarding(Failing):
         hold = None
         if refused is not None and not stop.owned and self._owned_ahead():
             hold = Hold(refused, stop.name)
-        return guarded.watch(out.restore, hold, merges=out.dialect.name == "openai_chat")
+        return guarded.watch(out.restore, hold, merges=out.dialect.name in MERGED)
 
     def screened(self, body: bytes) -> tuple[Usage | None, bytes] | None:
         """What of a whole answer may go out, with its usage; None where its dialect has no texts."""
@@ -172,13 +174,13 @@ class Guarding(Failing):
         guarded, out = self.guarded, self.out
         assert guarded is not None
         self.told = usage = out.dialect.usage(body) or self.account.estimate(len(body) // 4)
-        return usage, self.watched_answer().plain(body, pictures=out.dialect.name == "openai_images")
+        return usage, self.watched_answer().plain(body, pictures=out.dialect.name in PICTURES)
 
     def screened_member(self, kept: Kept) -> Kept:
         """What of a member's answer may be served."""
         guarded, out = self.guarded, kept.out
         assert guarded is not None
-        screen = guarded.watch(None, None, merges=out.dialect.name == "openai_chat")
+        screen = guarded.watch(None, None, merges=out.dialect.name in MERGED)
         answer = screen.answer(kept.answer)
         body = kept.body
         if screen.changed and not out.decoded:

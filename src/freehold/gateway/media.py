@@ -6,11 +6,13 @@ from freehold.core.errors import WrongContentType
 from freehold.gateway.forms import Form, declared_boundary
 
 JSON = b"application/json"
-FORMS = frozenset({"openai_transcriptions", "openai_translations"})
+FORMS = frozenset({"openai_image_edits", "openai_transcriptions", "openai_translations"})
 """Dialects whose requests are forms."""
-ANY_KIND = frozenset({"openai_speech", "openai_transcriptions", "openai_translations"})
+ANY_KIND = frozenset({"mcp", "openai_speech", "openai_transcriptions", "openai_translations"})
 """Dialects whose answers are of the media type that the target says."""
-TEXTS = frozenset({"openai_images", "openai_transcriptions", "openai_translations", "rerank"})
+PICTURES = frozenset({"openai_image_edits", "openai_images"})
+"""Dialects whose answers hold pictures in base64."""
+TEXTS = PICTURES | {"mcp", "openai_transcriptions", "openai_translations", "rerank"}
 """Dialects without a neutral form whose answers hold texts that a guard must look at."""
 _TOLD = frozenset(
     {

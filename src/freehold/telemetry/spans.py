@@ -20,6 +20,7 @@ _OPERATIONS = {
     "anthropic_count_tokens": "count_tokens",
     "openai_completions": "text_completion",
     "openai_embeddings": "embeddings",
+    "openai_image_edits": "generate_content",
     "openai_images": "generate_content",
     "openai_moderations": "moderation",
     "openai_speech": "generate_content",

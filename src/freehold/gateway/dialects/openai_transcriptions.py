@@ -19,6 +19,7 @@ LEAST_BYTES_A_SECOND = 750
 """No codec that is taken (Opus at 6 kbit/s is the leanest, RFC 6716, section 2) needs fewer for a second of speech."""
 TOKENS_A_SECOND = 20
 """Above what OpenAI counts for a second of sound (some ten) and for what is said in it (some four)."""
+_FILES = frozenset({"file"})
 _ENDS = frozenset({"transcript.text.done"})
 _TIMES = re.compile(rb"--> *(?:(\d+):)?(\d\d):(\d\d)[.,](\d{3})")
 
@@ -46,17 +47,14 @@ class OpenAiTranscriptions(Relayed):
         model = form.one("model")
         if not model:
             raise BadRequest("missing required field 'model'", param="model")
-        odd = next((part.name for part in form.parts if part.files and part.name != "file"), None)
-        if odd is not None:  # what is sent as a file is not read as a text
-            raise BadRequest(f"the form has {odd[:40]!r} as a file", param=odd[:40])
-        seconds = sum(_seconds(form, part.start, part.end) for part in form.parts if part.files)
+        seconds = sum(_seconds(form, part.start, part.end) for part in form.files(_FILES))
         if not seconds:
             raise BadRequest("the form holds no sound", param="file")
         return Peek(
             model=model,
-            stream=form.one("stream").strip().lower() in {"true", "1"},
+            stream=form.flag("stream"),
             max_output=TOKENS_A_SECOND * seconds,
-            given=TOKENS_A_SECOND * seconds + sum(part.size for part in form.parts if not part.files),
+            given=TOKENS_A_SECOND * seconds + form.told,
             units=seconds,
             unit="second",
         )

@@ -12,7 +12,7 @@ from freehold.gateway.dialects.gemini_embeddings import GeminiEmbeddings
 from freehold.gateway.dialects.openai_chat import OpenAiChat
 from freehold.gateway.dialects.openai_completions import OpenAiCompletions
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
-from freehold.gateway.dialects.openai_images import OpenAiImages
+from freehold.gateway.dialects.openai_images import OpenAiImageEdits, OpenAiImages
 from freehold.gateway.dialects.openai_moderations import OpenAiModerations
 from freehold.gateway.dialects.openai_responses import OpenAiResponses
 from freehold.gateway.dialects.openai_speech import OpenAiSpeech
@@ -31,6 +31,7 @@ DIALECTS: tuple[Dialect, ...] = (
     OpenAiChat(),
     OpenAiCompletions(),
     OpenAiEmbeddings(),
+    OpenAiImageEdits(),
     OpenAiImages(),
     OpenAiModerations(),
     OpenAiResponses(),

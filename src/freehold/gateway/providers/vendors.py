@@ -40,7 +40,7 @@ _TEXT = ("openai_chat", "openai_completions", "openai_embeddings")
 _HEARING = ("openai_transcriptions", "openai_translations")
 _SOUND = ("openai_speech", *_HEARING)
 _RANKING = (*_TEXT, "rerank")
-_ALL = (*_TEXT, "openai_responses", "openai_images", "openai_moderations", *_SOUND)
+_ALL = (*_TEXT, "openai_responses", "openai_images", "openai_image_edits", "openai_moderations", *_SOUND)
 
 VENDORS: tuple[Vendor, ...] = (
     Vendor(
