@@ -24,6 +24,9 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _MEANT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
+_SEALED = frozenset({"thoughtSignature"})
+_SEAL = re.compile(rb'"[A-Za-z0-9+/=_-]*"')
+
 Visit = Callable[[str], str]
 """Takes a text, and gives what is to stand in its place."""
 
@@ -66,6 +69,11 @@ def _literal(literal: str, visit: Visit) -> str:
         return literal
     new = visit(literal)
     return literal if new == literal else f'"{escaped(new)}"'
+
+
+def is_sealed(name: str, value: bytes) -> bool:
+    """Is it a vendor's signature in base64? No text, and of no use to the vendor once it is changed."""
+    return name in _SEALED and _SEAL.fullmatch(value) is not None
 
 
 def is_long(number: str) -> bool:

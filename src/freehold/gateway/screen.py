@@ -19,7 +19,7 @@ from freehold.gateway.armed import Patience
 from freehold.gateway.assemble import assemble, events_of
 from freehold.gateway.errors import AnswerBlocked, ApprovalNeeded, ScanFailed
 from freehold.gateway.following import Follows
-from freehold.gateway.json_texts import JsonTexts, Sieve, rewritten
+from freehold.gateway.json_texts import JsonTexts, Sieve, is_sealed, rewritten
 from freehold.gateway.messages import (
     Answer,
     Aside,
@@ -323,7 +323,7 @@ class Screen:
         if event.field == LOGPROBS and self._manner.alters:
             self._drop()
             return
-        out.append(replace(event, raw=self._raw(event.raw)))
+        out.append(event if is_sealed(event.field, bytes(event.raw)) else replace(event, raw=self._raw(event.raw)))
 
     def _drop(self) -> None:
         """Log probabilities spell the text out before anything was taken from it."""
@@ -336,7 +336,9 @@ class Screen:
         return raw if new == text else Raw(new.encode("utf-8", "surrogateescape"))
 
     def _extra(self, extra: Extra) -> Extra:
-        return tuple((owner, name, self._raw(value)) for owner, name, value in extra)
+        return tuple(
+            (owner, name, value if is_sealed(name, bytes(value)) else self._raw(value)) for owner, name, value in extra
+        )
 
 
 class _Sieve:

@@ -19,7 +19,7 @@ from freehold.gateway.forms import Form
 from freehold.gateway.json_fields import JSON_TEXT
 from freehold.gateway.json_read import BROKEN
 from freehold.gateway.json_splice import joined, members
-from freehold.gateway.json_texts import rewritten
+from freehold.gateway.json_texts import is_sealed, rewritten
 from freehold.gateway.media import FORMS, names_in
 from freehold.gateway.messages import (
     Extra,
@@ -57,6 +57,8 @@ _UNREAD = frozenset({"data", "file_data"})
 """Members that hold a file's bytes in base64, where their object says so."""
 _BYTES = "bytes"
 """The same in a `source`."""
+_HELD = frozenset({"inlineData", "input_audio"})
+"""Members that hold such an object."""
 _TECHNICAL = frozenset({"model", "dimensions", "encoding_format"})
 """Members of a request in a dialect without a neutral form that no model reads."""
 
@@ -177,6 +179,7 @@ class Walk:
                 return replace(part, text=self._text(part.text, source), extra=self._extra(part.extra, source))
             case ToolCall():
                 self._read.ids.add(part.id)
+                self._read.opaque.add(part.signature)
                 self._read.visited.add(part.arguments)
                 arguments = rewritten(part.arguments, lambda text: self._visit(text, source))
                 return replace(part, arguments=arguments, extra=self._extra(part.extra, source))
@@ -223,7 +226,7 @@ class Walk:
         if not bytes(value).lstrip().startswith(b"{"):
             return self._raw(value, source)
         inner = members(value)
-        if name == "input_audio" or "file_data" in inner or bytes(value).find(b'"base64"') >= 0:
+        if name in _HELD or "file_data" in inner or bytes(value).find(b'"base64"') >= 0:
             unread = [one for one in _UNREAD if one in inner]
             self._read.unread += len(unread)
             self._read.opaque |= {text for text in map(_string, (inner[one] for one in unread)) if text}
@@ -271,7 +274,13 @@ class Walk:
         return tuple(self._raw(one, source) for one in raws)
 
     def _extra(self, extra: Extra, source: Source) -> Extra:
-        return tuple((owner, name, self._raw(value, source)) for owner, name, value in extra)
+        found: list[tuple[str, str, Raw]] = []
+        for owner, name, value in extra:
+            sealed = is_sealed(name, bytes(value))
+            if sealed:
+                self._read.opaque.add(_string(value))
+            found.append((owner, name, value if sealed else self._raw(value, source)))
+        return tuple(found)
 
 
 class Said:

@@ -32,7 +32,7 @@ from freehold.workflows.store import Captured
 
 ID = re.compile(r"wf_[0-9a-f]{12}\Z")
 """Of a workflow that the gateway assigned the call to; anything else is a name its caller gave."""
-CHATS = frozenset({"anthropic_messages", "bedrock_converse", "openai_chat", "openai_responses"})
+CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
 _CURSOR = "records"
 _BATCH = 500
 _DEFAULT_SECONDS = 30 * 86400.0
