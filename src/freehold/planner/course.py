@@ -1,6 +1,6 @@
 """A trace that fleets are tried on: all of it where it is short, else minutes of it drawn by how heavy they are.
 
-A sampled minute stands for the minutes of like load: its replicas are up to `GROUP` of the fleet's, with their share
+A sampled minute stands for the minutes of like load: its replicas are up to `SOME` of the fleet's, with their share
 of the arrivals. What an overloaded fleet leaves undone is carried from minute to minute as a fluid.
 """
 
@@ -23,14 +23,18 @@ WHOLE = 150_000
 """Requests up to which a trace is simulated from its first to its last."""
 STEP = 60.0
 """Seconds of one minute of a sampled trace."""
-GROUP = 4
+SOME = 4
 """Replicas of a sampled minute at most: few, since fewer share their load worse."""
-CALLS = 3000
+CALLS = 2500
 """Requests of a sampled minute at most."""
 FAR = 4.0
 """Times the calls that may miss the SLO: where that many did, a simulation stops."""
-LEAST_SECONDS = 20.0
-"""Of a sampled minute, and as much again before it, in which the batch fills."""
+SETTLING = (2.0, 20.0)
+"""Seconds in which a replica's batch fills, at least and at most: those come before what is sampled."""
+HEAVY = 0.7
+"""Load from which on four times as long is looked at: queues take longer to show."""
+ALL = 0.9995
+"""Share kept from which on lighter minutes are taken to be kept as well."""
 EDGES = (0.0, 0.25, 0.5, 0.7, 0.82, 0.9, 0.95, 0.98, 0.993, 1.0)
 """Strata of load, as shares of the requests: finer where it is heavy."""
 Progress = Callable[[float], None]
@@ -82,6 +86,19 @@ class Whole:
         return told(self._trace, found, self._slo, self.work)
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Minutes of like load, and the one that stands for them (-1: overloaded, nobody is answered in time)."""
+
+    minutes: Ints
+    stands: int
+    replicas: int
+    """In service, in the whole fleet."""
+    use: float
+    """Load of each replica in the minute that stands for the others."""
+    waits: Floats
+    """Where they are overloaded: seconds that each minute's calls wait for those before them."""
+
+
 class Stratum(msgspec.Struct, frozen=True):
     """Minutes of like load, and what a fleet did in the one that stands for them."""
 
@@ -102,6 +119,8 @@ class Sampled:
         self._minutes = max(math.ceil(trace.span_seconds / STEP), 1)
         count = max(trace.requests, 1)
         self.work = work(speed, trace.input_tokens / count, trace.output_tokens / count, tuning.chunk)
+        stay = slo.ttft_seconds + slo.tpot_seconds * trace.output_tokens / count
+        self._settling = min(max(stay, SETTLING[0]), SETTLING[1])
         if isinstance(trace, Rates):
             self._calls, self.load = _of_rates(trace, self.work, self._minutes)
         else:
@@ -111,74 +130,81 @@ class Sampled:
 
     def kept(self, rule: Replicas, tuning: Tuning, enough: float) -> float:
         """As `Course` has it."""
-        return self._share(self._strata(rule, tuning)[0])
+        total, missed, stayed = max(float(self._calls.sum()), 1e-9), 0.0, 0.0
+        groups = self._groups(rule, tuning)
+        left = sum(float(self._calls[one.minutes].sum()) for one in groups)
+        for group in groups:
+            found = self._stratum(group, (rule, tuning))
+            share = 0.0 if found.outcome is None else found.outcome.share_kept(self._slo)
+            staying = found.calls * (1.0 if found.outcome is None else 1.0 - float(found.outcome.overflowed.mean()))
+            missed, stayed, left = missed + staying * (1.0 - share), stayed + staying, left - found.calls
+            if missed > (FAR * (1.0 - enough) + 0.01) * total:
+                return 0.0
+            if share >= ALL and rule.kind != "hybrid":
+                break
+        return 1.0 - missed / max(stayed + left, 1e-9)
 
     def served(self, rule: Replicas, tuning: Tuning) -> Served:
         """As `Course` has it: shares of the strata, by their calls."""
-        strata, held, serving = self._strata(rule, tuning)
-        return _sum(self._trace, strata, (held, serving, self.load), self._slo)
+        strata = [self._stratum(one, (rule, tuning)) for one in self._groups(rule, tuning)]
+        return _sum(self._trace, strata, (*follow(self.load, rule, tuning), self.load), self._slo)
 
-    def _share(self, strata: list[Stratum]) -> float:
-        kept = stayed = 0.0
-        for one in strata:
-            over = float(one.outcome.overflowed.mean()) if one.outcome is not None else 0.0
-            stayed += one.calls * (1.0 - over)
-            kept += one.calls * (1.0 - over) * (one.outcome.share_kept(self._slo) if one.outcome is not None else 0.0)
-        return kept / stayed if stayed else 1.0
-
-    def _strata(self, rule: Replicas, tuning: Tuning) -> tuple[list[Stratum], Floats, Floats]:
-        held, serving = follow(self.load, rule, tuning)
+    def _groups(self, rule: Replicas, tuning: Tuning) -> list[Group]:
+        """Minutes of like load, heaviest first."""
+        _, serving = follow(self.load, rule, tuning)
         away = rule.maintenance if rule.kind != "autoscaled" or rule.least > 1 else 0.0
         present = np.maximum(np.round(serving * (1.0 - away)), np.minimum(serving, 1.0))
         use = self.load / np.maximum(present, 0.5)
         waits = _backlog(self.load, present) / np.maximum(present, 0.5)
-        late = waits > self._slo.ttft_seconds
+        late = (waits > self._slo.ttft_seconds) & (self._calls > 0.0)
         if rule.kind == "hybrid":
             late = np.zeros(self._minutes, dtype=bool)
-        strata = []
-        if late.any():
-            strata.append(Stratum(np.flatnonzero(late), float(self._calls[late].sum()), None, None, waits[late]))
         order = np.flatnonzero(~late & (self._calls > 0.0))
         order = order[np.argsort(use[order], kind="stable")]
         sums = np.cumsum(self._calls[order])
         edges = [*np.searchsorted(sums, np.array(EDGES[:-1]) * (sums[-1] if len(sums) else 0.0)), len(order)]
+        found = []
         for low, high in pairwise(edges):
             minutes = order[low:high]
             if len(minutes):
-                heavy = minutes[-1] if high == len(order) else minutes[len(minutes) // 2]
-                strata.append(self._stratum(minutes, int(heavy), int(present[heavy]), (rule, tuning)))
-        return strata, held, serving
+                stands = int(minutes[-1] if high == len(order) else minutes[len(minutes) // 2])
+                found.append(Group(minutes, stands, int(present[stands]), float(use[stands]), np.zeros(0)))
+        if late.any():
+            found.append(Group(np.flatnonzero(late), -1, 0, math.inf, waits[late]))
+        return found[::-1]
 
-    def _stratum(self, minutes: Ints, minute: int, replicas: int, how: tuple[Replicas, Tuning]) -> Stratum:
+    def _stratum(self, group: Group, how: tuple[Replicas, Tuning]) -> Stratum:
         rule, tuning = how
+        minutes = group.minutes
         calls = float(self._calls[minutes].sum())
-        group = min(max(replicas, 1), GROUP)
-        window, warm = self._window(minute, group / max(replicas, 1))
+        if group.stands < 0:
+            return Stratum(minutes, calls, None, None, group.waits)
+        some = min(max(group.replicas, 1), SOME)
+        window, warm = self._window(group, some / max(group.replicas, 1))
         if not window.requests:
             return Stratum(minutes, calls, None, None, np.zeros(len(minutes)))
-        here = Replicas(kind="hybrid" if rule.kind == "hybrid" else "static", least=group, most=group, maintenance=0.0)
+        here = Replicas(kind="hybrid" if rule.kind == "hybrid" else "static", least=some, most=some, maintenance=0.0)
         found = run(window, self._speed, self._slo, here, msgspec.structs.replace(tuning, work=self.work, give_up=1.0))
         counted = np.flatnonzero(window.t >= warm)
         if not len(counted):
             counted = np.arange(window.requests)
-        cut = msgspec.structs.replace(
-            found, ttft=found.ttft[counted], tpot=found.tpot[counted], overflowed=found.overflowed[counted]
-        )
-        return Stratum(minutes, calls, window.take(counted), cut, np.zeros(0))
+        columns = {name: getattr(found, name)[counted] for name in ("ttft", "tpot", "overflowed")}
+        return Stratum(minutes, calls, window.take(counted), msgspec.structs.replace(found, **columns), np.zeros(0))
 
-    def _window(self, minute: int, share: float) -> tuple[Arrivals, float]:
-        """Arrivals of a minute and of what was before it, thinned to a share, and where the minute itself begins."""
-        random = np.random.default_rng((self._seed, minute))
-        rate = self._calls[minute] / STEP * share
-        seconds = min(max(CALLS / max(rate, 1e-9), LEAST_SECONDS), STEP)
-        warm = min(max(seconds / 2.0, LEAST_SECONDS), STEP)
-        begins = minute * STEP - warm
+    def _window(self, group: Group, share: float) -> tuple[Arrivals, float]:
+        """Arrivals of a minute and of what was before it, thinned to a share, and where what counts begins."""
+        random = np.random.default_rng((self._seed, group.stands))
+        rate = self._calls[group.stands] / STEP * share
+        calls = CALLS * (4 if group.use > HEAVY else 1)
+        seconds = min(max(calls / max(rate, 1e-9), self._settling), STEP)
+        warm, begins = self._settling, group.stands * STEP - self._settling
         if isinstance(self._trace, Rates):
-            return drawn(self._trace, begins, (warm + seconds, self._calls[minute] / STEP * share), random), warm
+            return drawn(self._trace, begins, (warm + seconds, rate), random), warm
         trace = self._trace
         low, high = np.searchsorted(trace.t, (begins, begins + warm + seconds))
         which = np.arange(low, high)[random.random(high - low) < share]
-        return msgspec.structs.replace(trace.take(which), t=trace.t[which] - begins, span_seconds=warm + seconds), warm
+        cut = trace.take(which)
+        return msgspec.structs.replace(cut, t=cut.t - begins, span_seconds=warm + seconds), warm
 
 
 def drawn(trace: Rates, begins: float, size: tuple[float, float], random: np.random.Generator) -> Arrivals:

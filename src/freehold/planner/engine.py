@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from heapq import heappop, heappush
 
-from freehold.planner.traffic import Blocks
 from freehold.planner.types import Speed
 
 CHUNK = 2048
@@ -21,14 +20,16 @@ _FORGET = 0.01
 class Requests:
     """What is known of the requests that one simulation serves, and what becomes of them; times in seconds."""
 
-    __slots__ = ("asked", "blocks", "done", "first", "input", "known", "left", "output")
+    __slots__ = ("asked", "block_tokens", "blocks", "done", "first", "input", "known", "left", "output")
 
     def __init__(self, asked: list[float], known: list[int], lengths: tuple[list[int], list[int]]) -> None:
         """`known`: tokens of each prompt that no replica has to compute. `lengths`: of prompts, of answers."""
         self.asked = asked
         self.input, self.output = lengths
         self.known = known
-        self.blocks: Blocks | None = None
+        self.blocks: list[list[int]] | None = None
+        """What each prompt begins with; None where nobody knows."""
+        self.block_tokens = 1
         self.left = [max(one, 1) for one in self.output]
         """Tokens to make still: even an empty answer takes a step."""
         self.first = [NEVER] * len(asked)
@@ -55,9 +56,11 @@ class Engine:
         "clock",
         "decoding",
         "held",
+        "load",
         "mixed",
         "preempted",
         "queued_tokens",
+        "quiet",
         "waiting",
     )
 
@@ -67,6 +70,10 @@ class Engine:
         self.clock = clock
         self.busy = 0.0
         """Seconds in which a step ran."""
+        self.load = 0
+        """Requests that are not done."""
+        self.quiet = float("inf")
+        """Before this moment nothing that is here can end: nobody need look at it to know its load."""
         self.waiting: deque[int] = deque()
         self._prefilling: deque[tuple[int, int]] = deque()
         self.decoding = 0
@@ -85,11 +92,6 @@ class Engine:
         self._cache: OrderedDict[int, None] = OrderedDict()
 
     @property
-    def load(self) -> int:
-        """Requests that are not done."""
-        return len(self.waiting) + len(self._prefilling) + self.decoding
-
-    @property
     def context(self) -> int:
         """KV tokens that the next step reads."""
         return self._context
@@ -103,17 +105,9 @@ class Engine:
         if not self.load and self.clock < now:
             self.clock = now
         self.waiting.append(request)
+        self.load += 1
+        self.quiet = self.clock
         self.queued_tokens += self._prompt(request)
-
-    def quiet_until(self) -> float:
-        """Before this moment nothing that is here can end: nobody need look at it to know its load."""
-        if self.waiting or self._prefilling:
-            return self.clock
-        if not self.decoding:
-            return float("inf")
-        return self.clock + (self._finishing[0][0] - self._steps - 1) * self._speed.step_seconds(
-            0, self.decoding, self._context
-        )
 
     def advance(self, until: float) -> None:
         """Runs every step that begins before `until`."""
@@ -125,7 +119,14 @@ class Engine:
             elif self.decoding:
                 self._decode(until)
             else:
-                return
+                break
+        if self.waiting or self._prefilling:
+            self.quiet = self.clock
+        elif self.decoding:
+            steps = self._finishing[0][0] - self._steps - 1
+            self.quiet = self.clock + steps * self._speed.step_seconds(0, self.decoding, self._context)
+        else:
+            self.quiet = float("inf")
 
     def _prompt(self, request: int) -> int:
         """Tokens to have in the cache before it can go on: after a preemption those it made, too."""
@@ -149,11 +150,11 @@ class Engine:
         if blocks is None:
             return self._requests.known[request]
         found = 0
-        for one in blocks.of(request):
+        for one in blocks[request]:
             if one not in self._cache:
                 break
             self._cache.move_to_end(one)
-            found += blocks.tokens
+            found += self._requests.block_tokens
         return min(found, self._requests.input[request] - 1)
 
     def _mixed(self) -> None:
@@ -186,9 +187,10 @@ class Engine:
             requests.first[request] = self.clock
         requests.left[request] -= 1
         if requests.blocks is not None:
-            self._keep(requests.blocks, request)
+            self._keep(requests.blocks[request])
         if not requests.left[request]:
             requests.done[request] = self.clock
+            self.load -= 1
             self.held -= prompt
             return
         self.decoding += 1
@@ -226,6 +228,7 @@ class Engine:
         while finishing and finishing[0][0] <= self._steps:
             request = heappop(finishing)[1]
             self._leave(request)
+            self.load -= 1
             self._requests.left[request] = 0
             self._requests.done[request] = self.clock
 
@@ -252,9 +255,9 @@ class Engine:
         self.queued_tokens += self._prompt(request)
         return True
 
-    def _keep(self, blocks: Blocks, request: int) -> None:
-        for one in blocks.of(request):
+    def _keep(self, blocks: list[int]) -> None:
+        for one in blocks:
             self._cache[one] = None
-        room = max(self._kv - self.held, 0) // blocks.tokens
+        room = max(self._kv - self.held, 0) // self._requests.block_tokens
         while len(self._cache) > room:
             self._cache.popitem(last=False)

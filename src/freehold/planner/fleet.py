@@ -100,11 +100,12 @@ class Search:
         low, high = 0, min(max(math.ceil(float(np.percentile(self._course.load, 99)) / 0.6), 1), most)
         self._lower(self._best)
         last = -1.0
-        while (share := self._kept(self._fixed("static", high), Tuning())) < self._slo.share and high < most:
+        while (share := self._grown(high)) < self._slo.share and high < most:
             if high >= PLENTY and share - last < GAIN:
                 self._lower(share)
                 break
-            last, low, high = share, high, min(max(high + 1, round(high * 1.6)), most)
+            last = share if high >= PLENTY else -1.0
+            low, high = high, min(max(high + 1, round(high * 1.6)), most)
         while high - low > 1:
             middle = (low + high) // 2
             if self._kept(self._fixed("static", middle), Tuning()) >= self._slo.share:
@@ -112,6 +113,10 @@ class Search:
             else:
                 low = middle
         return high
+
+    def _grown(self, count: int) -> float:
+        """Share kept; of many replicas to the end, so that growth without gain is seen."""
+        return self._kept(self._fixed("static", count), Tuning(), to_the_end=count >= PLENTY)
 
     def _lower(self, best: float) -> None:
         """What no fleet can keep is not searched for: a little less than the best is, and the fleet does not meet."""
@@ -188,10 +193,10 @@ class Search:
             self._rule, kind="autoscaled", least=least, most=most, spare=spare, maintenance=maintenance
         )
 
-    def _kept(self, rule: Replicas, tuning: Tuning) -> float:
+    def _kept(self, rule: Replicas, tuning: Tuning, *, to_the_end: bool = False) -> float:
         self._tries += 1
         self._tell(1.0 - 1.0 / (1.0 + 0.15 * self._tries), f"{rule.least} to {rule.most} replicas")
-        return self._course.kept(rule, tuning, self._slo.share)
+        return self._course.kept(rule, tuning, 0.0 if to_the_end else self._slo.share)
 
     def _served(self, rule: Replicas, tuning: Tuning) -> Served:
         found = self._course.served(rule, tuning)

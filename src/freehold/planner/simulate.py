@@ -103,7 +103,9 @@ class Pool:
         self._requests = Requests(
             trace.t.tolist(), trace.cached.tolist(), (trace.input.tolist(), trace.output.tolist())
         )
-        self._requests.blocks = trace.blocks
+        if trace.blocks is not None:
+            self._requests.blocks = [trace.blocks.of(index) for index in range(trace.requests)]
+            self._requests.block_tokens = trace.blocks.tokens
         self._engines: list[Engine] = []
         self._serves_from: list[float] = []
         self._gone: list[Engine] = []
@@ -151,19 +153,19 @@ class Pool:
             return
         best.offer(index, now)
         if self._requests.blocks is not None:
-            for block in self._requests.blocks.of(index):
+            for block in self._requests.blocks[index]:
                 self._owner[block] = best
 
     def _choose(self, index: int, now: float) -> Engine | None:
         """The replica with the fewest open requests; one that holds the prompt's beginning may have a few more."""
         share, span = self._rule.maintenance, self._trace.span_seconds
-        count = len(self._engines)
+        count = len(self._engines) if share > 0.0 else 0
         best: Engine | None = None
         fewest, present = 0, []
         for place, engine in enumerate(self._engines):
             if self._serves_from[place] > now or (count > 1 and away(place, count, share, span, now)):
                 continue
-            if engine.quiet_until() <= now:
+            if engine.quiet <= now and engine.clock <= now:
                 engine.advance(now)
             load = engine.load
             present.append(engine)
@@ -171,7 +173,7 @@ class Pool:
                 best, fewest = engine, load
         if self._requests.blocks is None or best is None:
             return best
-        for block in reversed(self._requests.blocks.of(index)):
+        for block in reversed(self._requests.blocks[index]):
             owner = self._owner.get(block)
             if owner is not None:
                 return owner if owner in present and owner.load <= fewest + max(2, fewest // 4) else best
