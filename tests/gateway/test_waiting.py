@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from freehold.gateway.routing.types import Composite
 from freehold.ledger.frames import Attempt, Open
 from tests.gateway import pieces as p
 from tests.gateway.answers import Answer, read_answers
@@ -92,6 +93,26 @@ def test_a_caller_may_ask_for_less_than_its_route_gives_and_not_for_more(tmp_pat
     for _ in range(4):
         ask(machine, "interactive")
     assert sent(machine) == 3
+
+
+def test_a_team_has_a_class_too(tmp_path: Path) -> None:
+    table = p.routes((p.target("a", 9001, most_in_flight=4),), p.route("assistant", "a"))
+    machine = Machine(tmp_path, table, p.keys(p.principal(priority="batch")))
+    for _ in range(4):
+        ask(machine, "interactive")
+    assert sent(machine) == 3
+
+
+def test_a_member_that_is_full_is_passed_over(tmp_path: Path) -> None:
+    targets = (p.target("a", 9001, most_in_flight=1), p.target("b", 9002))
+    sure = Composite(name="sure", kind="confidence", members=("a",), escalate="b", threshold=0.9)
+    table = p.routes(targets, p.route("assistant", "sure"), p.route("solo", "a"), composites=(sure,))
+    machine = Machine(tmp_path, table, p.keys())
+    ask(machine, "", p.chat_body("solo"))
+    connection = ask(machine)
+    assert [one[0].name for one in machine.connecting] == ["a", "b"]
+    machine.answer(machine.connect(1), ANSWER)
+    assert answered(connection).headers["x-freehold-composite"] == "escalated"
 
 
 def test_too_many_are_refused_and_the_lowest_class_gives_way(tmp_path: Path) -> None:

@@ -78,6 +78,12 @@ def test_a_principal_draws_on_its_own_and_its_teams_budgets():
     assert str(one.label) == "internal"
 
 
+def test_a_keys_class_is_its_teams():
+    keys = [Key(id="k", name="app", team=team, secrets=(Secret(b"d", "", 0.0),)) for team in ("night", "day")]
+    found = snapshot(keys, {}, 100.0, priorities={"night": "batch"}).principals
+    assert [one.priority for one in found] == ["batch", "interactive"]
+
+
 def test_what_was_revoked_long_ago_is_forgotten_by_the_data_plane():
     key = Key(id="k", name="app", revoked_at=20.0, secrets=(Secret(b"d", "", 0.0),))
     assert snapshot([key], {}, 20.0 + TOLD_SECONDS - 1).principals

@@ -13,6 +13,7 @@ from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.providers.vendors import VENDORS
 from freehold.gateway.routing.table import compile_routes
+from freehold.gateway.routing.types import CacheRule, HedgeRule
 from freehold.ledger.meter import Price
 from freehold.policy.targets import Target
 from freehold.settings import compile as compiled
@@ -271,3 +272,20 @@ provider = "mine"
 """
     found = compiled.offerings(settings(told))
     assert found == {"a": "openai-api", "b": "openai-api", "c": "own:proxy", "d": "azure-openai"}
+
+
+def test_what_a_route_keeps_hedges_and_waits_for_comes_from_the_file():
+    more = 'cache = { seconds = 60, share = "key" }\nhedge = { most_dollars = 0.5 }\npriority = "normal"\n'
+    text = TARGETS.replace("[targets.b]", 'most_in_flight = 3\nprompt_cache = "1h"\n[targets.b]')
+    found = route(text + '[routes.r]\ntargets = ["a", "b"]\n' + more)
+    assert (found.cache, found.priority) == (CacheRule(60.0, "key"), "normal")
+    assert found.hedge == HedgeRule(None, Decimal("0.5"), 0.1)
+    one, other = target(text, "a"), target(text, "b")
+    assert (one.most_in_flight, one.prompt_cache, other.most_in_flight, other.prompt_cache) == (3, "1h", 0, "")
+    assert route(TARGETS + '[routes.r]\ntargets = ["a"]').cache is None
+
+
+def test_a_hedge_needs_a_second_target():
+    with pytest.raises(InvalidConfig) as told:
+        settings(TARGETS + '[routes.r]\ntargets = ["a"]\nhedge = { after_seconds = 1 }')
+    assert "no second target" in str(told.value)

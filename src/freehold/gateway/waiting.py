@@ -30,8 +30,10 @@ class Waiting(Replaying):
     """The target whose turn it is to be asked."""
 
     def rank_on(self, path: Path) -> int:
-        """The class of this call: its route's, or a lower one that the caller names. Raises BadRequest."""
-        rank = CLASSES.index(path.route.priority)
+        """The class of this call: its route's and its team's, or a lower one that it names. Raises BadRequest."""
+        caller = self.caller
+        assert caller is not None
+        rank = max(CLASSES.index(path.route.priority), CLASSES.index(caller.principal.priority))
         named = self.inbound.headers.get(b"x-freehold-priority")
         if named is None:
             return rank

@@ -11,6 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from freehold.core.crypto import sha256
 from freehold.core.label import UNKNOWN, Label
@@ -28,6 +29,10 @@ class Minted(msgspec.Struct, frozen=True):
     digest: bytes
     prefix: str
     """What stays visible of it: `fh-` and the next characters."""
+
+
+HIGHEST = "interactive"
+"""Class of the calls of keys whose team has none of its own."""
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -89,13 +94,19 @@ def snapshot(
     budgets: Mapping[str, tuple[str, ...]],
     now: float,
     grants: Mapping[str, tuple[Grant, ...]] = MappingProxyType({}),
+    priorities: Mapping[str, str] = MappingProxyType({}),
 ) -> Keys:
     """The `keys` snapshot: one principal a secret.
 
     What was revoked or rotated away stays for `TOLD_SECONDS`, so that a caller is told which it is. `budgets` maps
-    an owner (`key/NAME`, `team/NAME`) to the ids of its budgets, `grants` a key's id to the rights it has for a while.
+    an owner (`key/NAME`, `team/NAME`) to the ids of its budgets, `grants` a key's id to the rights it has for a while,
+    `priorities` a team to the class of its calls.
     """
-    found = [_principal(key, secret, budgets, grants.get(key.id, ())) for key in keys for secret in key.secrets]
+    found = [
+        replace(_principal(key, secret, budgets, grants.get(key.id, ())), priority=priorities.get(key.team, HIGHEST))
+        for key in keys
+        for secret in key.secrets
+    ]
     return Keys(principals=tuple(one for one in found if (one.revoked_at or now) > now - TOLD_SECONDS))
 
 

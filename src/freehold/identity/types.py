@@ -41,6 +41,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_minute: int | None = None
     budgets: tuple[str, ...] = ()
     """Ids of every budget a call by this key draws on (its own, its team's); a route's are added by route."""
+    priority: str = "interactive"
+    """The highest class of its calls where a target is full: `interactive`, `normal` or `batch`. Its team's."""
 
     def holds(self, right: str, now: float) -> bool:
         """Whether the key has a named right at `now` (Unix seconds), of its own or by break-glass."""

@@ -125,6 +125,9 @@ class TeamSettings(Section):
     regions: tuple[str, ...] | None = Field(
         None, description="Where targets must stand for what this team sends, such as `EU`; anywhere where left out."
     )
+    priority: Literal["interactive", "normal", "batch"] = Field(
+        "interactive", description="The highest class of this team's calls, where a target is full."
+    )
 
 
 class OverrideSettings(Section):

@@ -73,7 +73,7 @@ class Publisher:
         contents: dict[str, object] = {
             "policy": policy,
             "routes": self.routes(settings, moves_store.active(connection)),
-            "keys": _keys(keys, policy.budgets, self._grants(connection), self._clock()),
+            "keys": _keys(keys, policy.budgets, self._grants(connection), self._clock(), _priorities(settings)),
         }
         known = self._workflows(connection)
         if known is not None:
@@ -125,6 +125,17 @@ def key_budgets(key: Key) -> list[Budget]:
     return [Budget(id=f"key/{key.name}", limit=key.budget, period=key.period)]
 
 
-def _keys(keys: Sequence[Key], budgets: Sequence[Budget], grants: Mapping[str, tuple[Grant, ...]], now: float) -> Keys:
+def _keys(
+    keys: Sequence[Key],
+    budgets: Sequence[Budget],
+    grants: Mapping[str, tuple[Grant, ...]],
+    now: float,
+    priorities: Mapping[str, str],
+) -> Keys:
     owners = {f"key/{key.name}" for key in keys} | {f"team/{key.team}" for key in keys}
-    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners}, now, grants)
+    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners}, now, grants, priorities)
+
+
+def _priorities(settings: Settings) -> dict[str, str]:
+    """The class of each team's calls."""
+    return {name: one.priority for name, one in settings.teams.items()}

@@ -182,6 +182,9 @@ def _routes(settings: Settings, declared: Declared) -> Iterator[Finding]:
                     yield _dangling((*path, "targets"), "target", arm.target, ways)
             if not any(arm.weight > 0 for arm in step):
                 yield Finding(BadSetting, (*path, "targets"), f'a step of route "{name}" has no target with a weight')
+        if one.hedge is not None and sum(map(len, one.targets)) == 1:
+            message = f'route "{name}" has no second target to hedge with'
+            yield Finding(BadSetting, (*path, "hedge"), message, fix="name another target, or leave hedge out")
         if one.baseline and one.baseline not in targets:
             yield _dangling((*path, "baseline"), "target", one.baseline, targets)
         for alias in one.aliases:

@@ -6,7 +6,7 @@ import msgspec
 
 from freehold.core.label import Label
 from freehold.gateway.routing.choose import drawn, place
-from freehold.gateway.routing.table import Path, RouteTable
+from freehold.gateway.routing.table import LIVE, Path, RouteTable
 from freehold.policy.permits import Mint
 
 
@@ -63,6 +63,8 @@ def explain(path: Path, label: Label, mint: Mint, table: RouteTable, now: float,
             why = decision.reason
             if decision.allowed and not breaker.allows(now):
                 why += f"; at rest ({breaker.reason or 'being probed'}), tried last"
+            if decision.allowed and path.route.choose in LIVE:
+                why += f"; a gateway orders the step by who is {path.route.choose}, from its own live figures"
             order = plan.index(stop.name) + 1 if stop.name in plan else 0
             considered.append(Considered(stop.name, tier, decision.allowed, share, order, why))
     chosen = plan[0] if plan else ""

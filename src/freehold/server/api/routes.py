@@ -10,7 +10,7 @@ from freehold.core.label import UNKNOWN, parse_label
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.routing.explain import Explanation, explain
 from freehold.gateway.routing.table import RouteTable, compile_routes
-from freehold.gateway.routing.types import Arm, Routes
+from freehold.gateway.routing.types import Arm, CacheRule, HedgeRule, Routes
 from freehold.identity import store as keys_store
 from freehold.ledger.meter import Price
 from freehold.policy.permits import Mint
@@ -38,6 +38,9 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     capture: bool
     budgets: tuple[str, ...]
+    priority: str
+    cache: CacheRule | None
+    hedge: HedgeRule | None
 
 
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +125,9 @@ def _view(name: str, routes: Routes) -> RouteView:
         label=one.label,
         capture=one.capture,
         budgets=one.budgets,
+        priority=one.priority,
+        cache=one.cache,
+        hedge=one.hedge,
     )
 
 

@@ -17,7 +17,12 @@ from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, identifie
 Groups = Mapping[str, Any]
 """Deployments by the name clients use."""
 _PARAMETERS = "litellm_params"
-_STRATEGIES = {"simple-shuffle": ("weighted", True), "least-busy": ("least_loaded", True)}
+_STRATEGIES = {
+    "cost-based-routing": ("cheapest", True),
+    "latency-based-routing": ("fastest", True),
+    "least-busy": ("least_loaded", True),
+    "simple-shuffle": ("weighted", True),
+}
 """Ours, and whether it is the same; every other one becomes `weighted`."""
 _MOST_ATTEMPTS = 10
 _PLACES = ("router_settings", "litellm_settings")
