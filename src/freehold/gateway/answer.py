@@ -13,7 +13,8 @@ from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.media import ANY_KIND, JSON, answered_kind
 from freehold.gateway.relay import LAST_CHUNK, Filtered, Translated, Verbatim, answers, chunk, plain
 from freehold.gateway.settlement import Settling
-from freehold.gateway.upstream import CONTENT, RAW, WHOLE, Upstream
+from freehold.gateway.tools import MCP, session_line, shown
+from freehold.gateway.upstream import CONTENT, RAW, WHOLE, Upstream, refuse_compressed
 from freehold.ledger.meter import Usage
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ LAST_CHUNK_BEGUN = (b"0", b"0\r", b"0\r\n", b"0\r\n\r")
 SLOW_CALLER_SECONDS = 300.0
 ERROR_TYPE = b"x-amzn-errortype"
 """Where some vendors' errors say what they are, instead of in their body."""
+TAKEN = 202
+"""Says a server of tools to a message that asks for nothing; and 404 once a session has ended."""
 PASSED_ON = frozenset({400, 413, 422})
 """Statuses whose body is the caller's business: it goes on as it came where both sides speak the same dialect."""
 
@@ -201,7 +204,7 @@ class Answering(Settling):
         upstream = self.upstream
         assert upstream is not None
         try:
-            if upstream.status != 200:
+            if upstream.status != 200 and not (upstream.status == TAKEN and self.out.dialect.name == MCP):
                 self._answer_error(upstream, body)
             elif self.steps is None or not self.weigh(upstream, body):
                 self._answer_ok(upstream, body)
@@ -224,6 +227,9 @@ class Answering(Settling):
             raise UpstreamLied("the target answered a streaming request without a stream")
         refuse_compressed(upstream)
         out = self.out
+        if out.dialect.name == MCP:
+            body = shown(self.plan[self.position].target, body)
+            self.lines += session_line(upstream.headers)
         screened = None if self.guarded is None else self.screened(body)
         if screened is not None:
             usage, body = screened
@@ -242,7 +248,7 @@ class Answering(Settling):
             self.capture("response", body)
         if self.keep_as is not None:
             self.keep(body)
-        self.reply(self._ok_head(len(body), cost=True) + body, "ok", 200, body)
+        self.reply(self._ok_head(len(body), status=upstream.status, cost=True) + body, "ok", 200, body)
 
     def reply(self, data: bytes, outcome: str, status: int, body: bytes, error: str = "") -> None:
         """Settle, then send a whole response."""
@@ -266,7 +272,8 @@ class Answering(Settling):
         if self.guarded is not None and (refusal := self.refused_by_vendor(upstream.status, body)) is not None:
             self.fail(refusal)
             return
-        mine = upstream.status in PASSED_ON and not self.out.decoded and not error.retryable and not self.lenient()
+        passed = upstream.status in PASSED_ON or (upstream.status == 404 and self.out.dialect.name == MCP)
+        mine = passed and not self.out.decoded and not error.retryable and not self.lenient()
         if not mine or not body.lstrip().startswith(b"{"):
             self.fail(error)
             return
@@ -391,10 +398,3 @@ class Answering(Settling):
             self.upstream.transport.resume_reading()
             self.paused = False
             self.deadline = self.plane.coarse + self._idle_seconds
-
-
-def refuse_compressed(upstream: Upstream) -> None:
-    """Raises UpstreamLied for an answer in an encoding that nobody asked for."""
-    encoding = upstream.headers.get(b"content-encoding")
-    if encoding is not None and encoding != b"identity":
-        raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")

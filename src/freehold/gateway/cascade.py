@@ -17,7 +17,7 @@ from freehold.core.errors import (
     NoPermittedTarget,
     NotTranslatable,
 )
-from freehold.gateway.answer import Answering, refuse_compressed
+from freehold.gateway.answer import Answering
 from freehold.gateway.assemble import events_of
 from freehold.gateway.course import Asked, Step, lay, leads
 from freehold.gateway.json_splice import joined, members
@@ -28,12 +28,12 @@ from freehold.gateway.relay import LAST_CHUNK, chunk
 from freehold.gateway.routing.choose import drawn
 from freehold.gateway.routing.joints import Joint, Move
 from freehold.gateway.routing.table import Stop
-from freehold.gateway.upstream import Upstream
+from freehold.gateway.upstream import Upstream, refuse_compressed
 from freehold.gateway.weighing import confidence_of, graded, without_confidence, without_confidence_field
 
 CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
 """Dialects whose calls belong to workflows."""
-WEIGHED = frozenset({"anthropic_messages", "openai_chat", "openai_responses"})
+WEIGHED = frozenset({"anthropic_messages", "bedrock_converse", "openai_chat", "openai_responses"})
 """Dialects whose members' answers can be weighed: those whose body, not their path, says whether they stream."""
 STREAMING = ("stream", "stream_options")
 """Members of a request that ask for a stream, in any of these."""

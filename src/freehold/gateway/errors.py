@@ -28,6 +28,13 @@ class ApprovalNeeded(Forbidden):
     hint_text = "look at the tool's results; who may approve sends the call again with the header x-freehold-approve"
 
 
+class ToolForbidden(Forbidden):
+    """The server's owner does not let this tool through."""
+
+    code = "FH-POL-033"
+    hint_text = "list the tools that may be called, or ask the owner: allow and deny in [mcp.NAME]"
+
+
 class GuardUnavailable(Unavailable):
     """The route names a guard that could not be made ready: nothing goes through unguarded."""
 

@@ -24,7 +24,9 @@ NO_UPGRADE = "this server upgrades to no other protocol and is no proxy: switch 
 WANTED = frozenset(
     {
         b"accept", b"anthropic-beta", b"anthropic-version", b"authorization", b"content-length", b"content-type",
-        b"expect", b"host", b"idempotency-key", b"openai-beta", b"traceparent", b"transfer-encoding", b"upgrade",
+        b"expect", b"host", b"idempotency-key", b"mcp-method", b"mcp-name",
+        b"mcp-protocol-version", b"mcp-session-id", b"openai-beta",
+        b"traceparent", b"transfer-encoding", b"upgrade",
         b"x-api-key", b"x-freehold-approve", b"x-freehold-cache", b"x-freehold-confidence", b"x-freehold-conversation",
         b"x-freehold-declassify", b"x-freehold-label", b"x-freehold-priority", b"x-freehold-strict",
         b"x-freehold-subject", b"x-freehold-workflow", b"x-goog-api-key",

@@ -12,6 +12,7 @@ from freehold.gateway.errors import StateElsewhere
 from freehold.gateway.messages import Request
 from freehold.gateway.ports import Dialect, Peek, Restore
 from freehold.gateway.routing.table import Path, Stop
+from freehold.gateway.tools import check_tool
 
 _TELLING = ("anthropic_messages", "openai_chat", "openai_responses")
 _BESIDE = ("bedrock_converse", "gemini", "gemini_array")
@@ -67,6 +68,8 @@ def prepare(
     """The body for `stop`. Raises MissingCredential, NotTranslatable; BadRequest for content that does not decode."""
     if stop.fault:
         raise MissingCredential(stop.fault)
+    if peek.tool:
+        check_tool(stop.target, peek.tool)
     name = stop.speaks.get(dialect.name) or spoken(dialect.name, stop)
     target = stop.target
     if name == dialect.name and not (stop.adapts and stop.driver.must_adapt(target, peek)):

@@ -41,6 +41,8 @@ class Peek(msgspec.Struct, frozen=True):
     """Most of `unit` that it can be: what is reserved, and charged where the answer does not tell."""
     unit: str = ""
     """One of `ledger.meter.UNITS`."""
+    tool: str = ""
+    """Name of the tool that is called, of a registered server; empty for anything else."""
 
 
 class StreamDecoder(Protocol):

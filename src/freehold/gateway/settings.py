@@ -83,6 +83,7 @@ class PriceSettings(Section):
     cached: Money | None = Field(None, description="Input read from the prompt cache.")
     cache_write: Money | None = Field(None, description="Input written to the prompt cache.")
     cache_write_1h: Money | None = Field(None, description="Input kept in the prompt cache for an hour.")
+    per_call: Money | None = Field(None, description="One call of a tool.")
     per_image: Money | None = Field(None, description="One picture.")
     per_minute: Money | None = Field(None, description="One minute of sound that is listened to.")
     per_million_characters: Money | None = Field(None, description="Text that is spoken.")

@@ -18,6 +18,7 @@ KEPT = frozenset(
     {
         b"content-encoding",
         b"content-type",
+        b"mcp-session-id",
         b"retry-after",
         b"retry-after-ms",
         b"transfer-encoding",
@@ -281,3 +282,10 @@ class Pool:
                 idle[stale].abort()
                 stale += 1
             del idle[:stale]
+
+
+def refuse_compressed(upstream: Upstream) -> None:
+    """Raises UpstreamLied for an answer in an encoding that nobody asked for."""
+    encoding = upstream.headers.get(b"content-encoding")
+    if encoding is not None and encoding != b"identity":
+        raise UpstreamLied(f"the target compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from freehold.core.money import MILLION, ZERO
 
-UNITS = ("character", "image", "search", "second")
-"""What is sold by other measures than tokens: text spoken, pictures, searches and sound listened to."""
+UNITS = ("call", "character", "image", "search", "second")
+"""What is sold by other measures than tokens: tools called, text spoken, pictures, searches, sound listened to."""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):

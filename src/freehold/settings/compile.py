@@ -251,6 +251,7 @@ def _per_unit(one: PriceSettings) -> tuple[tuple[str, Decimal], ...]:
     prices = (
         ("character", one.per_million_characters, MILLION),
         ("image", one.per_image, 1),
+        ("call", one.per_call, 1),
         ("search", one.per_search, 1),
         ("second", one.per_minute, 60),
     )

@@ -16,6 +16,7 @@ from freehold.settings import environment
 from freehold.settings.checks import check
 from freehold.settings.errors import BadSyntax, MissingSetting
 from freehold.settings.location import FILE, find
+from freehold.settings.mcp import expanded
 from freehold.settings.places import Path as Keys
 from freehold.settings.places import places
 from freehold.settings.problems import Finding, InvalidConfig, Problem, of_validation
@@ -68,7 +69,7 @@ def parse(
         raise InvalidConfig.of(sorted((_placed(one, name, where, names) for one in findings), key=_order))
     chosen = home or environment.variable(environment.HOME)
     return Loaded(
-        settings=_rooted(settings, folder),
+        settings=expanded(_rooted(settings, folder)),
         file=file,
         places=where,
         variables=names,

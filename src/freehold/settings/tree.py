@@ -20,6 +20,7 @@ from freehold.moves.settings import MoveSettings
 from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.serving.settings import ServingSettings
+from freehold.settings.mcp import McpSettings
 from freehold.telemetry.settings import TelemetrySettings
 
 
@@ -57,6 +58,7 @@ class Settings(Section):
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
     moves: MoveSettings = MoveSettings()
     plan: PlanSettings = PlanSettings()
+    mcp: dict[Name, McpSettings] = Field(default_factory=dict)
     composites: dict[Name, CompositeSettings] = Field(default_factory=dict)
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     teams: dict[Name, TeamSettings] = Field(default_factory=dict)

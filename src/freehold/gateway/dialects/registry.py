@@ -9,6 +9,7 @@ from freehold.gateway.dialects.bedrock_converse import BedrockConverse
 from freehold.gateway.dialects.gemini import Gemini, GeminiArray
 from freehold.gateway.dialects.gemini_count_tokens import GeminiCountTokens
 from freehold.gateway.dialects.gemini_embeddings import GeminiEmbeddings
+from freehold.gateway.dialects.mcp import Mcp
 from freehold.gateway.dialects.openai_chat import OpenAiChat
 from freehold.gateway.dialects.openai_completions import OpenAiCompletions
 from freehold.gateway.dialects.openai_embeddings import OpenAiEmbeddings
@@ -28,6 +29,7 @@ DIALECTS: tuple[Dialect, ...] = (
     GeminiArray(),
     GeminiCountTokens(),
     GeminiEmbeddings(),
+    Mcp(),
     OpenAiChat(),
     OpenAiCompletions(),
     OpenAiEmbeddings(),

@@ -7,6 +7,7 @@ from freehold.gateway.providers.anthropic import AnthropicDriver
 from freehold.gateway.providers.bedrock import BedrockDriver
 from freehold.gateway.providers.gemini import GeminiDriver
 from freehold.gateway.providers.llama_cpp import LlamaCppDriver
+from freehold.gateway.providers.mcp import McpDriver
 from freehold.gateway.providers.openai import OpenAiDriver
 
 DRIVERS: tuple[Driver, ...] = (
@@ -14,5 +15,6 @@ DRIVERS: tuple[Driver, ...] = (
     BedrockDriver(),
     GeminiDriver(),
     LlamaCppDriver(),
+    McpDriver(),
     OpenAiDriver(),
 )
