@@ -15,6 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from freehold.core.crypto import Sealer
+from freehold.gateway.routing.types import Composite
+from freehold.grading.types import Spec
 from freehold.ledger.frames import Body, Close, Open
 from freehold.policy.types import Policy
 from tests.fakes.fake_anthropic import FakeAnthropic
@@ -82,6 +84,7 @@ def instance(tmp_path_factory, all_vendors, certificate) -> Iterator[Instance]:
     bedrock = all_vendors.bedrock.port
     targets = (
         bedrock_target("nova", bedrock),
+        bedrock_target("twin", bedrock, model="twin"),
         p.target("gpt", all_vendors.openai.port, model="gpt-fake", **p.LIMITS),
         p.claude("claude", all_vendors.anthropic.port, model="claude-fake", **p.LIMITS),
     )
@@ -89,8 +92,15 @@ def instance(tmp_path_factory, all_vendors, certificate) -> Iterator[Instance]:
         *(p.route(one, one, attempts=1) for one in ("nova", "gpt", "claude")),
         p.route("both", "nova", "gpt"),
         p.route("guarded", "nova", guard="watch", capture=True, attempts=1),
+        p.route("pair", "pair", attempts=1),
     )
-    home = Home(tmp_path_factory.mktemp("bedrock"), p.routes(targets, *routes), p.keys(), Policy(guards=(WATCH,)))
+    pair = Composite(name="pair", kind="agreement", members=("nova", "twin"), escalate="gpt", grader=Spec("label"))
+    home = Home(
+        tmp_path_factory.mktemp("bedrock"),
+        p.routes(targets, *routes, composites=(pair,)),
+        p.keys(),
+        Policy(guards=(WATCH,)),
+    )
     listener = {name: path for name, path in certificate.items() if name != "bundle"}
     with Instance(home, secret=all_vendors.bedrock.key, **listener) as made:
         yield made
@@ -241,6 +251,27 @@ def test_structured_output_is_carried(instance, vendors):
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
     answer = ask(instance, p.request(p.CHAT, p.chat_body("nova", response_format=form)))
     assert "a" in json.loads(json.loads(answer.body)["choices"][0]["message"]["content"])
+
+
+@pytest.mark.parametrize("ask", [whole, streamed])
+def test_two_that_agree_answer_as_one(client, vendors, ask):
+    vendors.bedrock.say(Reply(text="yes"))
+    vendors.bedrock.say(Reply(text="yes"))
+    found = ask(client, "pair")
+    said = text_of(found) if ask is streamed else found["output"]["message"]["content"][0]["text"]
+    assert (said, len(vendors.bedrock.requests)) == ("yes", 2)
+    assert all(one.path.endswith("/converse") and set(one.json) == {"messages"} for one in vendors.bedrock.requests)
+
+
+def test_a_cut_stream_is_billed_by_what_came(instance, client, vendors):
+    vendors.bedrock.say(Reply(text="a long text of which only a part will come through to its reader"))
+    vendors.bedrock.fail(Fault("cut", after=6))
+    before = len(instance.home.ends())
+    with pytest.raises(Exception):  # noqa: B017 - what boto3 makes of a broken connection varies
+        streamed(client, "nova")
+    (close,) = until(lambda: instance.home.ends()[before:])
+    assert (close.outcome, close.tried[-1].usage.estimated) == ("broken", True)
+    assert 4 <= close.tried[-1].usage.output <= 6 and close.cost > 0
 
 
 def error_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:

@@ -34,7 +34,7 @@ from freehold.gateway.weighing import confidence_of, graded, without_confidence,
 CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
 """Dialects whose calls belong to workflows."""
 WEIGHED = frozenset({"anthropic_messages", "bedrock_converse", "openai_chat", "openai_responses"})
-"""Dialects whose members' answers can be weighed: those whose body, not their path, says whether they stream."""
+"""Dialects whose members' answers can be weighed: a body without `stream` asks for a whole one, placed or not."""
 STREAMING = ("stream", "stream_options")
 """Members of a request that ask for a stream, in any of these."""
 

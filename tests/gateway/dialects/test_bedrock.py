@@ -18,6 +18,7 @@ from freehold.gateway.event_stream import Frames, encoded
 from freehold.gateway.messages import Answer, Failed, ToolCall
 from freehold.gateway.ports import Dialect, Peek
 from tests.gateway.dialects.drawn_bedrock import bedrock_answers, bedrock_requests
+from tests.gateway.dialects.drawn_gemini import gemini_answers, gemini_requests
 from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests, responses_requests
 from tests.gateway.dialects.strategies import anthropic_answers, cut, openai_answers, responses_answers, streams
 from tests.gateway.dialects.test_fuzz import bent, noise
@@ -32,6 +33,7 @@ FOREIGN = [
     (CHAT, openai_requests(), openai_answers(most=1)),
     (MESSAGES, anthropic_requests(), anthropic_answers()),
     (RESPONSES, responses_requests(), responses_answers()),
+    (GEMINI, gemini_requests(), gemini_answers(most=1)),
 ]
 
 
@@ -79,7 +81,9 @@ def test_what_another_dialect_takes_it_takes_whole_or_names(other, original):
 def test_what_it_takes_of_another_it_takes_whole_or_names(where, requests, _, data):
     original = data.draw(requests)
     try:
-        body, dropped = BEDROCK.encode_request(where.decode_request(json.dumps(original).encode()), "target")
+        sent = json.dumps(original).encode()
+        placed = sent if where.in_path is None else where.in_path.put(sent, "route", stream=False)
+        body, dropped = BEDROCK.encode_request(where.decode_request(placed), "target")
     except NotTranslatable:
         return
     if leaves(original) - leaves(json.loads(body)):

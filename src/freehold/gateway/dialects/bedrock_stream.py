@@ -112,6 +112,7 @@ class Decoder:
 
     def _take(self, frame: Frame, out: list[Event]) -> None:
         kind = frame.kind
+        wire.checked(frame.payload)
         if frame.failed:
             self._over = True
             out.append(_failure(frame))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import FreeholdError, UpstreamLied
 from freehold.gateway import event_stream
 from freehold.gateway.dialects.bedrock_parts import NAME
 from freehold.gateway.json_fields import own
@@ -83,6 +83,16 @@ class Counts(msgspec.Struct):
 
 _counts = msgspec.json.Decoder(Counts)
 _KNOWN = frozenset(Counts.__struct_fields__)
+
+
+def checked(data: bytes) -> bytes:
+    """The same where it is UTF-8: what is passed on unread was read by nobody else. Raises UpstreamLied."""
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            raise UpstreamLied(f"the target's answer is not UTF-8 at byte {error.start}") from None
+    return data
 
 
 def usage_of(counts: Counts) -> Usage:
