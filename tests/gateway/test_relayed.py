@@ -295,6 +295,31 @@ def test_sound_is_reserved_by_the_seconds_it_can_be(funded) -> None:
     assert machine.asked()[-1].need >= Decimal("0.001")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "reply"),
+    [
+        (SPEECH, {"input": "hello, you"}, p.chunked(b"s" * 5000, kind="audio/mpeg")),
+        (IMAGES, {"prompt": "x"}, p.response(b'{"data":[{"url":"https://x.example/1.png"}]}')),
+        (RANK, {"query": "q", "documents": ["a"]}, p.response(b'{"results":[]}')),
+    ],
+)
+def test_what_is_sold_by_tokens_and_told_in_none_is_not_free(tmp_path, path, body, reply) -> None:
+    machine = machine_of(tmp_path, price=p.PRICE)
+    ask(machine, path, **body)
+    answer(machine, reply)
+    (tried,) = closed(machine).tried
+    assert tried.outcome == "ok" and tried.cost > 0 and (tried.usage.estimated or tried.usage.units)
+    assert tried.cost <= frames(machine, Open)[0].reserved
+
+
+def test_a_call_that_is_hung_up_on_is_charged_as_asked(machine) -> None:
+    connection = machine.caller()
+    machine.ask(connection, post_form(HEAR, form(("model", "rented"), ("stream", "true"))))
+    machine.connect()
+    machine.lose(connection)
+    assert closed(machine).outcome == "cancelled" and closed(machine).cost == Decimal("0.0005")
+
+
 # What is refused
 
 

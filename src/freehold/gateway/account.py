@@ -32,9 +32,8 @@ class Account:
     first_token: float | None = None
     body_bytes = 0
     expected_tokens = 0
-    units = 0
-    """The most that was asked for of `unit`: what is charged where an answer does not say how much it was."""
-    unit = ""
+    asked: Usage | None = None
+    """The most that it can be of what is not counted in tokens alone: charged where an answer does not tell."""
     tokens = 0
     aside: Leg | None = None
     """A second attempt under way beside the first."""
@@ -74,9 +73,9 @@ class Account:
         if usage is None:
             usage = NONE
         else:
+            if self.asked is not None:
+                usage = self._as_asked(usage, self.asked, stop)
             self.tokens += usage.input + usage.output
-            if self.units and stop.rate.units and not usage.units:
-                usage = replace(usage, units=self.units, unit=self.unit, estimated=True)
             if not stop.free:
                 price = charge(usage, stop.rate)
                 self.spent += price
@@ -116,6 +115,18 @@ class Account:
         late, self.late = self.late, None
         if late is not None:
             self.tried.append(late)
+
+    def _as_asked(self, usage: Usage, asked: Usage, stop: Stop) -> Usage:
+        """The usage, with what was asked for in the place of what was not told."""
+        by_tokens = bool(stop.bound_input or stop.bound_output)
+        told = usage.input or usage.output or (usage.units and stop.rate.of_units(1, usage.unit))
+        if by_tokens and (usage.estimated or not told):
+            return asked
+        if usage.units or not (usage.estimated or stop.rate.units):
+            return usage
+        if usage.estimated:
+            return Usage(units=asked.units, unit=asked.unit, estimated=True)
+        return replace(usage, units=asked.units, unit=asked.unit, estimated=True)
 
     def drawn(self) -> tuple[str, ...]:
         """The leases this call draws on, as the journal names them."""

@@ -30,6 +30,7 @@ from freehold.gateway.settlement import MAX_NAME
 from freehold.gateway.tracing import trace_of
 from freehold.gateway.upstream import Upstream
 from freehold.ledger.frames import Attempt, Open
+from freehold.ledger.meter import Usage
 from freehold.policy.budgets import Shortage
 
 
@@ -91,7 +92,9 @@ class Call(Hedging):
             check_kind(self.dialect.name, kind, self.inbound.body)
         self.peek = peek = self.dialect.peek(self.inbound.body)
         if peek.units:
-            self.account.units, self.account.unit = peek.units, peek.unit
+            given = len(self.inbound.body) // 4 if peek.given is None else peek.given
+            made = (peek.max_output or 0) * peek.choices
+            self.account.asked = Usage(given, made, units=peek.units, unit=peek.unit, estimated=True)
         named = headers.get(b"x-freehold-workflow")
         workflow = named.decode("latin-1").strip() if named is not None else peek.workflow
         self.subject = _subject(headers.get(b"x-freehold-subject", b""))
