@@ -138,11 +138,12 @@ def test_who_has_no_key_here_gets_nothing(instance):
     assert instance.ask("/v1/files/x/y/z", None).status == 404
 
 
-def test_each_line_is_in_the_output_once_though_the_runner_is_killed(instance, fakes):
+@pytest.mark.parametrize("killed", ["batches", "gateway"])
+def test_each_line_is_in_the_output_once_whoever_is_killed(instance, fakes, killed):
     with openai_client(instance) as client:
         made = start(client, [line(number) for number in range(60)])
         until(lambda: client.batches.retrieve(made.id).request_counts.completed > 5, "some lines are done")
-        os.kill(instance.processes()["batches"]["pid"], signal.SIGKILL)
+        os.kill(instance.processes()[killed]["pid"], signal.SIGKILL)
         done = until(lambda: answered(client, made), "the batch ended", 60)
         assert done.status == "completed"
         assert [one["custom_id"] for one in lines_of(client, done.output_file_id)] == [f"c{n}" for n in range(60)]
@@ -151,10 +152,10 @@ def test_each_line_is_in_the_output_once_though_the_runner_is_killed(instance, f
 
 
 def answered(client, batch):
-    """As `retrieve`; None while the desk is away."""
+    """As `retrieve`; None while gateway or desk are away."""
     try:
         found = client.batches.retrieve(batch.id)
-    except openai.InternalServerError:
+    except (openai.APIConnectionError, openai.InternalServerError):
         return None
     return found if found.status == "completed" else None
 
@@ -179,3 +180,16 @@ def test_a_guard_looks_at_every_line_and_at_every_answer(instance, fakes):
         done = ended(client, start(client, [json.dumps(told).encode()]))
         assert done.request_counts.completed == 1
     assert b"jane.doe" not in fakes.openai.last.body and b"[EMAIL]" in fakes.openai.last.body
+
+
+def test_owned_models_answer_batches(house):
+    with openai_client(house) as client:
+        done = ended(client, start(client, [line(number, "owned-chat", max_tokens=4) for number in range(3)]))
+        assert (done.status, done.request_counts.completed, done.model) == ("completed", 3, "owned-chat")
+        (first, *_) = lines_of(client, done.output_file_id)
+        assert first["response"]["body"]["choices"][0]["message"]["content"]
+        told = {"custom_id": "e", "url": "/v1/embeddings", "body": {"model": "owned-embed", "input": "a text"}}
+        done = ended(client, start(client, [json.dumps(told).encode()], endpoint="/v1/embeddings"))
+        assert lines_of(client, done.output_file_id)[0]["response"]["body"]["data"][0]["embedding"]
+    call = house.call(first["response"]["request_id"])
+    assert call["attempts"][0]["owned"]
