@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OPTIONS = (
     ("option", "option"),
     ("variant", "best as"),
-    ("monthly", "a month (P10-P50-P90)"),
+    ("monthly", "a month, all in (P10 / P50 / P90)"),
     ("million", "per million tokens"),
     ("passed", "per passed task"),
     ("npv", "net present value"),
@@ -280,7 +280,7 @@ def _workflow(made: Plan, one: Planned) -> None:
         {
             "option": WORDS[choice.best.option],
             "variant": choice.best.variant + ("" if choice.best.meets else " (does not keep the SLO)"),
-            "monthly": _three(choice.best.monthly),
+            "monthly": _three(choice.best.all_in),
             "million": f"{choice.best.per_million.p50:,.2f}",
             "passed": f"{choice.best.per_passed.p50:.3g}",
             "npv": _three(choice.best.npv),

@@ -17,11 +17,13 @@ VOLUMES = tuple(round(float(one), 6) for one in np.geomspace(0.05, 20.0, 33))
 
 
 class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
-    """Median cost of the first month at many volumes, and where the cheapest option changes."""
+    """Cost of a month at many volumes, all in, and where the cheapest option changes."""
 
     volumes: tuple[float, ...]
     monthly: dict[str, tuple[float, ...]]
-    """By option, its cheapest variant at each volume; running costs alone."""
+    """By option, its cheapest variant at each volume: beginning, running and end spread over the horizon, at steady
+    volume and prices.
+    """
     crossings: tuple[tuple[float, OptionKind, OptionKind], ...]
     """(volume, cheapest below, cheapest above), rising."""
     owned_from: float | None
@@ -52,13 +54,12 @@ def break_even(scene: Scene) -> BreakEven:
 
 def _cheapest(scene: Scene, factors: Mapping[str, Array], volume: float) -> dict[OptionKind, float]:
     """Of each option's variants that keep the SLO."""
-    at = Scene(
-        work=scene.work, factors=factors, terms=msgspec.structs.replace(scene.terms, months=1), at=scene.at * volume
-    )
+    at = Scene(work=scene.work, factors=factors, terms=scene.terms, at=scene.at * volume)
     found: dict[OptionKind, float] = {}
     for one in streams(at):
         if not one.meets:
             continue
-        cost = float(one.monthly[0, 0] / currency(at)[0])
+        total = one.monthly.sum(axis=1) + one.upfront + one.end
+        cost = float((total / currency(at))[0]) / at.terms.months
         found[one.option] = min(found.get(one.option, cost), cost)
     return found

@@ -41,6 +41,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     variant: str
     monthly: Range
     """Mean over the horizon, running costs alone."""
+    all_in: Range
+    """A month of everything: beginning, running, end and what hardware is still worth, spread over the horizon."""
     first_month: Range
     upfront: Range
     per_million: Range
@@ -79,6 +81,7 @@ def outcome(scene: Scene, stream: Stream, nothing: Stream) -> Outcome:
         option=stream.option,
         variant=stream.variant,
         monthly=quantiles(monthly.mean(axis=1)),
+        all_in=quantiles(total / scene.terms.months),
         first_month=quantiles(monthly[:, 0]),
         upfront=quantiles(upfront),
         per_million=quantiles(total / np.maximum((demand.input + demand.output) * volume / MILLION, 1e-9)),

@@ -20,7 +20,7 @@ class Variant(msgspec.Struct, frozen=True):
 
     name: str
     monthly: float
-    """Median, over the horizon."""
+    """Median of a month, all in."""
     npv: float
     """Median."""
     meets: bool
@@ -82,8 +82,10 @@ def _compared(scene: Scene, found: dict[OptionKind, list[Stream]]) -> Compared:
 
 
 def _variant(one: Stream, values: np.ndarray) -> Variant:
-    monthly = float(np.median(one.monthly.mean(axis=1)))
-    return Variant(one.variant, monthly, float(np.median(values)), one.meets, one.why)
+    total = one.monthly.sum(axis=1) + one.upfront + one.end
+    return Variant(
+        one.variant, float(np.median(total)) / one.monthly.shape[1], float(np.median(values)), one.meets, one.why
+    )
 
 
 def _sum(option: OptionKind, found: Sequence[Stream], requests: Sequence[float]) -> Stream:

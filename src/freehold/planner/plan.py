@@ -53,7 +53,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[Choice, ...]
     """In the order of `types.OPTIONS`."""
     decision: Decision | None
-    break_even: BreakEven
+    break_even: BreakEven | None
+    """None for several workflows together: each has its own."""
     share: float
     """Of what is paid once for all."""
 
@@ -105,7 +106,11 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
         rule=RULE,
         workflows=planned,
         together=Planned(
-            name="all together", options=joined.choices, decision=None, break_even=planned[0].break_even, share=1.0
+            name="all together",
+            options=joined.choices,
+            decision=None,
+            break_even=planned[0].break_even if len(planned) == 1 else None,
+            share=1.0,
         ),
         advised=mix(whole, advised, [one.streams["nothing"] for one in found], requests),
         red=red(inputs),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from freehold.planner.breakeven import BreakEven
 from freehold.planner.money import Outcome
 from freehold.planner.plan import Plan, Planned
 from freehold.planner.report.front import foot, front
@@ -41,13 +40,14 @@ def _options(plan: Plan, one: Planned) -> Section:
     currency = plan.inputs.contract.currency
     outcomes = [choice.best for choice in one.options]
     bars = tuple(
-        Bar(OPTION_WORDS[each.option].partition(":")[0], each.monthly.p10, each.monthly.p50, each.monthly.p90)
+        Bar(OPTION_WORDS[each.option].partition(":")[0], each.all_in.p10, each.all_in.p50, each.all_in.p90)
         for each in outcomes
     )
     heads = (
         "option",
         "best as",
-        f"{currency} a month",
+        f"{currency} a month, all in",
+        "running",
         "at the beginning",
         "per million tokens",
         "per passed task",
@@ -60,6 +60,7 @@ def _options(plan: Plan, one: Planned) -> Section:
         (
             OPTION_WORDS[each.option],
             each.variant + ("" if each.meets else f" - does not keep the SLO: {each.why}"),
+            spread(each.all_in),
             spread(each.monthly),
             spread(each.upfront),
             spread(each.per_million),
@@ -115,7 +116,8 @@ def _tornado(plan: Plan, name: str, best: Outcome) -> Section:
 
 
 def _crossing(plan: Plan, one: Planned) -> Section:
-    found: BreakEven = one.break_even
+    found = one.break_even
+    assert found is not None, "every single workflow has one"
     text = [
         f"Owning stays the cheapest from {found.owned_from:.2g} times the traffic of the trace on."
         if found.owned_from is not None
@@ -132,7 +134,9 @@ def _crossing(plan: Plan, one: Planned) -> Section:
     else:
         text.append("The cheapest option is the same at every volume that was looked at.")
     names = [name for name in OPTION_WORDS if name in found.monthly]
-    lines = tuple(Line(OPTION_WORDS[name], found.monthly[name], steps=True) for name in names)
+    lines = tuple(
+        Line(OPTION_WORDS[name], found.monthly[name], steps=name in ("self_hosted", "hybrid")) for name in names
+    )
     every = range(0, len(found.volumes), 4)
     rows = tuple((f"{found.volumes[at]:.2g}", *(amount(found.monthly[name][at]) for name in names)) for at in every)
     return Section(
@@ -141,7 +145,7 @@ def _crossing(plan: Plan, one: Planned) -> Section:
         chart=Lines(
             label=f"Monthly cost over volume, {one.name}",
             x_name="times the traffic of the trace",
-            y_name=f"{plan.inputs.contract.currency} a month",
+            y_name=f"{plan.inputs.contract.currency} a month, all in",
             x=found.volumes,
             lines=lines,
             log_x=True,

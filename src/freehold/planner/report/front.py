@@ -17,9 +17,9 @@ def front(plan: Plan) -> Section:
     advised, currency = plan.advised, plan.inputs.contract.currency
     nothing = plan.together.options[0].best
     costs = (
-        f"Doing nothing costs {spread(nothing.monthly)} {currency} a month over {plan.inputs.months} months. "
-        f"Following the advice costs {spread(advised.monthly)} a month and "
-        f"{amount(advised.upfront.p50)} at the beginning."
+        f"Doing nothing costs {spread(nothing.all_in)} {currency} a month, all in, over {plan.inputs.months} months. "
+        f"Following the advice costs {spread(advised.all_in)} a month, all in; "
+        f"{amount(advised.upfront.p50)} is paid at the beginning."
     )
     gains = (
         f"Its net present value against doing nothing is {spread(advised.npv)} {currency}; "

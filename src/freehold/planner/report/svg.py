@@ -37,7 +37,7 @@ def _bars(chart: Bars) -> str:
         return NAMES + (WIDTH - NAMES - 20) * (value - low) / wide
 
     drawn_bars = [_bar(bar, index, chart, x) for index, bar in enumerate(chart.bars)]
-    zero = min(max(0.0, low), high)
+    zero = chart.bars[0].middle if chart.tornado and chart.bars else min(max(0.0, low), high)
     axis = f'<line x1="{x(zero):.1f}" x2="{x(zero):.1f}" y1="0" y2="{height - 30}" stroke="#777"/>'
     ends = "".join(
         f'<text x="{x(value):.1f}" y="{height - 10}" font-size="12" text-anchor="{anchor}">{amount(value)}</text>'
@@ -120,8 +120,8 @@ def _scales(chart: Lines, span: tuple[float, float]) -> str:
         (
             f'<text x="0" y="{_TOP + 4}" font-size="12">{amount(high)}</text>',
             f'<text x="0" y="{_HEIGHT - _BOTTOM}" font-size="12">{amount(low)}</text>',
-            f'<text x="{_LEFT}" y="{_HEIGHT - 26}" font-size="12">{amount(ends[0])}</text>',
-            f'<text x="{WIDTH - 10}" y="{_HEIGHT - 26}" font-size="12" text-anchor="end">{amount(ends[1])}</text>',
+            f'<text x="{_LEFT}" y="{_HEIGHT - 26}" font-size="12">{ends[0]:g}</text>',
+            f'<text x="{WIDTH - 10}" y="{_HEIGHT - 26}" font-size="12" text-anchor="end">{ends[1]:g}</text>',
             f'<text x="{WIDTH / 2}" y="{_HEIGHT - 26}" font-size="12" text-anchor="middle">{axes}</text>',
         )
     )
