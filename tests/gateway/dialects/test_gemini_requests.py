@@ -176,7 +176,7 @@ def test_what_a_tool_says_is_read_from_its_response(response, text, failed):
     contents = [{"role": "user", "parts": [{"functionResponse": {"name": "f", "response": response}}]}]
     (result,) = decoded(contents=contents).turns[0].parts
     assert isinstance(result, ToolResult)
-    assert (result.parts, result.is_error) == ((Text(text),), failed)
+    assert ([one.text for one in result.parts], result.is_error) == ([text], failed)
 
 
 def test_signatures_go_to_chat_callers_and_come_back():

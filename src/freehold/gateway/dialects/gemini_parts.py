@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Raw
 
 from freehold.gateway.dialects.gemini_wire import NAME
-from freehold.gateway.json_fields import Fields, own
+from freehold.gateway.json_fields import JSON_TEXT, Fields, own
+from freehold.gateway.json_texts import is_sealed
 from freehold.gateway.messages import Extra, Image, Opaque, Part, Text, Thinking, ToolCall, ToolResult
 
 SIGNATURE = "thoughtSignature"
@@ -97,7 +98,7 @@ class Calls:
 
 def part_of(raw: Raw, one: Fields, calls: Calls) -> Part:
     """One part."""
-    signature = one.text(SIGNATURE)
+    signature = _sealed(one)
     function = inner(one, "functionCall")
     if function is not None:
         return _call(one, function, signature, calls)
@@ -118,6 +119,15 @@ def part_of(raw: Raw, one: Fields, calls: Calls) -> Part:
         return Thinking(text, signature, extra=((NAME, THOUGHT, TRUE), *one.rest(NAME)))
     rest = (*signed, *one.rest(NAME))
     return Text(text, extra=rest or (() if text else ((NAME, EMPTY, TRUE),)))
+
+
+def _sealed(one: Fields) -> str:
+    """The signature; one that is no base64 is not the vendor's, and stays a field like any."""
+    raw = one.raw(SIGNATURE)
+    if raw is None or is_sealed(SIGNATURE, bytes(raw)):
+        return "" if raw is None else msgspec.json.decode(raw, type=str)
+    one.put_back(SIGNATURE, raw)
+    return ""
 
 
 def _call(one: Fields, function: Fields, signature: str, calls: Calls) -> ToolCall:
@@ -144,7 +154,7 @@ def _result(one: Fields, function: Fields, signed: Extra, calls: Calls) -> ToolR
     if not bytes(response).startswith(b"{"):
         function.wrong("expected an object", "response")
     key, text = _said(function, response)
-    parts: list[Text | Image | Opaque] = [Text(text)]
+    parts: list[Text | Image | Opaque] = [Text(text, extra=() if key else ((NAME, JSON_TEXT, TRUE),))]
     for raw, inside in many(function, "parts"):
         data = inner(inside, "inlineData") or inner(inside, "fileData")
         parts.append((data and _image(raw, inside, data, ())) or Opaque(NAME, "functionResponsePart", raw))

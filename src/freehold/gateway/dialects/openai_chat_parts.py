@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from freehold.gateway.json_fields import Fields
 from freehold.gateway.json_read import BROKEN
+from freehold.gateway.json_texts import is_sealed
 from freehold.gateway.messages import (
     Cache,
     Extra,
@@ -138,6 +139,9 @@ def _signature(one: Fields) -> str:
         found = _signed.decode(raw)
     except BROKEN:
         found = None
-    if found is None:
+    signature = "" if found is None else found.google.thought_signature
+    if not is_sealed("thoughtSignature", f'"{signature}"'.encode("utf-8", "surrogatepass")):
+        signature = ""
+    if not signature:
         one.put_back("extra_content", raw)
-    return "" if found is None else found.google.thought_signature
+    return signature
