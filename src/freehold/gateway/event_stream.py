@@ -57,15 +57,19 @@ class Frames:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames now complete. Raises UpstreamLied on what the format does not allow."""
+        return [frame_of(one) for one in self.cut(data)]
+
+    def cut(self, data: bytes) -> list[bytes]:
+        """The same as bytes, of which only the beginning is checked so far. Raises UpstreamLied."""
         held = self._held
         held += data
-        found: list[Frame] = []
-        at = 0
-        while len(held) - at >= _PRELUDE:
+        found: list[bytes] = []
+        at, size = 0, len(held)
+        while size - at >= _PRELUDE:
             total = _total(held, at)
-            if len(held) - at < total:
+            if size - at < total:
                 break
-            found.append(_frame(bytes(memoryview(held)[at : at + total])))
+            found.append(bytes(memoryview(held)[at : at + total]))
             at += total
         if at:
             del held[:at]
@@ -118,7 +122,8 @@ def _total(held: bytearray, at: int) -> int:
     return int(total)
 
 
-def _frame(data: bytes) -> Frame:
+def frame_of(data: bytes) -> Frame:
+    """A whole frame that was cut out. Raises UpstreamLied where its checksum is wrong, or its headers are broken."""
     if _number.unpack_from(data, len(data) - 4)[0] != crc32(memoryview(data)[:-4]):
         raise UpstreamLied("the target's stream has a frame with the wrong checksum")
     end = _PRELUDE + _lengths.unpack_from(data)[1]
