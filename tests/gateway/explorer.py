@@ -200,6 +200,9 @@ class Explorer:
         what = self.dice.choices([one for _, one in events], [weight for weight, _ in events])[0]
         self.log.append(what.__name__)
         what()
+        for name, stop in machine.plane.table.stops.items():
+            most = stop.target.most_in_flight
+            assert not most or stop.health.in_flight <= most, f"{name} has more calls at once than it takes"
 
     def open(self) -> list[int]:
         return [at for at, one in enumerate(self.machine.connections) if not one.transport.closed]

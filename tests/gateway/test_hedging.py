@@ -9,9 +9,10 @@ import pytest
 
 from freehold.core.label import parse_label
 from freehold.gateway.routing.figures import LEAST_SAMPLES
-from freehold.gateway.routing.types import HedgeRule
+from freehold.gateway.routing.types import CacheRule, HedgeRule
 from freehold.ledger.frames import Attempt, Close, Open
 from freehold.policy.types import Budget, Policy
+from tests.gateway import guards as g
 from tests.gateway import pieces as p
 from tests.gateway.answers import Answer, read_answers
 from tests.gateway.machine import Machine
@@ -291,3 +292,33 @@ def test_a_translated_second_answers_in_the_callers_dialect(tmp_path: Path) -> N
     answer = answered(connection)
     assert answer.complete and b"data: [DONE]" in answer.body and first.closed
     assert tried(machine) == [(1, "a", "overtaken"), (2, "c", "ok")]
+
+
+@pytest.mark.parametrize("first_wins", [False, True])
+def test_a_guard_looks_at_whoever_answers(tmp_path: Path, first_wins: bool) -> None:
+    machine = machine_with(tmp_path)
+    g.arm(machine, g.rule("redact"))
+    connection = ask(machine, stream=True)
+    first = machine.connect()
+    machine.wait(2.1)
+    second = machine.connect()
+    assert g.EMAIL.encode() not in first.transport.sent + second.transport.sent
+    told = p.chunked(*p.chat_stream("write to ", g.EMAIL, " soon"))
+    machine.answer(first if first_wins else second, told)
+    answer = answered(connection)
+    assert answer.complete and g.EMAIL.encode() not in answer.body and b"write to " in answer.body
+    assert (second if first_wins else first).closed
+    assert machine.ends()[-1].scanned >= len(f"write to {g.EMAIL} soon")
+
+
+def test_an_answer_that_was_hedged_is_kept_as_the_winners(tmp_path: Path) -> None:
+    table = p.routes(
+        (p.target("a", 9001), p.target("b", 9002)), p.route("assistant", "a", "b", hedge=RULE, cache=CacheRule(60.0))
+    )
+    machine = Machine(tmp_path, table, p.keys())
+    _, _, second = raced(machine)
+    machine.answer(second, OTHER)
+    answer = answered(ask(machine))
+    assert answer.headers["x-freehold-cache"] == "hit" and answer.headers["x-freehold-target"] == "b"
+    assert answer.body == p.chat_answer("other") and "x-freehold-hedge" not in answer.headers
+    assert Decimal(answer.headers["x-freehold-saved"]) == machine.ends()[0].tried[1].cost

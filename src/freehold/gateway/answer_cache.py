@@ -120,6 +120,6 @@ def _name(pair: tuple[str, Any]) -> str:
     return pair[0]
 
 
-def _number(text: str) -> list[str]:
-    """A number as it was written, told from a string: neither large ones nor long fractions fall together."""
-    return ["#", text]
+def _number(text: str) -> bytes:
+    """A number as it was written, of a type JSON has not: neither large ones nor long fractions fall together."""
+    return text.encode()

@@ -75,7 +75,7 @@ class Replaying(Guarding):
             self.capture("request", self.inbound.body)
             self.capture("response", body)
         took = now - self.at
-        self.account.tried.append(Tried(1, stop.name, 0.0, took, took, "cached", 200, kept.usage, ZERO))
+        self.account.tried.append(Tried(1, stop.name, 0.0, None, took, "cached", 200, kept.usage, ZERO))
         if self.guarded is not None:
             self.guarded.armed.recall.answered(self.guarded.turns, kept.said, lane.label)
         age, saved = int(now - kept.at), f"{kept.cost:f}".encode()
