@@ -170,3 +170,22 @@ def test_what_is_known_of_an_erased_keys_batches_goes_too(office):
         assert connection.exec_driver_sql("SELECT DISTINCT key_id FROM batch_files").scalars().all() == ["key_b"]
     assert office.tell("GET", f"/v1/batches/{mine}").status == 404
     assert office.show(other, key="key_b")["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ('name="file"; filename="a b.jsonl"', "a b.jsonl"),
+        ('name="file"; filename=""', "file"),
+        ("name=\"file\"; filename*=UTF-8''%C3%BC.jsonl", "ü.jsonl"),
+        ('name="file"; filename="u"; filename*=utf-8\'en\'%C3%BC', "ü"),
+    ],
+)
+def test_files_are_called_as_their_maker_calls_them(office, told, name):
+    body = form(b"x", purpose="batch").replace(b'name="file"; filename="in.jsonl"', told.encode())
+    assert office.ok("POST", "/v1/files", body, kind=FORM)["filename"] == name
+
+
+@pytest.mark.parametrize("kind", ["", "application/json", "multipart/form-data", "multipart/form-data; boundary=y"])
+def test_a_body_that_is_no_declared_form_is_refused(office, kind):
+    assert office.tell("POST", "/v1/files", form(b"x", purpose="batch"), kind=kind).status in (400, 415)

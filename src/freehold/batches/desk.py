@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
 from freehold.batches import store
 from freehold.batches.files import Cabinet, Content, Owner
-from freehold.batches.multipart import Part, parts_of
 from freehold.batches.operating import cancel
 from freehold.batches.sealing import Drawer
 from freehold.batches.settings import BatchSettings
@@ -44,6 +43,7 @@ from freehold.core.errors import (
 from freehold.core.label import parse_label
 from freehold.gateway.desk import Errand, Told
 from freehold.gateway.dialects.openai_wire import error_body
+from freehold.gateway.forms import Form, Part, declared_boundary
 from freehold.ledger.audit.store import append
 
 WINDOW = re.compile(r"([1-9][0-9]{0,2})h\Z")
@@ -108,20 +108,19 @@ class Desk:
     # files
 
     def _upload(self, errand: Errand, _id: str) -> Told:
-        fields = {one.name: one for one in parts_of(errand.kind, errand.body)}
-        file = fields.get("file")
-        if file is None or file.filename is None:
-            raise BadRequest("the form holds no file", param="file")
-        purpose = _field(fields, "purpose")
-        if purpose != INPUT:
+        form = _form(errand)
+        files = form.files(frozenset({"file"}))
+        if len(files) != 1:
+            raise BadRequest("the form holds one file", param="file")
+        if form.one("purpose") != INPUT:
             raise BadRequest("files are kept for batches only", hint="send purpose=batch", param="purpose")
         content = Content(
-            name=_printable(file.filename)[:_NAME] or "file",
-            data=file.data,
+            name=_named(files[0]),
+            data=form.body[files[0].start : files[0].end],
             purpose=INPUT,
             label=errand.label,
             stated=errand.headers.get(LABEL, ""),
-            seconds=_seconds(fields),
+            seconds=_seconds(form),
         )
         made = self._cabinet.upload(content, self._owner(errand), self._settings.key_mebibytes << 20)
         return _json(file_object(made))
@@ -250,21 +249,31 @@ def _window(text: str) -> float:
     return int(found[1]) * 3600.0
 
 
-def _field(fields: dict[str, Part], name: str) -> str:
-    return fields[name].data.decode("utf-8", "replace").strip() if name in fields else ""
+def _form(errand: Errand) -> Form:
+    boundary = declared_boundary(errand.kind.encode())
+    if not boundary:
+        raise WrongContentType("a file is sent as multipart/form-data with a boundary", hint="send the field `file`")
+    form = Form(errand.body)
+    if form.boundary != boundary:
+        raise BadRequest("the form's boundary is not the declared one")
+    return form
 
 
-def _seconds(fields: dict[str, Part]) -> float | None:
-    given = _field(fields, "expires_after[seconds]")
+def _named(file: Part) -> str:
+    """What its maker calls a file (RFC 8187 where it is encoded), as far as it can be printed."""
+    text = file.files[-1]
+    if text.lower().startswith("utf-8'"):
+        text = unquote(text.rpartition("'")[2])
+    return "".join(one for one in text if one.isprintable())[:_NAME] or "file"
+
+
+def _seconds(form: Form) -> float | None:
+    given = form.one("expires_after[seconds]").strip()
     if not given:
         return None
     if not given.isdecimal() or not 3600 <= int(given) <= 2592000:
         raise BadRequest("a file is kept for 3600 to 2592000 seconds", param="expires_after[seconds]")
     return float(given)
-
-
-def _printable(name: str) -> str:
-    return "".join(one for one in name if one.isprintable())
 
 
 def _query(errand: Errand) -> dict[str, str]:
