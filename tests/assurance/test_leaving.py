@@ -46,9 +46,10 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bodies = Bodies(home.path / "bodies", home.keys.sealer)
     Shelf(home.engine, bodies).put([record(n) for n in range(3)], START, 1e9)
     with bodies.exclusive():
-        digest = bodies.put_all([b"\xff\xfe raw"])[0]
+        digest, lines = bodies.put_all([b"\xff\xfe raw", b'{"custom_id": 1}\n{}'])
         with writing(home.engine) as connection:
             insert_bodies(connection, [Kept(b"c" * 16, "request", digest, "internal", 6, START, START + 1e9)])
+            insert_bodies(connection, [Kept(b"f" * 16, "file", lines, "internal", 19, START, START + 1e9)])
             connection.exec_driver_sql(
                 "INSERT INTO keys (id, name, team, role, routes, label, rights, created_at, created_by, period)"
                 " VALUES ('k', 'app', 't', 'developer', '[]', 'internal', '[]', 0, 'owner', 'month')"
@@ -96,6 +97,7 @@ def test_rows_and_contents_are_all_there_in_clear(left: Path) -> None:
     assert {json.loads(one["request"])["messages"][0]["role"] for one in exchanges} == {"user"}
     raw = next(one for one in contents if one["side"] == "request")
     assert base64.b64decode(raw["content_base64"]) == b"\xff\xfe raw"
+    assert [one["content"] for one in contents if one["side"] == "file"] == ['{"custom_id": 1}\n{}']
 
 
 def test_models_configuration_and_log_are_there(left: Path) -> None:
