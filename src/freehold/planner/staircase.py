@@ -68,13 +68,13 @@ def _stair(volume: float, fleet: Fleet) -> Stair:
     served = fleet.served
     return Stair(
         volume=volume,
-        replicas=served.peak_replicas,
+        replicas=int(served.peak_replicas),
         hours=served.replica_hours * MONTH_SECONDS / served.span_seconds,
         overflow_input=served.overflow_input_tokens / max(served.input_tokens, 1),
         overflow_output=served.overflow_output_tokens / max(served.output_tokens, 1),
-        meets=fleet.meets,
-        attained=served.attained,
-        utilisation=served.utilisation,
+        meets=bool(fleet.meets),
+        attained=float(served.attained),
+        utilisation=float(served.utilisation),
         ttft=served.ttft,
         tpot=served.tpot,
         why=fleet.why,
