@@ -311,7 +311,7 @@ def _sum(trace: Trace, strata: list[Stratum], course_: tuple[Floats, Floats, Flo
         unserved=requests - overflowed - answered,
         ttft=_weighted(ttft, weights),
         tpot=_weighted(tpot, paces),
-        attained=within / served if served else 0.0,
+        attained=float(within / served) if served else 0.0,
         replica_hours=paid / 3600.0 * min(trace.span_seconds / (len(load) * STEP), 1.0),
         peak_replicas=int(held.max()),
         utilisation=min(busy / paid, 1.0) if paid else 0.0,

@@ -165,7 +165,7 @@ class Engine:
         ready: list[int] = []
         while self._prefilling and taken < budget:
             request, left = self._prefilling[0]
-            read += self._prompt(request) - left
+            read += max(self._prompt(request) - left, 0)
             piece = min(left, budget - taken)
             taken += piece
             if piece < left:

@@ -65,7 +65,7 @@ def away(index: int, replicas: int, share: float, span: float, now: float) -> bo
     """Whether a replica is in maintenance. Each is away for exactly `share` of the time, one after another."""
     if share <= 0.0 or replicas < 1:
         return False
-    period = min(span, MAINTENANCE_SECONDS / share)
+    period = span / max(round(span * share / MAINTENANCE_SECONDS), 1)
     phase = (now / period - (index + 0.5) / replicas) % 1.0
     return phase < share
 

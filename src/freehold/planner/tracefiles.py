@@ -52,7 +52,7 @@ def read_trace(path: Path, lengths: Path | None = None) -> Trace:
         raise BadTrace(f"{path}: the file is empty", param="t_s")
     if first.lstrip().startswith("{"):
         return _hashed(path, _again((number, first), rows))
-    header = [one.strip().lower() for one in next(csv.reader([first]))]
+    header = [one.strip().lower() for one in _fields(f"{path}: line {number}", first)]
     if _column(header, RATES) is not None and _column(header, INPUTS) is None:
         return _rates(path, header, rows, lengths or _beside(path))
     return _arrivals(path, header, rows)
@@ -120,7 +120,7 @@ def _rates(path: Path, header: Sequence[str], rows: Iterator[tuple[int, str]], l
 
 def _lengths(path: Path, begins: float) -> Lengths:
     rows = _lines(path)
-    header = [one.strip().lower() for one in next(csv.reader([next(rows, (0, ""))[1]]), [])]
+    header = [one.strip().lower() for one in _fields(f"{path}: line 1", next(rows, (0, ""))[1])]
     at, field = _wanted(path, header, TIMES), _wanted(path, header, ("field",))
     columns = {name: _wanted(path, header, (name,)) for name, _ in (("mean", 0.0), *_SHARES)}
     found: dict[str, dict[float, Floats]] = {"input_tokens": {}, "output_tokens": {}}
@@ -163,11 +163,13 @@ def _beside(path: Path) -> Path | None:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     source = Source(path)
+    held: list[tuple[int, str]] = []  # the last line of a file that is cut off is none
     try:
         for number, line in lines(source.chunks()):
             if line is None:
                 raise BadTrace(f"{path}: line {number} is too long", param="t_s")
-            yield number, line.decode("utf-8").rstrip("\r")
+            yield from held
+            held = [(number, line.decode("utf-8").rstrip("\r"))]
     except OSError as error:
         raise BadTrace(f"{path}: {error.strerror or error}", param="trace") from None
     except UnicodeDecodeError:
@@ -176,6 +178,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise BadTrace(error.message, param="trace") from None
     if source.trouble:
         raise BadTrace(f"{path}: {source.trouble}", param="trace")
+    yield from held
 
 
 def _again(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -188,10 +191,17 @@ def _cells(path: Path, header: Sequence[str], rows: Iterator[tuple[int, str]]) -
         if not line.strip():
             continue
         place = f"{path}: line {number}"
-        cells = line.split(",") if '"' not in line else next(csv.reader([line]))
+        cells = line.split(",") if '"' not in line else _fields(place, line)
         if len(cells) != len(header):
             raise BadTrace(f"{place}: {len(cells)} fields where the header has {len(header)}", param=header[-1])
         yield place, cells
+
+
+def _fields(place: str, line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise BadTrace(f"{place}: {error}", param="trace") from None
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
