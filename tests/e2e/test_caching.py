@@ -17,7 +17,7 @@ baseline = "claude"
 cache = { seconds = 600 }
 [routes.hedged]
 targets = ["gpt", "claude"]
-hedge = { after_seconds = 0.3, ratio = 1.0 }
+hedge = { after_seconds = 0.3, ratio = 1.0, whole = true }
 [targets.one]
 provider = "openai"
 model = "m-one"

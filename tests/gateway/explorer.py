@@ -122,7 +122,7 @@ WEIGHED = (
 def racing() -> Routes:
     """Three targets, one of which takes two calls at once, under routes that hedge, keep answers, and choose."""
     targets = (p.target("a", 9001), p.free("own", 9003), p.claude("c", 9004), p.target("f", 9005, **FULL))
-    hedge = HedgeRule(1.0, ratio=1.0)
+    hedge = HedgeRule(1.0, ratio=1.0, whole=True)
     return p.routes(
         targets,
         p.route("raced", "a", "c", "own", hedge=hedge, attempts=4),

@@ -17,7 +17,7 @@ from tests.gateway import pieces as p
 from tests.gateway.answers import Answer, read_answers
 from tests.gateway.machine import Machine
 
-RULE = HedgeRule(2.0)
+RULE = HedgeRule(2.0, whole=True)
 ANSWER = p.response(p.chat_answer())
 OTHER = p.response(p.chat_answer("other"))
 USAGE = {"stream_options": {"include_usage": True}}
@@ -101,6 +101,18 @@ def test_nothing_is_asked_twice_where_the_answer_has_begun_in_time(tmp_path: Pat
     assert not machine.connecting and not machine.calls[-1].hedged
 
 
+def test_whole_answers_take_their_time_unless_the_route_says_otherwise(tmp_path: Path) -> None:
+    machine = machine_with(tmp_path, rule=HedgeRule(2.0))
+    ask(machine)
+    machine.connect()
+    machine.wait(2.1)
+    assert not machine.connecting
+    ask(machine, stream=True)
+    machine.connect()
+    machine.wait(2.1)
+    assert len(machine.connecting) == 1
+
+
 def test_the_loser_is_paid_for_what_it_may_have_read(tmp_path: Path) -> None:
     machine = machine_with(tmp_path)
     _, first, second = raced(machine)
@@ -155,7 +167,7 @@ def test_a_budget_that_does_not_cover_both_lets_one_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("most", "asked"), [("0.000001", False), ("1", True)])
 def test_a_second_that_is_too_dear_is_not_asked(tmp_path: Path, most: str, asked: bool) -> None:
-    machine = machine_with(tmp_path, rule=HedgeRule(2.0, Decimal(most)))
+    machine = machine_with(tmp_path, rule=HedgeRule(2.0, Decimal(most), whole=True))
     ask(machine)
     machine.connect()
     machine.wait(2.1)
@@ -253,7 +265,7 @@ def test_a_stale_connection_of_the_second_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_route_hedges_no_more_than_its_share(tmp_path: Path) -> None:
-    machine = machine_with(tmp_path, rule=HedgeRule(2.0, ratio=0.0))
+    machine = machine_with(tmp_path, rule=HedgeRule(2.0, ratio=0.0, whole=True))
     for _ in range(12):
         ask(machine)
         machine.connect()
@@ -270,13 +282,14 @@ def test_attempts_are_bounded(tmp_path: Path) -> None:
 
 
 def test_without_a_number_it_goes_by_what_was_seen(tmp_path: Path) -> None:
-    machine = machine_with(tmp_path, rule=HedgeRule())
+    machine = machine_with(tmp_path, rule=HedgeRule(whole=True))
     ask(machine)
     machine.connect()
     machine.wait(20.0)
     assert not machine.connecting and not machine.timers
     for _ in range(LEAST_SAMPLES):
-        machine.health["a"].figures.began(0.7, machine.time)
+        machine.health["a"].figures.began(0.2, machine.time)
+        machine.health["a"].figures.began(0.7, machine.time, streams=False)
     ask(machine)
     machine.connect()
     machine.wait(0.6)

@@ -57,7 +57,7 @@ class Failing(Cascading):
             usage = self.partial_usage()
             outcome = error.outcome if isinstance(error, UpstreamFailed) else "failed"
             account.end(outcome, status, usage, now, error.code)
-            self.judge(stop, error, now)
+            self.weigh_failure(stop, error, now)
         if self.hedged:
             self.account.flush()
         if self.committed:
@@ -67,9 +67,12 @@ class Failing(Cascading):
         elif not broken or not self._again(error, now):
             self.refuse(error)
 
-    def judge(self, stop: Stop, error: FreeholdError, now: float) -> None:
+    def weigh_failure(self, stop: Stop, error: FreeholdError, now: float) -> None:
         """What a failure says of a target."""
-        breaker = stop.health.breaker
+        breaker, figures = stop.health.breaker, stop.health.figures
+        if figures is not None and isinstance(error, UpstreamTimeout):
+            streams = self.peek is not None and self.peek.stream
+            figures.began(now - self.account.started, now, streams=streams)
         if not isinstance(error, UpstreamFailed) or not error.retryable:
             breaker.released()
         elif error.retry_after is not None:

@@ -40,9 +40,12 @@ class Hedging(Waiting):
         figures, hedges = stop.health.figures, lane.path.hedges
         if self.hedged or self.steps is not None or hedges is None or self.dialect.name not in CACHED:
             return
+        streams = self.peek is not None and self.peek.stream
+        if not (streams or rule.whole):
+            return
         after = rule.after_seconds
         if after is None and figures is not None:
-            after = figures.late()
+            after = figures.late(streams=streams)
         if after is None or self.position + 1 >= len(self.plan):
             return
         number = len(self.account.tried)
@@ -144,7 +147,8 @@ class Hedging(Waiting):
         if stop is not None:
             stop.health.breaker.released()
             if stop.health.figures is not None:  # it takes at least so long
-                stop.health.figures.began(now - account.started, now)
+                streams = self.peek is not None and self.peek.stream
+                stop.health.figures.began(now - account.started, now, streams=streams)
             account.end("overtaken", 0, account.estimate(0) if upstream is not None else None, now)
         self._lead(rival)
         return True

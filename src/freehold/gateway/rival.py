@@ -211,7 +211,7 @@ class Rival:
         if self.over:
             return
         call = self.call
-        call.judge(self.stop, error, call.plane.now())
+        call.weigh_failure(self.stop, error, call.plane.now())
         failed = isinstance(error, UpstreamFailed)
         outcome = error.outcome if isinstance(error, UpstreamFailed) else "failed"
         self.drop(outcome, (error.status or 0) if isinstance(error, UpstreamFailed) else 0, error.code)

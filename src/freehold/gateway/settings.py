@@ -189,6 +189,9 @@ class HedgeSettings(Section):
         None, description="How long the first target is waited for; where absent, the time in which 95 of 100 of its "
         "recent answers began."
     )  # fmt: skip
+    whole: Flag = Field(
+        default=False, description="Hedge answers that are not streamed too: they are waited for until they are whole."
+    )
     most_dollars: Money | None = Field(
         None, description="Largest bound of the second target's price for one call; where absent, budgets alone say."
     )

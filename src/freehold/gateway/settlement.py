@@ -117,7 +117,8 @@ class Settling:
         begun = account.first_token
         account.end(outcome, 200, usage, now)
         if stop is not None and (figures := stop.health.figures) is not None:
-            figures.began((now if begun is None else begun) - account.started, now)
+            streams = self.peek is not None and self.peek.stream
+            figures.began((now if begun is None else begun) - account.started, now, streams=streams)
             figures.cost(float(account.tried[-1].cost), usage)
 
     def _absorb(self) -> None:

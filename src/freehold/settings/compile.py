@@ -305,4 +305,4 @@ def _cache_rule(one: CacheSettings | None) -> CacheRule | None:
 
 
 def _hedge_rule(one: HedgeSettings | None) -> HedgeRule | None:
-    return None if one is None else HedgeRule(one.after_seconds, one.most_dollars, one.ratio)
+    return None if one is None else HedgeRule(one.after_seconds, one.most_dollars, one.ratio, one.whole)

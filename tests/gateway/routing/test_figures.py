@@ -107,6 +107,17 @@ def test_the_late_ones_are_known_once_enough_answers_are() -> None:
     assert figures.late() == 294.0  # of the last hundred, 200 to 299
 
 
+def test_a_target_that_did_not_answer_in_time_is_slow(tmp_path: Path) -> None:
+    slow = p.target("a", 9001, whole_seconds=5.0)
+    machine = machine_with(tmp_path, "fastest", slow, p.target("b", 9002, whole_seconds=5.0), attempts=1)
+    machine.ask(machine.caller(), p.request(p.CHAT, p.chat_body()))
+    lost = machine.connecting[0][0].name
+    machine.connect()
+    machine.wait(6.0)
+    assert machine.health[lost].figures.seconds(machine.time) >= 5.0
+    assert call(machine, 1.0) != lost
+
+
 def test_nothing_known_is_good_and_nothing_kept_is_last() -> None:
     assert slowness(Figures(), 3, 100.0) == 0.0 and slowness(None, 0, 100.0) == math.inf
     assert dearness(Figures(), RATE) == pytest.approx(20e-6) and dearness(None, RATE) == math.inf

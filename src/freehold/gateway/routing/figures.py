@@ -33,16 +33,17 @@ class Figures:
         self._seconds = 0.0
         self._heard = -math.inf
         self._dollars: float | None = None
-        self._samples: deque[float] = deque(maxlen=SAMPLES)
-        self._late: float | None = None
+        self._samples: tuple[deque[float], deque[float]] = (deque(maxlen=SAMPLES), deque(maxlen=SAMPLES))
+        """Of whole answers, and of streams."""
+        self._late: list[float | None] = [None, None]
 
-    def began(self, seconds: float, now: float) -> None:
+    def began(self, seconds: float, now: float, *, streams: bool = True) -> None:
         """An answer began, or was given up, after so long. A peak counts at once, what is better little by little."""
         kept = math.exp(-max(now - self._heard, 0.0) / TAU_SECONDS)
         self._seconds = seconds if seconds > self._seconds else self._seconds * kept + seconds * (1.0 - kept)
         self._heard = now
-        self._samples.append(seconds)
-        self._late = None
+        self._samples[streams].append(seconds)
+        self._late[streams] = None
 
     def cost(self, dollars: float, usage: Usage) -> None:
         """An answer was paid for."""
@@ -55,13 +56,14 @@ class Figures:
         """How soon an answer should begin; 0 where nothing is known."""
         return self._seconds if now - self._heard < UNKNOWN_SECONDS else 0.0
 
-    def late(self) -> float | None:
+    def late(self, *, streams: bool = True) -> float | None:
         """By when 95 of 100 recent answers had begun; None where too few are known."""
-        if len(self._samples) < LEAST_SAMPLES:
+        samples, known = self._samples[streams], self._late[streams]
+        if len(samples) < LEAST_SAMPLES:
             return None
-        if self._late is None:
-            self._late = sorted(self._samples)[math.ceil(0.95 * len(self._samples)) - 1]
-        return self._late
+        if known is None:
+            known = self._late[streams] = sorted(samples)[math.ceil(0.95 * len(samples)) - 1]
+        return known
 
     def dollars(self, rate: Rate) -> float:
         """What a token of input costs with its output: as calls did cost, else by the price."""

@@ -37,6 +37,8 @@ class HedgeRule(msgspec.Struct, frozen=True):
     """No second target whose bound of the price is above this; None for none."""
     ratio: float = 0.1
     """At most this share of recent calls may be hedged (plus a floor of 10 a minute)."""
+    whole: bool = False
+    """Answers that are not streamed too."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
