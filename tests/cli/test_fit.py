@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import pytest
@@ -69,3 +70,10 @@ def test_what_cannot_be_is_refused_by_name(cli, arguments, code, words):
 def test_numbers_that_make_no_sense_are_a_usage_error(cli):
     assert cli("fit", "Llama-3.1-8B", "--gpus", "0").code == 2
     assert cli("fit", "Llama-3.1-8B", "--input", "-5").code == 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("aiconfigurator") is not None, reason="the extra `second` is installed")
+def test_a_second_estimator_that_is_not_there_is_said(cli):
+    told = cli("fit", "Llama-3.1-8B", "--second")
+    assert told.code == 1
+    assert "extra `second`" in told.err

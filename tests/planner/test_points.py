@@ -195,7 +195,7 @@ def test_two_estimators_that_differ_meet_in_the_middle_with_less_confidence():
     assert alone is not None
     near, far = (estimate(one, load, second=alone.p50 * factor) for factor in (1.05, 3.0))
     assert near.output_tokens_per_second is not None and far.output_tokens_per_second is not None
-    assert far.output_tokens_per_second.p50 == pytest.approx(alone.p50 * math.sqrt(3.0))
+    assert far.output_tokens_per_second.p50 == pytest.approx(alone.p50 * math.cbrt(3.0))
     assert near.output_tokens_per_second.p90 / near.output_tokens_per_second.p10 < alone.p90 / alone.p10
     assert far.output_tokens_per_second.p90 / far.output_tokens_per_second.p10 > alone.p90 / alone.p10
     assert far.confidence == "low"

@@ -47,6 +47,7 @@ _COLUMNS = (
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What `freehold probe --out` wrote: estimates after those measurements.",
 )
+@click.option("--second", is_flag=True, help="Ask AIConfigurator too, where the extra `second` is installed.")
 @json_option
 def fit(model: str, *, as_json: bool, gpu: tuple[str, ...], probe: Path | None, **given: Any) -> None:
     """Say whether MODEL fits on accelerators, and how fast it would be: nothing is downloaded, nothing is run.
@@ -54,11 +55,15 @@ def fit(model: str, *, as_json: bool, gpu: tuple[str, ...], probe: Path | None, 
     MODEL is a folder with config.json, a .safetensors or .gguf file, or a public model's name. Figures are P50 with
     P10 to P90 in brackets, of one replica.
     """
+    from freehold.core.errors import Unavailable
     from freehold.planner.fits import fits
     from freehold.planner.gpus import gpu as named
     from freehold.planner.probing import read_probe
+    from freehold.planner.second_opinion import installed
     from freehold.planner.shapes import shape
 
+    if given["second"] and not installed():
+        raise Unavailable("the second estimator is not installed", hint="install freehold with its extra `second`")
     what = shape(model)
     known: Known | None = None
     probes = 0
@@ -90,6 +95,7 @@ def _asked(native: str, given: dict[str, Any]) -> Asked:
         concurrency=float(given["concurrency"] or 0),
         ttft_limit=float(given["ttft"] or 0.0),
         tpot_limit=float(given["tpot"] or 0.0),
+        second=bool(given["second"]),
     )
 
 

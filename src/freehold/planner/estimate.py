@@ -14,6 +14,11 @@ from freehold.planner.regimes import Load, reached
 from freehold.planner.roofline import Constants, Roofline
 from freehold.planner.types import Gpu, Range, Shape
 
+OURS = 2.0 / 3.0
+"""Weight of our estimate beside a second one, which is off by half as much again on the points that it answers."""
+AGREED = 0.9
+"""What agreement of the two leaves of the range."""
+
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """What one replica is expected to reach under one load; P10 to P90 covers four of five tables not seen before."""
@@ -95,8 +100,8 @@ def smallest(shape: Shape, gpu: Gpu, precision: str, kv_precision: str = "bf16",
 
 def estimate(one: Serving, load: Load, known: Known | None = None, probes: int = 0, second: float = 0.0) -> Estimate:
     """What a replica reaches under a load. `known` after probes is from `refitted`; `second` is another estimator's
-    output tokens a second for the same, 0 where there is none: then the geometric mean counts, and the range is at
-    least as wide as the two are apart.
+    output tokens a second for the same, 0 where there is none: then the weighted geometric mean counts, and the range
+    is at least as wide as the two are apart.
     """
     if second < 0.0 or not math.isfinite(second):
         raise PlanError(f"a second estimate of {second} tokens a second makes no sense", param="second")
@@ -113,8 +118,8 @@ def estimate(one: Serving, load: Load, known: Known | None = None, probes: int =
     rate, shift = point.output_tokens_per_second, 1.0
     if second:
         apart = abs(math.log(second / rate))
-        shift = math.sqrt(second / rate)
-        half = max(half * 0.85, apart / 2.0)
+        shift = (second / rate) ** (1.0 - OURS)
+        half = max(half * AGREED, apart / 2.0)
     word = "high" if half <= 0.2 else "fair" if half <= 0.4 else "low"
     return Estimate(
         fits=True,

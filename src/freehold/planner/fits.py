@@ -9,7 +9,8 @@ import msgspec
 from freehold.planner.estimate import Estimate, estimate, placed, smallest
 from freehold.planner.memory import Room, Serving, kv_bytes, room, token_bytes, weight_bytes
 from freehold.planner.ranges import Known
-from freehold.planner.regimes import Load
+from freehold.planner.regimes import Load, Regime
+from freehold.planner.second_opinion import second
 from freehold.planner.types import Gpu, Shape
 
 MOST_GPUS = 16
@@ -26,6 +27,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: float = 0.0
     ttft_limit: float = 0.0
     tpot_limit: float = 0.0
+    second: bool = False
+    """Ask the second estimator too, where it is installed."""
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +72,18 @@ def fits(shape: Shape, gpus: Sequence[Gpu], asked: Asked, known: Known | None = 
 def _fit(one: Serving, asked: Asked, known: Known | None, probes: int) -> Fit:
     space = room(one)
     lengths = {"input_tokens": asked.input_tokens, "output_tokens": asked.output_tokens}
-    at_once = Load(regime="closed_loop", concurrency=asked.concurrency or 4096.0, **lengths)
+
+    def found(load: Load) -> Estimate:
+        alone = estimate(one, load, known, probes)
+        other = second(one, load, alone.sequences) if asked.second and alone.output_tokens_per_second else 0.0
+        return estimate(one, load, known, probes, other) if other else alone
+
+    regime: Regime = "closed_loop" if asked.concurrency else "offline_max"
     within = None
     if asked.ttft_limit or asked.tpot_limit:
-        load = Load(regime="server_slo", ttft_limit=asked.ttft_limit, tpot_limit=asked.tpot_limit, **lengths)
-        within = estimate(one, load, known, probes)
+        # The second estimator knows no limits; how many keep them is ours to say.
+        limits = Load(regime="server_slo", ttft_limit=asked.ttft_limit, tpot_limit=asked.tpot_limit, **lengths)
+        within = estimate(one, limits, known, probes)
     return Fit(
         gpu=one.gpu.name,
         gpus=one.layout.gpus,
@@ -84,7 +94,7 @@ def _fit(one: Serving, asked: Asked, known: Known | None, probes: int) -> Fit:
         kv_tokens=space.kv_tokens,
         kv_bytes_per_token=token_bytes(one),
         space=space,
-        single=estimate(one, Load(regime="closed_loop", concurrency=1.0, **lengths), known, probes),
-        loaded=estimate(one, at_once if asked.concurrency else Load(regime="offline_max", **lengths), known, probes),
+        single=found(Load(regime="closed_loop", concurrency=1.0, **lengths)),
+        loaded=found(Load(regime=regime, concurrency=asked.concurrency, **lengths)),
         within=within,
     )
