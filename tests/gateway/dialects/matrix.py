@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from freehold.core.errors import NotTranslatable
 from freehold.gateway.assemble import events_of
 from freehold.gateway.dialects.registry import DIALECTS, dialect
+from freehold.gateway.outgoing import TRANSLATED
 from freehold.gateway.ports import Dialect, Peek
-from tests.gateway.dialects import matrix_bedrock, matrix_responses
+from tests.gateway.dialects import matrix_bedrock, matrix_gemini, matrix_responses
 from tests.gateway.dialects.matrix_responses import PROBE, Row
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dialects.md"
 CHAT, MESSAGES, RESPONSES = dialect("openai_chat"), dialect("anthropic_messages"), dialect("openai_responses")
-BEDROCK = dialect("bedrock_converse")
+BEDROCK, GEMINI = dialect("bedrock_converse"), dialect("gemini")
 
 
 def user(*content: Any) -> dict[str, Any]:
@@ -187,8 +188,9 @@ FIELDS = {
     MESSAGES: (MESSAGES_REQUEST, MESSAGES_ANSWER),
     RESPONSES: (matrix_responses.REQUEST, matrix_responses.ANSWER),
     BEDROCK: (matrix_bedrock.REQUEST, matrix_bedrock.ANSWER),
+    GEMINI: (matrix_gemini.REQUEST, matrix_gemini.ANSWER),
 }
-PAIRS = [(one, other) for one in FIELDS for other in FIELDS if one is not other]
+PAIRS = [(one, other) for one in FIELDS for other in FIELDS if (one.name, other.name) in TRANSLATED]
 REQUESTS = tuple(Table(f"Requests: `{one.name}` to `{other.name}`", one, other, FIELDS[one][0]) for one, other in PAIRS)
 ANSWERS = tuple(Table(f"Answers: `{one.name}` to `{other.name}`", one, other, FIELDS[one][1]) for one, other in PAIRS)
 
@@ -197,6 +199,8 @@ def seen(table: Table, row: Row) -> str:
     """What must be seen of a field that is kept."""
     if table.target is BEDROCK:
         return matrix_bedrock.SEEN.get(row.field, row.seen)
+    if table.target is GEMINI:
+        return matrix_gemini.SEEN.get(row.field, row.seen)
     return (table.target is RESPONSES and row.in_responses) or row.seen
 
 
@@ -209,6 +213,8 @@ def request_outcome(table: Table, row: Row) -> tuple[str, str]:
         base["max_tokens"] = 5
     if table.source is BEDROCK:
         base = matrix_bedrock.request_of({})
+    if table.source is GEMINI:
+        base = matrix_gemini.request_of({})
     request = table.source.decode_request(json.dumps({**base, **row.sent}).encode())
     try:
         body, dropped = table.target.encode_request(request, "target")
@@ -229,6 +235,8 @@ def answer_outcome(table: Table, row: Row) -> tuple[str, str, str]:
 def _answer(where: Dialect, sent: dict[str, Any]) -> bytes:
     if where is BEDROCK:
         return json.dumps(matrix_bedrock.answer_of(sent)).encode()
+    if where is GEMINI:
+        return json.dumps(matrix_gemini.answer_of(sent)).encode()
     if where is RESPONSES:
         base = {"id": "r", "object": "response", "created_at": 1, "model": "g", "status": "completed"}
         return json.dumps({**base, **sent}).encode()
