@@ -52,6 +52,38 @@ def test_a_trace_becomes_a_plan_and_three_reports(cli, folder):
     assert "would decide" in shown.out or "stay" in shown.out
 
 
+def test_a_plan_is_held_against_what_happened(cli, folder):
+    cli("plan", "--trace", "trace.csv", *DAY, "--out", "plan.json", "--json")
+    rows = ["month,workflow,calls,input_tokens,output_tokens,cost"]
+    rows += [f"{month},mail,{20000 * month},9000000,1000000,50" for month in range(1, 5)]
+    (folder / "usage.csv").write_text("\n".join(rows) + "\n")
+    told = cli("plan", "actual", "plan.json", "--from", "2026-12-01", "--usage", "usage.csv", "--out", "anew.json")
+    assert told.code == 0, told.err
+    assert "against the plan" in told.out
+    assert cli("plan", "show", "anew.json").code == 0
+    assert cli("plan", "actual", "plan.json", "--from", "soon", "--usage", "usage.csv").code == 2
+
+
+def test_the_gap_is_shown_from_public_rows_without_an_instance(cli, folder):
+    told = cli("gap", *DAY)
+    assert "GSM8K" in told.out
+    assert "public rows alone" in told.err
+    (found,) = cli("gap", "GSM8K (ZeroEval)", "--public", *DAY, "--json").json
+    assert found["closed_on"] == "2024-04-18"
+
+
+def test_what_was_measured_draws_the_curve_and_weighs_the_prices(cli, folder):
+    (folder / "m.csv").write_text(
+        "workflow,target,quality,cost_call,calls,incumbent\nmail,gpt,0.95,0.01,100,yes\nmail,own,0.94,0.001,100,no\n"
+    )
+    points = cli("prices", "--curve", "m.csv", "--json").json
+    assert points[0]["saving"] == 0.0
+    assert max(one["saving"] for one in points) == pytest.approx(0.9)
+    (folder / "u.csv").write_text("model,kind,input_tokens,output_tokens\nopenai/gpt-4o,closed,1e6,1e6\n")
+    told = cli("prices", "--weights", "u.csv", *DAY)
+    assert (told.code, "FH-PLN-001" in told.err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -10,7 +10,7 @@ import pytest
 from freehold.planner.errors import BadPlan, PlanError
 from freehold.planner.plan import make, read, written
 from freehold.planner.report.registry import FORMATS, REPORTS, report
-from tests.planner.planned import inputs, work
+from tests.planner.planned import inputs, stairs, work
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,19 @@ def test_what_was_changed_is_found_out(plan):
 def test_nothing_to_plan_is_an_error():
     with pytest.raises(PlanError, match="traffic"):
         make(inputs())
+
+
+def test_a_fleet_that_is_shared_stands_beside_one_for_each():
+    both = (work("a", requests=2e6), work("b", requests=2e6))
+    made = make(inputs(*both, shared=(stairs("static", 0.8),), draws=400))
+    names = [one.name for one in made.together.options[3].variants]
+    assert any(name.startswith("shared static") for name in names)
+    assert any(not name.startswith("shared") for name in names)
+    dear, shared = (
+        next(one.monthly for one in made.together.options[3].variants if one.name.startswith(start))
+        for start in ("static", "shared static")
+    )
+    assert shared < dear
 
 
 def test_people_are_paid_once_by_those_who_move(plan):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from freehold.planner.plan import Plan, Planned
     from freehold.planner.preparing import Seen
     from freehold.planner.settings import PlanSettings
+    from freehold.planner.traffic import Trace
 
 _OPTIONS = (
     ("option", "option"),
@@ -88,8 +89,8 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     settings = _settings(place, given)
     probe = None if given["probe"] is None else read_probe(given["probe"])
     with progress("plan", 1.0, quiet=as_json) as tell:
-        seen = _seen(place, given)
-        inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words), probe)
+        whole, seen = _seen(place, given)
+        inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words), probe, whole)
         made = make(inputs, lambda done, words: tell(0.8 + done * 0.2, words))
     data = written(made)
     if given["out"] is not None:
@@ -219,7 +220,7 @@ def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:
     return found.model_copy(update={name: given[name] for name in names if given[name] not in (None, ())})
 
 
-def _seen(place: Place, given: dict[str, Any]) -> list[Seen]:
+def _seen(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen]]:
     """Workflows from a file, else from the instance that runs here."""
     from freehold.planner.preparing import split
     from freehold.planner.tracefiles import read_trace
@@ -229,10 +230,11 @@ def _seen(place: Place, given: dict[str, Any]) -> list[Seen]:
     if given["trace"] is None:
         return _from_instance(place, given)
     papers = policy(load(place.config, place.home_option).settings, ()).facts
-    return split(read_trace(given["trace"], given["lengths"]), papers)
+    trace = read_trace(given["trace"], given["lengths"])
+    return trace, split(trace, papers)
 
 
-def _from_instance(place: Place, given: dict[str, Any]) -> list[Seen]:
+def _from_instance(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen]]:
     import msgspec
 
     from freehold.planner.observed import Observed
@@ -253,7 +255,7 @@ def _from_instance(place: Place, given: dict[str, Any]) -> list[Seen]:
     trace = arrivals(columns, found["source"], span_seconds=found["span_seconds"])
     known = client.get("/api/plans/sources")
     workflows = msgspec.convert(known["workflows"], tuple[Observed, ...])
-    return joined(trace, workflows, msgspec.convert(known["papers"], tuple[Fact, ...]))
+    return trace, joined(trace, workflows, msgspec.convert(known["papers"], tuple[Fact, ...]))
 
 
 def _tell(data: bytes, made: Plan, why: str | None, *, as_json: bool) -> None:

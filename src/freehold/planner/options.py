@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from freehold.planner.money import Outcome, npv, outcome
-from freehold.planner.streams import Scene, Stream, streams
+from freehold.planner.streams import Scene, Stream, shared, streams
 from freehold.planner.types import OPTIONS, OptionKind
 
 
@@ -53,8 +53,13 @@ def compare(scene: Scene) -> Compared:
 
 
 def together(scene: Scene, parts: Sequence[Compared], requests: Sequence[float]) -> Compared:
-    """All workflows at once: for each option the sum of the best variants. `scene` is of the whole."""
+    """All workflows at once: for each option the sum of the best variants, and fleets that they share.
+
+    `scene` is of the whole.
+    """
     found = {option: [_sum(option, [one.streams[option] for one in parts], requests)] for option in OPTIONS}
+    for one in shared(scene) if len(parts) > 1 else ():
+        found[one.option].append(one)
     return _compared(scene, found)
 
 

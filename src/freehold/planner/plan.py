@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from freehold.core.canonical import exact
 from freehold.core.crypto import sha256
@@ -25,7 +26,7 @@ from freehold.planner.money import Outcome
 from freehold.planner.options import Choice, Compared, compare, mix, together
 from freehold.planner.rents import plain
 from freehold.planner.streams import Scene, Terms
-from freehold.planner.work import Demand, Work
+from freehold.planner.work import Demand, Staircase, Work
 
 FORM = "freehold-plan/1"
 DIGITS = 10
@@ -44,6 +45,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     contract: Contract = Contract()
     assumptions: tuple[Assumption, ...]
     works: tuple[Work, ...]
+    shared: tuple[Staircase, ...] = ()
+    """Fleets that serve all workflows at once, by adapters on one base model; where there are several."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +84,11 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
     assumed = {one.name: one for one in inputs.assumptions}
     terms = Terms(months=inputs.months, commitments=inputs.contract.commitments, spending=_spending(inputs.works))
     bare = [_scene(one, assumed, terms, draws, inputs.contract) for one in inputs.works]
-    scenes, found, decisions = _settled(bare, tell)
-    whole = _whole(scenes)
+    settled = _settled(bare, tell)
+    scenes, found, decisions = settled.scenes, settled.found, settled.decisions
+    whole = _whole(scenes, inputs.shared)
     requests = [one.work.demand.requests for one in scenes]
-    joined = together(whole, found, requests)
+    joined = together(whole, settled.all_moving, requests)
     planned = tuple(
         Planned(
             name=scene.work.name,
@@ -126,11 +130,20 @@ def scene_of(inputs: Inputs, at: int, share: float) -> Scene:
     return _scene(work, assumed, terms, Draws(inputs.seed, inputs.draws), inputs.contract)
 
 
-def _settled(bare: list[Scene], tell: Tell) -> tuple[list[Scene], list[Compared], list[Decision]]:
+class _Settled(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    scenes: list[Scene]
+    found: list[Compared]
+    decisions: list[Decision]
+    all_moving: list[Compared]
+    """The same where everybody moves and shares: what options cost all together."""
+
+
+def _settled(bare: list[Scene], tell: Tell) -> _Settled:
     """People and evaluation are paid once by all who move; who does not move leaves his share to the others."""
+    tokens = [one.work.demand.input + one.work.demand.output for one in bare]
     sharing = set(range(len(bare)))
+    all_moving: list[Compared] = []
     while True:
-        tokens = [one.work.demand.input + one.work.demand.output for one in bare]
         held = sum(tokens[at] for at in sharing) or 1.0
         scenes, found, decisions = [], [], []
         for at, scene in enumerate(bare):
@@ -140,9 +153,10 @@ def _settled(bare: list[Scene], tell: Tell) -> tuple[list[Scene], list[Compared]
             found.append(compare(scene))
             decisions.append(decide(scene.work, found[-1].choices))
             tell((at + 1) / (len(bare) + 1), scene.work.name)
+        all_moving = all_moving or found
         moving = {at for at, one in enumerate(decisions) if at in sharing and one.option not in ("nothing", "closed")}
         if moving == sharing or not moving:
-            return scenes, found, decisions
+            return _Settled(scenes=scenes, found=found, decisions=decisions, all_moving=all_moving)
         sharing = moving
 
 
@@ -165,7 +179,8 @@ def _spending(works: tuple[Work, ...]) -> dict[str, float]:
     return found
 
 
-def _whole(scenes: list[Scene]) -> Scene:
+def _whole(scenes: list[Scene], shared: tuple[Staircase, ...]) -> Scene:
+    """All workflows as one: what they are served by together, and how many of their tasks pass."""
     demands = [one.work.demand for one in scenes]
     sums = {name: sum(getattr(one, name) for one in demands) for name in ("requests", "input", "cached", "output")}
     digest = sha256("".join(one.digest for one in demands).encode()).hex()
@@ -176,7 +191,13 @@ def _whole(scenes: list[Scene]) -> Scene:
             name if not name.startswith("passed/") else f"{name} of {one.work.name}": drawn
             for name, drawn in one.factors.items()
         }
-    work = msgspec.structs.replace(scenes[0].work, name="all together", demand=whole, share=1.0)
+    for name in [name for name in scenes[0].factors if name.startswith("passed/")]:
+        factors[name] = (
+            np.sum([one.factors[name] * one.work.demand.requests for one in scenes], axis=0) / whole.requests
+        )
+    work = msgspec.structs.replace(
+        scenes[0].work, name="all together", demand=whole, share=1.0, staircases=shared, workflows=len(scenes)
+    )
     return Scene(work=work, factors=factors, terms=scenes[0].terms)
 
 

@@ -97,16 +97,24 @@ def prepare(
     when: date,
     tell: Tell = lambda _done, _words: None,
     probe: Probe | None = None,
+    whole: Trace | None = None,
 ) -> Inputs:
-    """The inputs of a plan; `probe` is what was measured on the machine. Raises PlanError for what nobody can stand in
-    for.
+    """The inputs of a plan; `probe` is what was measured on the machine, `whole` the traffic of all workflows at once,
+    for fleets that they share. Raises PlanError for what nobody can stand in for.
     """
     contract = contract_of(settings)
     known = assumptions(settings.assumptions, when.isoformat())
+    rate = _Rate(known["speed"], probe)
+    sharing = whole is not None and len(seen) > 1 and not any(one.model for one in settings.workflows.values())
+    parts = len(seen) + sharing
     works = []
     for at, one in enumerate(seen):
-        part = partial(_part, tell, at / len(seen), 1.0 / len(seen))
-        works.append(_work(settings, one, when, _Rate(known["speed"], probe), part))
+        part = partial(_part, tell, at / parts, 1.0 / parts)
+        works.append(_work(settings, one, when, rate, part))
+    shared: tuple[Staircase, ...] = ()
+    if sharing and whole is not None:
+        tell(len(seen) / parts, "shared fleets")
+        shared = _owned(settings, settings.model, whole, rate, partial(_part, tell, len(seen) / parts, 1.0 / parts))[1]
     return Inputs(
         made_on=when.isoformat(),
         months=settings.months,
@@ -115,6 +123,7 @@ def prepare(
         contract=contract,
         assumptions=tuple(known.values()),
         works=tuple(works),
+        shared=shared,
     )
 
 

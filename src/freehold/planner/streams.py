@@ -106,6 +106,13 @@ def streams(scene: Scene) -> list[Stream]:
     return [_committed(scene, one) for one in found]
 
 
+def shared(scene: Scene) -> list[Stream]:
+    """Variants that serve several workflows on one fleet. `scene` is of all of them."""
+    found = [one for stairs in scene.work.staircases for one in _owned(scene, stairs)]
+    named = [msgspec.structs.replace(one, variant=f"shared {one.variant}") for one in found]
+    return [_committed(scene, one) for one in named]
+
+
 def _tokens(scene: Scene, quote: Quote, ratio: Array) -> Array:
     """A month of the trace's own volume at a quote, by draw."""
     demand, factors = scene.work.demand, scene.factors
@@ -250,7 +257,7 @@ def _people(scene: Scene, name: str) -> Array:
 def _migration(scene: Scene) -> dict[str, Array]:
     return {
         "evaluation": scene.weeks("evaluation_weeks") * scene.work.share,
-        "porting": scene.weeks("port_weeks"),
+        "porting": scene.weeks("port_weeks") * scene.work.workflows,
     }
 
 

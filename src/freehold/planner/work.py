@@ -157,6 +157,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts = Facts()
     vendors: tuple[Vendor, ...] = ()
     """Of every rented model here, where a label is known."""
+    workflows: int = 1
+    """How many of them it stands for."""
     level: float = 1.0
     """Multiple of the trace's volume at the beginning: 1, unless a plan was re-fitted to what happened."""
     share: float = 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from freehold.planner.plan import Plan
 from freehold.planner.report.front import foot, front
 from freehold.planner.report.parts import Line, Lines, Report, Section, Table
@@ -46,7 +48,10 @@ def _traffic(plan: Plan) -> Section:
 
 def _materials(plan: Plan) -> Section:
     rows = []
-    for work in plan.inputs.works:
+    works = list(plan.inputs.works)
+    if plan.inputs.shared:
+        works.append(msgspec.structs.replace(works[0], name="all, sharing", staircases=plan.inputs.shared))
+    for work in works:
         for stairs in work.staircases:
             now = next((one for one in stairs.stairs if one.volume == 1.0), stairs.stairs[-1])
             rows.append(
@@ -63,7 +68,10 @@ def _materials(plan: Plan) -> Section:
     heads = ("workflow", "fleet", "model", "machines at the peak", "GPU-hours a month", "a GPU-hour", "from")
     return Section(
         heading="Bill of materials",
-        text=("Spare replicas and maintenance are in these figures.",),
+        text=(
+            "Spare replicas and maintenance are in these figures.",
+            "Sharing: one fleet for all workflows, each with an adapter of its own on one base model.",
+        ),
         table=Table(heads, tuple(rows)),
     )
 
