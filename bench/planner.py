@@ -92,7 +92,10 @@ def shown(found: dict[str, Any]) -> None:
 
 def main() -> None:
     given = arguments()
-    points, book = read_points(given.points), fitted()
+    unknown: list[str] = []
+    points, book = read_points(given.points, unknown), fitted()
+    for one in unknown:
+        print(f"left out: {one}")
     found: dict[str, Any] = {"sources": {}}
     lines = []
     for probes in (0, 1, 2):
@@ -106,7 +109,11 @@ def main() -> None:
     shown(found)
     if given.rows:
         given.rows.write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
-    found |= {"fitted": book.as_of, "estimator": "roofline", "unanswered": len(points) - found["probes_0"]["points"]}
+    found |= {
+        "fitted": book.as_of,
+        "estimator": "roofline",
+        "unanswered": len(unknown) + len(points) - found["probes_0"]["points"],
+    }
     if given.second:
         found["second"] = compared(points[:: given.second], book)
     elif RESULTS.joinpath("planner.json").exists():  # it takes seconds a point: what was found last stands

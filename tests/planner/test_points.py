@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.planner import judged
 from bench.planner_points import figures, scored
+from freehold.core.errors import FreeholdError
 from freehold.planner.constants import fitted
 from freehold.planner.errors import PlanError
 from freehold.planner.estimate import estimate, placed
@@ -81,6 +82,16 @@ def test_an_empty_table_and_a_missing_one_are_refused(tmp_path):
         read_points(written(tmp_path / "points.csv"))
     with pytest.raises(PlanError):
         read_points(tmp_path / "none.csv")
+
+
+def test_an_unknown_accelerator_or_format_is_named_with_its_row_or_left_out_and_told(tmp_path):
+    for change, words in (({"gpu": "abacus"}, "abacus"), ({"weight_precision": "fp3"}, "fp3")):
+        path = written(tmp_path / "points.csv", {}, change)
+        with pytest.raises(FreeholdError, match=f"row 3.*{words}"):
+            read_points(path)
+        told = []
+        assert len(read_points(path, told)) == 1
+        assert words in told[0]
 
 
 def test_a_model_that_is_not_known_is_taken_by_its_sizes(tmp_path):

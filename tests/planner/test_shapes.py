@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.planner.errors import UnknownGpu, UnknownShape
+from freehold.planner.facts import rows
 from freehold.planner.gpus import gpu, gpus
 from freehold.planner.shape_files import from_config, safetensors
 from freehold.planner.shapes import bare, named, shape
@@ -307,10 +308,26 @@ def test_the_hardware_book_has_the_range_that_is_promised():
 
 
 @pytest.mark.parametrize(
-    ("spelt", "name"), [("h100-sxm", "H100"), ("NVIDIA A100", "A100-80GB"), ("AMD Instinct MI300X", "MI300X")]
+    ("spelt", "name"),
+    [
+        ("h100-sxm", "H100"),
+        ("H100 80GB HBM3", "H100"),
+        ("NVIDIA A100", "A100-80GB"),
+        ("A100-SXM4-40GB", "A100-40GB"),
+        ("A100 80G PCIe", "A100-PCIE-80GB"),
+        ("AMD Instinct MI300X", "MI300X"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+    ],
 )
 def test_accelerators_are_found_however_they_are_spelt(spelt, name):
     assert gpu(spelt).name == name
+
+
+def test_no_name_leads_to_two_accelerators():
+    for one in gpus():
+        assert gpu(one.name) == one
+    spelt = [name for row in rows("gpus") for name in (row["name"], *row["aliases"].split("|")) if name]
+    assert all(gpu(name).name for name in spelt)
 
 
 def test_an_unknown_accelerator_is_refused_and_near_ones_are_told():

@@ -6,6 +6,7 @@ Rates are dense, without sparsity; memory is what the driver shows, not what the
 from __future__ import annotations
 
 import difflib
+import re
 from functools import cache
 
 from freehold.planner.errors import UnknownGpu
@@ -51,6 +52,8 @@ def _gpu(row: dict[str, str]) -> Gpu:
 
 def _key(name: str) -> str:
     plain = "".join(one for one in name.casefold() if one.isalnum())
-    for maker in ("nvidia", "amdinstinct", "amd", "intel"):
+    for maker in ("nvidia", "amdinstinct", "amd", "intelarcpro", "intel", "geforce", "instinct"):
         plain = plain.removeprefix(maker)
-    return plain
+    # How a module is mounted, and what its memory is made of, tells none apart but those of PCIe and NVL.
+    plain = re.sub(r"(sxm\d?|oam|hbm\d?e?|tensorcore|gpus?$|serveredition|workstationedition)", "", plain)
+    return re.sub(r"(\d+)g(i?b)?(?=pcie|nvl|$)", r"\1gb", plain)

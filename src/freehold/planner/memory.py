@@ -21,6 +21,24 @@ OVERHEAD = 1.2e9
 CHUNK = 8192
 """Tokens of one step whose activations must find room."""
 LARGEST_BATCH = 2048
+_SPELT = {
+    "fp16": "bf16",
+    "bfloat16": "bf16",
+    "float16": "bf16",
+    "half": "bf16",
+    "fp8_e4m3": "fp8",
+    "e4m3": "fp8",
+    "fp8-block": "fp8",
+    "w8a8": "int8",
+    "uint4": "int4",
+    "awq": "int4",
+    "gptq": "int4",
+    "w4a16": "int4",
+    "int4-awq": "int4",
+    "mxfp4": "fp4",
+    "nvfp4": "fp4",
+}
+"""Other names of formats."""
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -94,8 +112,8 @@ def formats() -> tuple[Format, ...]:
 @cache
 def form(name: str) -> Format:
     """A format of weights by name, in any case. Raises PlanError naming those that are known."""
-    wanted = {"uint4": "int4", "fp16": "bf16", "mxfp4": "fp4", "nvfp4": "fp4", "awq": "int4", "gptq": "int4"}
-    lower = wanted.get(name.casefold(), name.casefold())
+    lower = name.strip().casefold()
+    lower = _SPELT.get(lower, lower)
     known = formats()
     for one in known:
         if one.name.casefold() == lower:

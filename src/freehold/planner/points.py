@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from freehold.planner.errors import PlanError, UnknownShape
+from freehold.planner.errors import PlanError, UnknownGpu, UnknownShape
 from freehold.planner.gpus import gpu
-from freehold.planner.memory import Layout, Serving
+from freehold.planner.memory import Layout, Serving, form
 from freehold.planner.regimes import Load, Regime
 from freehold.planner.shapes import bare, named
 from freehold.planner.types import Shape
@@ -44,8 +44,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One where the table says how it was spread, else those that may have been chosen."""
 
 
-def read_points(path: Path) -> tuple[Point, ...]:
-    """All rows of a CSV. Raises PlanError naming the row and the field."""
+def read_points(path: Path, unknown: list[str] | None = None) -> tuple[Point, ...]:
+    """All rows of a CSV. Raises PlanError naming the row and the field, and UnknownGpu; where `unknown` is given,
+    rows of accelerators and formats that are not known are told there and left out.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -53,7 +55,19 @@ def read_points(path: Path) -> tuple[Point, ...]:
         raise PlanError(f"{path}: {error}", param="points") from None
     if not rows:
         raise PlanError(f"{path}: no point in it", param="points")
-    return tuple(_point(row, f"{path}: row {number}") for number, row in enumerate(rows, 2))
+    found = []
+    for number, row in enumerate(rows, 2):
+        place = f"{path}: row {number}"
+        try:
+            form(str(row.get("weight_precision") or "bf16"))
+            gpu(str(row.get("gpu") or ""))
+        except (PlanError, UnknownGpu) as error:
+            if unknown is None:
+                raise type(error)(f"{place}: {error.message}", param=error.param) from None
+            unknown.append(f"{place}: {error.message}")
+            continue
+        found.append(_point(row, place))
+    return tuple(found)
 
 
 def _point(row: Mapping[str, str | None], place: str) -> Point:
@@ -73,8 +87,8 @@ def _point(row: Mapping[str, str | None], place: str) -> Point:
         tpot_limit=_limit(limits, "TPOT"),
     )
     precision = str(row.get("weight_precision") or "bf16")
-    narrow = precision.casefold() in {"fp8", "fp4", "nvfp4", "mxfp4"}
-    serving = Serving(what, gpu(str(row.get("gpu") or "")), Layout(), precision, "fp8" if narrow else "bf16")
+    narrow = form(precision).name in {"fp8", "fp4"}
+    serving = Serving(what, gpu(str(row.get("gpu") or "")), Layout(), form(precision).name, "fp8" if narrow else "bf16")
     layouts = spreads(what, count, str(row.get("parallel") or ""), str(row.get("notes") or ""))
     submission = str(row.get("url") or "").partition(", id=")[0]
     names = ("source", "model", "gpu", "n_gpus", "weight_precision", "parallel", "engine", "engine_version")
