@@ -127,6 +127,8 @@ class Decoder(StreamReader):
             self._over = True
             out.append(_failure(payload if chunk.error == NULL else bytes(chunk.error)))
             return
+        if self._answer is None and not chunk.id and not chunk.choices and chunk.usage == NULL:
+            return  # Azure tells of its filters before the answer begins
         if self._answer is None:
             self._answer = chunk.id or ""
             told = (("system_fingerprint", chunk.system_fingerprint), ("service_tier", chunk.service_tier))
