@@ -62,6 +62,27 @@ def test_fallbacks_follow_and_aliases_lead_there() -> None:
     assert said["litellm_settings.fallbacks[0].big[1]"] == "not supported"
 
 
+@pytest.mark.parametrize(
+    ("params", "seconds"),
+    [
+        ({}, 600.0),
+        ({"type": "redis", "ttl": 90}, 90.0),
+        ({"type": "qdrant-semantic"}, None),
+        ({"mode": "default_off"}, None),
+    ],
+)
+def test_a_cache_comes_over_where_it_is_one_of_equal_requests(params: dict, seconds: float | None) -> None:
+    found = litellm(
+        deployment("chat", "openai/gpt-4o"),
+        litellm_settings={"cache": True, "cache_params": params},
+        router_settings={"routing_strategy": "latency-based-routing"},
+    )
+    route = found.settings["routes"]["chat"]
+    assert route.get("cache") == (None if seconds is None else {"seconds": seconds}) and route["choose"] == "fastest"
+    assert outcomes(found)["litellm_settings.cache"] == ("not supported" if seconds is None else "approximated")
+    assert not found.problems
+
+
 def test_prices_a_token_become_prices_a_million_exactly() -> None:
     found = litellm(
         deployment("chat", "openai/gpt-4o", input_cost_per_token=0.00000015, output_cost_per_token=0.0000006)

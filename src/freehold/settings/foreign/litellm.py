@@ -25,6 +25,8 @@ _STRATEGIES = {
 }
 """Ours, and whether it is the same; every other one becomes `weighted`."""
 _MOST_ATTEMPTS = 10
+_CACHE_SECONDS = 600.0
+"""Kept where the file does not say how long."""
 _PLACES = ("router_settings", "litellm_settings")
 
 
@@ -206,7 +208,23 @@ def _shared(document: Document) -> dict[str, Any]:
         document.say(
             ("router_settings", "routing_strategy"), "exact" if same else "approximated", "routes.*.choose", note
         )
-    return found
+    return found | _cache(document)
+
+
+def _cache(document: Document) -> dict[str, Any]:
+    """Answers of exactly the same request. What is alike only by meaning is not served for one another here."""
+    place: Path = ("litellm_settings", "cache")
+    given = document.table("litellm_settings", "cache_params")
+    alike = "semantic" in str(given.get("type", ""))
+    if document.get(*place) is not True or alike or given.get("mode") == "default_off":
+        return {}
+    note = "in the memory of each gateway process, shared within a team; answers to requests with tools are left out"
+    document.say(place, "approximated", "routes.*.cache", note)
+    seconds, ttl = _CACHE_SECONDS, given.get("ttl")
+    if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl > 0:
+        seconds = float(ttl)
+        document.say(("litellm_settings", "cache_params", "ttl"), "exact", "routes.*.cache.seconds")
+    return {"cache": {"seconds": seconds}}
 
 
 def _aliases(document: Document, groups: Mapping[str, Any]) -> dict[str, list[str]]:
