@@ -47,6 +47,7 @@ def _gpu(row: dict[str, str]) -> Gpu:
         tdp_watts=float(row["tdp_watts"]),
         source=row["source"],
         as_of=row["as_of"],
+        sustained=next((float(one["share"]) for one in rows("sustained") if one["gpu"] == row["name"]), 1.0),
     )
 
 

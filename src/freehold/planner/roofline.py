@@ -151,5 +151,5 @@ def peak(gpu: Gpu, arithmetic: str, constants: Constants) -> float:
     for one in _WIDER[arithmetic]:
         if one in gpu.flops:
             factor = {"bf16": 1.0, "fp4": constants.compute_fp4}.get(one, constants.compute_fp8)
-            return gpu.flops[one] * factor
-    return gpu.flops["bf16"]
+            return gpu.flops[one] * factor * gpu.sustained
+    return gpu.flops["bf16"] * gpu.sustained

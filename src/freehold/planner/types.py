@@ -40,6 +40,8 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     tdp_watts: float
     source: str
     as_of: str
+    sustained: float = 1.0
+    """Share of the arithmetic that its power limit lets it keep up, beside accelerators of servers."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
