@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from freehold.core.errors import UpstreamFailed, UpstreamLied, UpstreamTimeout
+from freehold.core.errors import BadRequest, UpstreamFailed, UpstreamLied, UpstreamTimeout
 from freehold.gateway.assemble import assemble, events_of
 from freehold.gateway.dialects.bedrock_parts import marked
 from freehold.gateway.dialects.registry import dialect
@@ -17,6 +17,7 @@ from freehold.gateway.messages import Answer, Choice, Failed, Opaque, Redacted, 
 from freehold.gateway.ports import Peek
 from freehold.ledger.meter import Usage
 from tests.fakes.fake_bedrock import frame
+from tests.gateway.dialects.test_errors_and_headers import all_errors
 
 CHAT, MESSAGES, BEDROCK = dialect("openai_chat"), dialect("anthropic_messages"), dialect("bedrock_converse")
 WANTED = Peek("m", stream=True)
@@ -306,3 +307,65 @@ def test_prompt_caches_keep_their_beginnings():
         return BEDROCK.encode_request(MESSAGES.decode_request(body), "m")[0]
 
     assert sent(3).startswith(sent(1).partition(b'],"inferenceConfig"')[0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"inferenceConfig": {"maxTokens": -1}}, "inferenceConfig.maxTokens"),
+        ({"inferenceConfig": 5}, "inferenceConfig"),
+        ({"requestMetadata": {"workflow": 5}}, "requestMetadata.workflow"),
+    ],
+)
+def test_a_wrong_field_is_named_at_a_glance(fields, param):
+    with pytest.raises(BadRequest) as caught:
+        BEDROCK.peek(BEDROCK.in_path.place("/model/r/converse", json.dumps(fields).encode()))
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"messages": [{"role": "tool", "content": []}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": [{}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"text": 5}]}]}, "messages[0].content[0].text"),
+        ({"messages": [{"role": "assistant", "content": [{"toolUse": {"toolUseId": "t", "name": "f", "input": 5}}]}]}, "messages[0].content[0].toolUse.input"),
+        ({"messages": [{"role": "user", "content": [{"toolResult": {"content": []}}]}]}, "messages[0].content[0].toolResult.toolUseId"),
+        ({"toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]}}, "toolConfig.tools[0].toolSpec.inputSchema"),
+        ({"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{"}}}}}, "outputConfig.textFormat.structure.jsonSchema.schema"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_named_with_its_path(fields, param):
+    with pytest.raises(BadRequest) as caught:
+        BEDROCK.decode_request(json.dumps({"model": "r", **fields}).encode())
+    assert (caught.value.param, param in caught.value.message) == (param, True)
+
+
+def test_every_error_is_one_the_service_knows_and_says_what_to_do():
+    from botocore.session import get_session
+
+    service = get_session().get_service_model("bedrock-runtime")
+    known = {one.name for one in service.operation_model("ConverseStream").error_shapes} | {
+        "UnrecognizedClientException"
+    }
+    members = service.shape_for("ConverseStreamOutput").members
+    for kind in all_errors():
+        error = kind("it broke")
+        status, body = BEDROCK.error(error, "r")
+        said = json.loads(body)
+        ((name, value),) = BEDROCK.error_headers(error)
+        assert (name, said["__type"]) == (b"x-amzn-errortype", value.decode()) and status >= 400
+        assert value.decode() in known
+        assert (
+            said["message"].startswith("it broke")
+            and kind.hint_text in said["message"]
+            and kind.code in said["message"]
+        )
+        (inside,) = Frames().feed(BEDROCK.error_event(error, "r"))
+        assert inside.failed and inside.kind in members and json.loads(inside.payload)["message"] == said["message"]
+
+
+def test_the_only_header_is_the_calls_name():
+    limits = [("requests", 10, 3, 1.0)]
+    assert BEDROCK.headers("call_1", limits, 0.0) == [(b"x-amzn-requestid", b"call_1")]
+    assert BEDROCK.limit_lines(limits, 0.0) == b""
