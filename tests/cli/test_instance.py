@@ -77,6 +77,17 @@ def test_usage_is_told_by_group(running, call):
     assert running("usage", "--by", "colour").code == 2
 
 
+def test_a_plan_is_made_from_the_instances_own_calls(running, call, tmp_path):
+    file = tmp_path / "plan.json"
+    told = running("plan", "--now", "openai/gpt-4o", "--out", str(file), "--json")
+    assert told.code == 0, told.err
+    made = json.loads(file.read_bytes())["content"]
+    (work,) = made["inputs"]["works"]
+    assert work["demand"]["trace"] == "ledger"
+    assert work["now"]["sources"][0]["source"] == "target rented: freehold.toml"
+    assert len(made["workflows"][0]["options"]) == 5
+
+
 def test_a_receipt_is_verified_from_a_file_with_the_public_key_alone(running, call, tmp_path):
     file = tmp_path / "receipt.json"
     until(lambda: running("receipts", "show", call["call"], "--to", str(file)).code == 0)

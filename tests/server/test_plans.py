@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 
 import msgspec
 import pytest
 
 import freehold.evals.tables  # noqa: F401  all tables must be known before they are made
 from freehold.core.db import writing
+from freehold.gateway.settings import PriceSettings
+from freehold.planner.contract import OwnPrice
 from freehold.planner.observed import Observed
-from freehold.planner.preparing import joined
+from freehold.planner.preparing import contract_of, joined, with_prices
+from freehold.planner.prices import quote
+from freehold.planner.settings import PlanSettings
 from freehold.planner.traffic import Columns, arrivals
 from freehold.planner.work import Facts
 from freehold.policy.vendors import packaged
@@ -57,6 +62,7 @@ def test_facts_are_what_was_measured_and_none_where_nothing_was(client, recorded
     assert (one.name, one.calls, one.facts.stable) == ("mail", len(recorded), True)
     assert one.facts.skills is None
     assert one.evidence == ()
+    assert body["prices"] == []
     assert len(body["papers"]) >= len(packaged())
 
 
@@ -67,6 +73,18 @@ def test_traffic_and_facts_are_joined_by_name():
     found = {each.name: each for each in joined(trace, [one], ())}
     assert found["mail"].now == "openai/gpt-4o"
     assert found["else"].now == ""
+
+
+def test_what_the_file_says_of_prices_comes_along(instance, client):
+    target = instance.settings.targets["rented"].model_copy(
+        update={"model": "gpt-4o", "price": PriceSettings(input=1, output=4, source="MSA", as_of=date(2026, 1, 1))}
+    )
+    changed = instance.settings.model_copy(update={"targets": {**instance.settings.targets, "rented": target}})
+    instance.loaded = msgspec.structs.replace(instance.loaded, settings=changed)
+    (found,) = client.get("/api/plans/sources").json()["prices"]
+    assert (found["model"], found["input"], found["source"]) == ("openai/gpt-4o", 1.0, "target rented: MSA")
+    settings = with_prices(PlanSettings(), msgspec.convert([found], list[OwnPrice]))
+    assert quote("openai/gpt-4o", date(2026, 11, 1), contract_of(settings)).output.p50 == 4.0
 
 
 def test_a_key_without_the_right_is_refused(client_of):

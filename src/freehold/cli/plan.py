@@ -14,7 +14,10 @@ from freehold.cli.place import Place
 from freehold.cli.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freehold.planner.actual import Compared
+    from freehold.planner.contract import OwnPrice
     from freehold.planner.plan import Plan, Planned
     from freehold.planner.preparing import Seen
     from freehold.planner.settings import PlanSettings
@@ -80,7 +83,7 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from freehold.planner.plan import make, written
-    from freehold.planner.preparing import prepare
+    from freehold.planner.preparing import prepare, with_prices
     from freehold.planner.probing import read_probe
 
     place = ctx.find_object(Place)
@@ -89,7 +92,8 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     settings = _settings(place, given)
     probe = None if given["probe"] is None else read_probe(given["probe"])
     with progress("plan", 1.0, quiet=as_json) as tell:
-        whole, seen = _seen(place, given)
+        whole, seen, prices = _seen(place, given)
+        settings = with_prices(settings, prices)
         inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words), probe, whole)
         made = make(inputs, lambda done, words: tell(0.8 + done * 0.2, words))
     data = written(made)
@@ -220,7 +224,7 @@ def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:
     return found.model_copy(update={name: given[name] for name in names if given[name] not in (None, ())})
 
 
-def _seen(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen]]:
+def _seen(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen], Sequence[OwnPrice]]:
     """Workflows from a file, else from the instance that runs here."""
     from freehold.planner.preparing import split
     from freehold.planner.tracefiles import read_trace
@@ -231,12 +235,13 @@ def _seen(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen]]:
         return _from_instance(place, given)
     papers = policy(load(place.config, place.home_option).settings, ()).facts
     trace = read_trace(given["trace"], given["lengths"])
-    return trace, split(trace, papers)
+    return trace, split(trace, papers), ()
 
 
-def _from_instance(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen]]:
+def _from_instance(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen], Sequence[OwnPrice]]:
     import msgspec
 
+    from freehold.planner.contract import OwnPrice
     from freehold.planner.observed import Observed
     from freehold.planner.preparing import joined
     from freehold.planner.traffic import Columns, arrivals
@@ -255,7 +260,8 @@ def _from_instance(place: Place, given: dict[str, Any]) -> tuple[Trace, list[See
     trace = arrivals(columns, found["source"], span_seconds=found["span_seconds"])
     known = client.get("/api/plans/sources")
     workflows = msgspec.convert(known["workflows"], tuple[Observed, ...])
-    return trace, joined(trace, workflows, msgspec.convert(known["papers"], tuple[Fact, ...]))
+    seen = joined(trace, workflows, msgspec.convert(known["papers"], tuple[Fact, ...]))
+    return trace, seen, msgspec.convert(known["prices"], tuple[OwnPrice, ...])
 
 
 def _tell(data: bytes, made: Plan, why: str | None, *, as_json: bool) -> None:

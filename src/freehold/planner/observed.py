@@ -109,7 +109,12 @@ def _serves(sums: Iterable[Sum]) -> str:
     if not rented:
         return ""
     most = max(rented, key=lambda one: (one.calls, one.vendor, one.model))
-    return f"{most.vendor.removesuffix('-api')}/{most.model}"
+    return served(most.vendor, most.model)
+
+
+def served(party: str, model: str) -> str:
+    """`provider/model` of a party as records name it (`openai-api`, or `own:NAME` of a provider of this file)."""
+    return f"{party.removesuffix('-api').removeprefix('own:')}/{model}"
 
 
 def _scores(connection: Connection, workflow: str, targets: Mapping[str, Target]) -> Iterable[Scored]:

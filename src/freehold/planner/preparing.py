@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -25,7 +26,7 @@ from freehold.planner.prices import Quote, market, quote
 from freehold.planner.probing import Probe
 from freehold.planner.ranges import Known, spread
 from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
-from freehold.planner.settings import PlanSettings, PlanWorkflowSettings
+from freehold.planner.settings import OwnPriceSettings, PlanSettings, PlanWorkflowSettings
 from freehold.planner.shapes import shape as shape_of
 from freehold.planner.staircase import climb
 from freehold.planner.terms import vendors
@@ -89,6 +90,24 @@ def joined(trace: Trace, known: Sequence[Observed], papers: tuple[Fact, ...]) ->
             one = msgspec.structs.replace(one, now=mine.now, facts=mine.facts, evidence=mine.evidence)
         found.append(one)
     return found
+
+
+def with_prices(settings: PlanSettings, prices: Sequence[OwnPrice]) -> PlanSettings:
+    """The settings with prices of an instance's targets; those of [plan] stand before them."""
+    mine = {one.model for one in settings.prices}
+    more = tuple(
+        OwnPriceSettings(
+            model=one.model,
+            input=Decimal(str(one.input)),
+            output=Decimal(str(one.output)),
+            cached=None if one.cached is None else Decimal(str(one.cached)),
+            source=one.source,
+            as_of=date.fromisoformat(one.as_of),
+        )
+        for one in prices
+        if one.model not in mine
+    )
+    return settings.model_copy(update={"prices": (*settings.prices, *more)})
 
 
 def prepare(

@@ -8,8 +8,10 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
+from freehold.ledger.meter import FREE
 from freehold.moves import store as moves
-from freehold.planner.observed import Observed, observed
+from freehold.planner.contract import OwnPrice
+from freehold.planner.observed import Observed, observed, served
 from freehold.planner.store import from_ledger, from_records
 from freehold.policy.vendors import Fact
 from freehold.server.actors import Allowed, Served
@@ -39,6 +41,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     workflows: tuple[Observed, ...]
     papers: tuple[Fact, ...]
     """What is known of vendors: public rows and contracts."""
+    prices: tuple[OwnPrice, ...]
+    """What targets of the configuration cost here, where it says so itself."""
     day: str
 
 
@@ -77,5 +81,18 @@ def sources(instance: Served) -> Response:
     with instance.reading() as connection:
         routes = instance.publisher.routes(instance.settings, moves.active(connection))
         found = observed(connection, routes.targets)
+    parties = compiled.offerings(instance.settings)
+    own = tuple(
+        OwnPrice(
+            model=served(parties.get(one.name, ""), one.model),
+            input=float(one.price.input),
+            output=float(one.price.output),
+            cached=None if one.price.cached is None else float(one.price.cached),
+            source=f"target {one.name}: {one.price.source}",
+            as_of=one.price.as_of,
+        )
+        for one in routes.targets
+        if not one.owned and one.price != FREE and not one.price.source.startswith("genai-prices")
+    )
     day = datetime.fromtimestamp(instance.clock(), UTC).date().isoformat()
-    return answer(Sources(workflows=found, papers=compiled.policy(instance.settings, ()).facts, day=day))
+    return answer(Sources(workflows=found, papers=compiled.policy(instance.settings, ()).facts, prices=own, day=day))
