@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from freehold.core.errors import FreeholdError
 from freehold.core.label import Label
@@ -33,6 +34,8 @@ class Guarded:
         self.turns = turns
         self.vault = vault
         self.seen = Seen()
+        self.clean: set[int] = set()
+        """Pieces that were looked at before."""
         self.texts: tuple[str, ...] = ()
         """The pieces as they may go on."""
         self.characters_in = 0
@@ -46,19 +49,23 @@ class Guarded:
         """What approves a tool's call, where there is one to approve."""
         self.approved = False
 
-    def inspect(self) -> Seen:
-        """Look at the request."""
-        vault, known, pieces = self.vault, self.armed.clean, self.said.pieces
+    def looking(self) -> Callable[[], Seen]:
+        """What looks at the request, whichever thread calls it."""
+        vault, guard, pieces = self.vault, self.armed.guard, self.said.pieces
         # A conversation is sent again with each turn: what was looked at before, and held nothing, holds nothing now.
-        clean = {at for at, one in enumerate(pieces) if known.holds(one)}
-        self.seen = seen = inspect(self.armed.guard, pieces, "in", vault, late=Patience().late, clean=clean)
+        clean = self.clean = {at for at, one in enumerate(pieces) if self.armed.clean.holds(one)}
+        return lambda: inspect(guard, pieces, "in", vault, late=Patience(now=time.thread_time).late, clean=clean)
+
+    def looked(self, seen: Seen) -> None:
+        """That is what was seen in the request."""
+        vault, known, pieces, clean = self.vault, self.armed.clean, self.said.pieces, self.clean
+        self.seen = seen
         self.texts = seen.texts if vault is None else tuple(map(vault.sweep, seen.texts))
         self.characters_in = sum(len(one.text) for one in pieces) if self.armed.guard.looks_in else 0
         if not seen.failed:
             found = {at for at, _ in seen.findings}
             known.add(one for at, one in enumerate(pieces) if at not in clean and at not in found)
         self.failed = (*self.seen.failed, *((TOKENS,) if self.said.read.tokens else ()))
-        return self.seen
 
     def watch(self, inner: Restore | None, hold: Hold | None, *, merges: bool) -> Screen:
         """A screen for the answer of another attempt."""

@@ -23,11 +23,14 @@ from freehold.gateway.refusing import Hold
 from freehold.gateway.routing.table import Path, Unarmed
 from freehold.gateway.screen import Screen
 from freehold.gateway.texts import Said
+from freehold.guard.inspect import Seen
 from freehold.ledger.frames import Scan
 from freehold.ledger.meter import Usage
 from freehold.policy.labelling import Lowering, joined, label_of, lower, started, wish
 from freehold.policy.permits import Mint
 
+ASIDE_CHARACTERS = 16_384
+"""A longer request is looked at in another thread: this one would answer nobody for twenty milliseconds and more."""
 APPROVE = "approve"
 """The right of a key to let a model call a tool after it read what may be an instruction from outside."""
 MERGED = frozenset({"gemini", "openai_chat"})
@@ -92,10 +95,15 @@ class Guarding(Failing):
 
     # The way in
 
-    def guard(self, watch: Watch) -> None:
+    def looked_aside(self, seen: Seen | BaseException) -> None:
+        """Another thread has looked at the request, or failed to: go on."""
+        raise NotImplementedError
+
+    def guard(self, watch: Watch) -> bool:
         """Look at the request, join what is found to its label, and put what may go on in its place.
 
-        Raises GuardUnavailable, GuardBlocked, NoPermittedTarget, BadRequest, Forbidden.
+        False where it is so long that another thread looks, so that others are answered meanwhile: then `looked_aside`
+        is called. Raises GuardUnavailable, GuardBlocked, NoPermittedTarget, BadRequest, Forbidden.
         """
         caller, lane, peek = self.caller, self.lane, self.peek
         assert caller is not None
@@ -107,11 +115,26 @@ class Guarding(Failing):
         if guarded.said.request is None and peek.stream and self.dialect.name in TEXTS:
             message = f"a stream of {self.dialect.name} cannot be looked at, and this route's answers are"
             raise GuardBlocked(message, hint="ask for the answer whole: leave out stream")
+        look = guarded.looking()
+        if self.plane.aside is not None and sum(len(one.text) for one in guarded.said.pieces) > ASIDE_CHARACTERS:
+            self.plane.aside(look, self.looked_aside)
+            return False
+        self.judge_seen(look())
+        return True
+
+    def judge_seen(self, seen: Seen) -> None:
+        """What follows from what was seen in the request. Raises what `guard` raises."""
+        caller, lane, peek, guarded = self.caller, self.lane, self.peek, self.guarded
+        assert caller is not None
+        assert lane is not None
+        assert peek is not None
+        assert guarded is not None
+        watch = guarded.armed
         others = watch.recall.label_within(one.text for one in guarded.said.pieces if one.source != "assistant")
         earlier = [one for one in (watch.recall.label_of(guarded.turns), others) if one is not None]
         known = joined(earlier) if earlier else None
         watch.recall.stated(guarded.turns, self.stated, self._of_turns())
-        seen = guarded.inspect()
+        guarded.looked(seen)
         self.plane.tick()  # that may have taken seconds, and permits are held against this clock
         found = () if seen.label is None else (seen.label,)
         self._judge_label(caller, lane.path, known, found, failed=bool(guarded.failed))

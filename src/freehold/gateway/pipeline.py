@@ -29,6 +29,7 @@ from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
 from freehold.gateway.tracing import trace_of
 from freehold.gateway.upstream import Upstream
+from freehold.guard.inspect import Seen
 from freehold.ledger.frames import Attempt, Open
 from freehold.ledger.meter import Usage
 from freehold.policy.budgets import Shortage
@@ -62,20 +63,43 @@ class Call(Hedging):
         try:
             self.caller = self.plane.gate.admit(self.inbound.headers, self.at)
             self.decode()
-            lane = self.authorise()
-            rule = lane.path.route.cache
-            if rule is not None and self.replay(lane, rule):
-                return
-            self.route()
-            self.attempt()
-        except NotTranslatable as error:
-            estimate = self.dialect.estimate(self.inbound.body)
-            if estimate is None:
-                self.refuse(error)
-            else:
-                self.estimated(estimate)
+            if self.authorise():
+                self.proceed()
         except FreeholdError as error:
+            self.turn_away(error)
+
+    def proceed(self) -> None:
+        """From a label that is final to the first attempt, or to an answer that is there already."""
+        lane = self.lane  # the guard may have put one of a higher label there
+        assert lane is not None
+        rule = lane.path.route.cache
+        if rule is not None and self.replay(lane, rule):
+            return
+        self.route()
+        self.attempt()
+
+    def looked_aside(self, seen: Seen | BaseException) -> None:
+        """Another thread has looked at the request, or failed to: go on."""
+        if self.over:
+            return
+        if isinstance(seen, BaseException):
+            self.crash(seen if isinstance(seen, Exception) else RuntimeError(type(seen).__name__))
+            return
+        try:
+            self.judge_seen(seen)
+            self.proceed()
+        except FreeholdError as error:
+            self.turn_away(error)
+        except Exception as error:  # noqa: BLE001 - the process edge: the call must still end
+            self.crash(error)
+
+    def turn_away(self, error: FreeholdError) -> None:
+        """Refuse, or answer by rule of thumb what no target can answer."""
+        estimate = self.dialect.estimate(self.inbound.body) if isinstance(error, NotTranslatable) else None
+        if estimate is None:
             self.refuse(error)
+        else:
+            self.estimated(estimate)
 
     def estimated(self, body: bytes) -> None:
         """Answer by rule of thumb what no target of the route can answer, and say so in a header."""
@@ -106,8 +130,11 @@ class Call(Hedging):
         elif assigner is not None and self.caller is not None and self.dialect.name in CHATS:
             self.workflow = assigner.of(self.inbound.body, peek, self.caller.principal.key_id)
 
-    def authorise(self) -> Lane:
-        """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits: the lane."""
+    def authorise(self) -> bool:
+        """Scope, label (the join of the key's, the route's and the header's), permitted targets, limits.
+
+        False where the call goes on once its content was looked at.
+        """
         caller, plane, peek = self.caller, self.plane, self.peek
         assert caller is not None and peek is not None
         table, mint = plane.table, plane.mint
@@ -130,11 +157,7 @@ class Call(Hedging):
             expected = given + (peek.max_output or 0)
             caller.admit(expected, self.at)
             self.account.expected_tokens = expected
-        if path.watch is not None:
-            self.guard(path.watch)
-            assert self.lane is not None
-            return self.lane  # of a higher label, maybe
-        return lane
+        return path.watch is None or self.guard(path.watch)
 
     def route(self) -> None:
         """The targets to try, in order."""

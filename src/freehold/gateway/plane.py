@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from freehold.gateway.desk import Desk
     from freehold.gateway.failing import Failing
     from freehold.gateway.pipeline import Call
+    from freehold.guard.inspect import Seen
 
 
 class Leases(Protocol):
@@ -79,6 +80,8 @@ class Plane:
     connect: Callable[[Stop, Sender, int], None]
     """Open a connection and hand it to `connected`, or the failure to `unreachable`, with the number."""
     later: Callable[[float, Callable[[], None]], object]
+    aside: Callable[[Callable[[], Seen], Callable[[Seen | BaseException], None]], None] | None = None
+    """Has the first called in another thread, then the second here with what came of it. None where there is none."""
     begin: Callable[[Plane, Connection, Inbound, Dialect], Call]
 
     def __init__(

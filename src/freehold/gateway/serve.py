@@ -10,6 +10,7 @@ import signal
 import ssl
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.snapshots import Snapshots, warm
 from freehold.gateway.upstream import Upstream
+from freehold.guard.inspect import Seen
 from freehold.ledger.journal import Journal
 
 TICK_SECONDS = 0.1
@@ -97,6 +99,13 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
     plane.begin = Call
     plane.desk = None if config.desk is None else Desk(config.desk)
     plane.later = loop.call_later
+    pool = ThreadPoolExecutor(1, "guard")
+
+    def aside(look: Callable[[], Seen], then: Callable[[Seen | BaseException], None]) -> None:
+        future = loop.run_in_executor(pool, look)
+        future.add_done_callback(lambda done: then(done.exception() or done.result()))
+
+    plane.aside = aside
     tasks: set[asyncio.Task[None]] = set()
 
     def connect(stop: Stop, call: Sender, attempt: int) -> None:
