@@ -22,7 +22,7 @@ from freehold.guard.profile import Guard, compile_profile
 from freehold.guard.types import Piece, Profile, Rule
 
 SCAN_SECONDS = 2.0
-"""Most time that detectors get for one request, and again for its answer: the process answers nobody else meanwhile."""
+"""Most time that detectors work on one request, and again on its answer; long requests are looked at beside others."""
 MORE_SECONDS = 1e-5
 """What each character of an answer adds to that: an answer comes bit by bit, and others are answered in between."""
 MOST_CLEAN = 20_000

@@ -25,7 +25,7 @@ _JOINED = 20_000
 """Characters of the user's turns, the latest, that are judged as one text."""
 _MOST = 1_000_000
 """Characters of a piece that are looked at: no detector is broken off, and where a text is full of codes each
-character costs some microseconds, in which nobody else is answered. A longer piece counts as one they failed on.
+character costs some microseconds. A longer piece counts as one they failed on.
 """
 _QUOTES = frozenset("'\"")
 _DIGITS = re.compile(r"\d\D?\d")
