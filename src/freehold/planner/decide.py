@@ -159,7 +159,7 @@ def _missing(work: Work, one: Outcome) -> _Missing:
 
 def lent(work: Work, one: Outcome) -> Vendor | None:
     """Who takes a workflow's content in an option; None where nobody does, or no label is known."""
-    if one.option == "self_hosted":
+    if one.option == "self_hosted" or not work.facts.label:
         return None
     model = (*work.hosted, work.now)[0].model if one.option == "hybrid" else one.variant
     return next((vendor for vendor in work.vendors if vendor.model == model), None)

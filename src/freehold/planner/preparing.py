@@ -201,7 +201,7 @@ def _work(settings: PlanSettings, seen: Seen, when: date, rate: _Rate, tell: Tel
     hosted = _hosted(own.hosted or settings.hosted, model, when, contract)
     facts = _facts(settings, own, seen)
     rented = vendors(facts.label or "", [one.model for one in (now, *closed, *hosted)], seen.papers, when.isoformat())
-    if rented and facts.rented_allowed is None:
+    if facts.label and facts.rented_allowed is None:
         facts = msgspec.structs.replace(facts, rented_allowed=any(not one.lacks for one in rented))
     return Work(
         name=seen.name,

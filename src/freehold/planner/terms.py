@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
-from freehold.core.label import Label, Level, parse_label
+from freehold.core.label import PUBLIC, Label, Level, parse_label
 from freehold.core.permit import Origin
 from freehold.planner.work import Vendor, VendorTerm
 from freehold.policy.regimes import NEEDS, REGIMES, unmet
@@ -30,10 +30,11 @@ SHOWN = ("dpa", "hipaa_baa", "processor", "residency", "retention_days", "trains
 
 
 def vendors(label: str, models: Iterable[str], facts: Sequence[Fact], today: str) -> tuple[Vendor, ...]:
-    """Each rented model with what it lacks for the label; nothing where no label is known. Raises BadRequest."""
-    if not label:
-        return ()
-    wanted = parse_label(label)
+    """Each rented model with what is known of it, and what it lacks for the label. Raises BadRequest.
+
+    Without a label nothing is asked for: `Work.facts` then says that none is known, and nobody may rely on `lacks`.
+    """
+    wanted = parse_label(label) if label else PUBLIC
     policy = Policy(facts=tuple(facts))
     return tuple(_vendor(wanted, one, policy, today) for one in dict.fromkeys(models))
 

@@ -156,7 +156,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     facts: Facts = Facts()
     vendors: tuple[Vendor, ...] = ()
-    """Of every rented model here, where a label is known."""
+    """Of every rented model here."""
     workflows: int = 1
     """How many of them it stands for."""
     level: float = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from freehold.planner.decide import EVEN
 from freehold.planner.money import Outcome
 from freehold.planner.plan import Plan, Planned
 from freehold.planner.report.front import foot, front
@@ -173,6 +174,9 @@ def _must(plan: Plan) -> Section:
     rows = []
     for one in plan.workflows:
         best = best_of(one)
+        if best.saves < EVEN:
+            rows.append((one.name, "nothing: no option is likely to save", "-", "-"))
+            continue
         for driver in best.drivers[:5]:
             side = "high" if driver.correlation > 0 else "low"
             worst = min(driver.low, driver.high)

@@ -15,7 +15,7 @@ _ROWS = 12
 
 def cto(plan: Plan, digest: str) -> Report:
     """The whole report."""
-    sections = [front(plan), _traffic(plan), _materials(plan)]
+    sections = [front(plan), _traffic(plan), _materials(plan), _rents(plan)]
     for work in plan.inputs.works:
         sections += [_over_time(work, stairs) for stairs in work.staircases if stairs.timeline]
         sections.append(_slo(work))
@@ -62,10 +62,9 @@ def _materials(plan: Plan) -> Section:
                     f"{now.replicas} x {stairs.gpus_per_replica} {work.owned.gpu}",
                     f"{now.hours * stairs.gpus_per_replica:,.0f}",
                     f"{spread(work.owned.hour.usd)} USD",
-                    work.owned.hour.usd.source,
                 )
             )
-    heads = ("workflow", "fleet", "model", "machines at the peak", "GPU-hours a month", "a GPU-hour", "from")
+    heads = ("workflow", "fleet", "model", "machines at the peak", "GPU-hours a month", "a GPU-hour")
     return Section(
         heading="Bill of materials",
         text=(
@@ -73,6 +72,21 @@ def _materials(plan: Plan) -> Section:
             "Sharing: one fleet for all workflows, each with an adapter of its own on one base model.",
         ),
         table=Table(heads, tuple(rows)),
+    )
+
+
+def _rents(plan: Plan) -> Section:
+    known = {work.owned.gpu: work.owned.hour for work in plan.inputs.works}
+    rows = tuple(
+        (gpu, one.provider, one.region, one.sku, f"{one.usd_per_gpu_hour:.2f}", one.kind, f"{one.source}, {one.as_of}")
+        for gpu, hour in sorted(known.items())
+        for one in hour.rows
+    )
+    return Section(
+        heading="What machines rent for",
+        text=("US dollars for an hour of one accelerator; the range of a plan is from the least to the most of them.",),
+        table=Table(("accelerator", "provider", "region", "offer", "USD", "kind", "from"), rows),
+        red=tuple(f"{gpu}: {hour.usd.source}" for gpu, hour in sorted(known.items()) if hour.assumed),
     )
 
 
