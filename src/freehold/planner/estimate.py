@@ -18,6 +18,9 @@ OURS = 2.0 / 3.0
 """Weight of our estimate beside a second one, which is off by half as much again on the points that it answers."""
 AGREED = 0.9
 """What agreement of the two leaves of the range."""
+FIRST = 0.8
+"""Least half-width of the first token's range: endpoints differ in more than their accelerators (four of five closed
+loops of the points lie within it)."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +127,7 @@ def estimate(one: Serving, load: Load, known: Known | None = None, probes: int =
     return Estimate(
         fits=True,
         output_tokens_per_second=spread(rate * shift, half, book.source, book.as_of),
-        ttft_seconds=spread(point.ttft_seconds / shift, half, book.source, book.as_of),
+        ttft_seconds=spread(point.ttft_seconds / shift, max(half, FIRST), book.source, book.as_of),
         tpot_seconds=spread(point.tpot_seconds / shift, half, book.source, book.as_of),
         sequences=point.sequences,
         probes=probes,

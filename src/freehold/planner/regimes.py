@@ -72,8 +72,20 @@ def steady(speed: Roofline, load: Load, sequences: float, wanted: float = 0.0) -
     # One sequence's prompt is not decoded meanwhile: of few sequences that is a part of each.
     waiting = max(load.output_tokens * step, 1e-9)
     rate = decoding / step * (waiting / (waiting + max(first - mixed, 0.0)))
-    queue = max(wanted - sequences, 0.0) * load.output_tokens / max(rate, 1e-9) if wanted else 0.0
-    return Reached(output_tokens_per_second=rate, ttft_seconds=first + queue, tpot_seconds=step, sequences=sequences)
+    known = speed.constants
+    others = 0.0
+    if load.regime == "closed_loop" and sequences > 1.0:
+        # Requests of one length end together, so that their successors' prompts queue for each other.
+        tokens = (sequences - 1.0) * load.input_tokens
+        alone_first = speed.step(min(tokens, chunk), 0.0, 0.0, before)
+        others = known.first_queue * alone_first * max(tokens / chunk, 1.0)
+    room_for = max(wanted - sequences, 0.0) * load.output_tokens / max(rate, 1e-9)
+    return Reached(
+        output_tokens_per_second=rate,
+        ttft_seconds=known.first_seconds + first + others + room_for,
+        tpot_seconds=step,
+        sequences=sequences,
+    )
 
 
 def _static(speed: Roofline, load: Load, batch: float) -> Reached:
@@ -86,7 +98,7 @@ def _static(speed: Roofline, load: Load, batch: float) -> Reached:
     whole = first + step * max(load.output_tokens - 1.0, 0.0)
     return Reached(
         output_tokens_per_second=batch * load.output_tokens / whole,
-        ttft_seconds=first,
+        ttft_seconds=speed.constants.first_seconds + first,
         tpot_seconds=step,
         sequences=batch,
     )

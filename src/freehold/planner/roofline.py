@@ -56,6 +56,10 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the limit on the first token that a prompt's own work may take, so that its queue keeps it."""
     slo_load: float = 0.95
     """Share of what closed loops reach that random arrivals can be served at."""
+    first_seconds: float = 0.07
+    """Before a prompt is begun and after its first token is made: the endpoint, its tokenizer and its network."""
+    first_queue: float = 0.15
+    """Share of the others' prompts in a closed loop that a prompt waits for; from time to first token of points."""
     speed: float = 1.0
     """Of everything: what probes found, beside what the points say."""
 
