@@ -1,4 +1,4 @@
-"""Pictures, sound, rankings and moderations through the call machine: relayed as they are, priced, bounded, looked at."""
+"""Pictures, sound, rankings and moderations through the call machine: relayed as they are, priced, bounded."""
 
 from __future__ import annotations
 
@@ -9,80 +9,35 @@ from pathlib import Path
 import pytest
 
 from freehold.ledger.frames import Close, Open, Refused
-from freehold.ledger.meter import FREE, Price
-from tests.gateway import guards as g
+from freehold.ledger.meter import FREE
 from tests.gateway import pieces as p
 from tests.gateway.guarded_calls import answer, answered, frames
 from tests.gateway.machine import Machine
-
-BOUNDARY = "----boundary7MA4"
-WAV = (
-    b"RIFF"
-    + b"\x00" * 4
-    + b"WAVEfmt "
-    + b"\x10\x00\x00\x00\x01\x00\x01\x00"
-    + b"\x40\x1f\x00\x00"
-    + b"\x40\x1f\x00\x00"
+from tests.gateway.relayed_calls import (
+    ALL,
+    BOUNDARY,
+    EDITS,
+    HEAR,
+    IMAGES,
+    MODERATE,
+    PRICE,
+    RANK,
+    SPEECH,
+    TRANSLATE,
+    ask,
+    closed,
+    edit,
+    form,
+    machine_of,
+    post,
+    post_form,
+    refused,
 )
-SOUND = WAV + b"\x00" * (8000 * 5 - len(WAV))
-"""Five seconds at 8,000 bytes a second."""
-ALL = (
-    "openai_image_edits", "openai_images", "openai_moderations", "openai_speech", "openai_transcriptions",
-    "openai_translations", "rerank",
-)  # fmt: skip
-IMAGES, SPEECH, RANK, MODERATE = "/v1/images/generations", "/v1/audio/speech", "/v1/rerank", "/v1/moderations"
-HEAR, TRANSLATE = "/v1/audio/transcriptions", "/v1/audio/translations"
-
-
-def price(**units: str) -> Price:
-    found = tuple(sorted((name, Decimal(one)) for name, one in units.items()))
-    return Price(input=Decimal(0), units=found, source="test", as_of="2026-11-22")
-
-
-PRICE = price(character="0.000015", image="0.04", search="0.002", second="0.0001")
-
-
-def machine_of(home: Path, **more) -> Machine:
-    more = {"dialects": ALL, "price": PRICE, **more}
-    targets = (p.target("vendor", 9001, **more), p.target("other", 9002, **more))
-    all_routes = (p.route("rented", "vendor", attempts=1), p.route("both", "vendor", "other"))
-    return Machine(home, p.routes(targets, *all_routes), p.keys())
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return machine_of(tmp_path)
-
-
-def form(*fields: tuple[str, str | bytes], boundary: str = BOUNDARY, file: bytes = SOUND, name: str = "a.wav") -> bytes:
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
-        for field, value in fields
-    ]
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: audio/wav'
-    return b"".join([*parts, head.encode(), b"\r\n\r\n", file, f"\r\n--{boundary}--\r\n".encode()])
-
-
-def post(path: str, body: bytes, *lines: str, kind: str = "application/json") -> bytes:
-    head = [f"POST {path} HTTP/1.1", "host: localhost", f"content-type: {kind}", f"content-length: {len(body)}"]
-    head += [f"authorization: Bearer {p.KEY}", *lines]
-    return ("\r\n".join(head) + "\r\n\r\n").encode() + body
-
-
-def post_form(path: str, body: bytes, boundary: str = BOUNDARY) -> bytes:
-    return post(path, body, kind=f"multipart/form-data; boundary={boundary}")
-
-
-def ask(machine: Machine, path: str, **body):
-    connection = machine.caller()
-    body.setdefault("model", "rented")
-    machine.ask(connection, post(path, json.dumps(body).encode()))
-    return connection
-
-
-def closed(machine: Machine) -> Close:
-    (found,) = frames(machine, Close)
-    return found
 
 
 def test_pictures_are_relayed_and_charged_by_their_number(machine) -> None:
@@ -187,13 +142,6 @@ def test_a_form_is_relayed_with_the_model_replaced(machine, path, dialect) -> No
     assert answered(connection).body.startswith(b'{"text":"hello"') and closed(machine).cost == Decimal("0.0007")
     (opened,) = frames(machine, Open)
     assert opened.dialect == dialect
-
-
-EDITS = "/v1/images/edits"
-
-
-def edit(*fields: tuple[str, str]) -> bytes:
-    return form(*fields, name="a.png", file=b"\x89PNG").replace(b'name="file"', b'name="image[]"')
 
 
 def test_pictures_are_changed_by_a_form(machine) -> None:
@@ -323,15 +271,6 @@ def test_a_call_that_is_hung_up_on_is_charged_as_asked(machine) -> None:
 # What is refused
 
 
-def refused(machine: Machine, data: bytes) -> str:
-    connection = machine.caller()
-    machine.ask(connection, data)
-    assert not machine.connecting
-    found = answered(connection)
-    assert json.loads(found.body)["error"]["message"]
-    return found.headers["x-freehold-error"]
-
-
 def test_a_form_must_be_declared_as_itself(machine) -> None:
     body = form(("model", "rented"))
     assert refused(machine, post(HEAR, body)) == "FH-REQ-003"
@@ -355,95 +294,3 @@ def test_a_text_is_not_smuggled_in_as_a_file(machine) -> None:
 def test_a_dialect_that_no_target_speaks_is_refused(tmp_path) -> None:
     machine = machine_of(tmp_path, dialects=("openai_chat",))
     assert refused(machine, post(IMAGES, b'{"model":"rented","prompt":"x"}')) == "FH-REQ-004"
-
-
-# Guarded
-
-
-def test_texts_of_a_form_are_looked_at_and_replaced(machine) -> None:
-    g.arm(machine, g.rule("redact"))
-    body = form(("model", "rented"), ("prompt", f"a call with {g.EMAIL}"))
-    machine.ask(machine.caller(), post_form(HEAR, body))
-    upstream = answer(machine, p.response(b'{"text":"hello"}'))
-    assert g.EMAIL.encode() not in upstream.transport.sent and b"a call with [EMAIL]" in upstream.transport.sent
-    assert upstream.transport.sent.endswith(SOUND + f"\r\n--{BOUNDARY}--\r\n".encode())
-    (opened,) = frames(machine, Open)
-    assert opened.scan.unread == 1 and g.scan_of(opened) == {"EMAIL": 1}
-
-
-def test_a_name_of_a_file_cannot_be_replaced_so_it_is_refused(machine) -> None:
-    g.arm(machine, g.rule("redact"))
-    body = form(("model", "rented"), name=f"{g.EMAIL}")
-    assert refused(machine, post_form(HEAR, body)) == "FH-POL-030"
-
-
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [
-        ("application/json", json.dumps({"text": f"mail {g.EMAIL}", "segments": [{"text": f"mail {g.EMAIL}"}]})),
-        ("text/plain", f"mail {g.EMAIL}"),
-        ("text/vtt", f"WEBVTT\n\n00:00.000 --> 00:02.000\nmail {g.EMAIL}\n"),
-    ],
-)
-def test_a_transcript_is_looked_at(machine, kind, said) -> None:
-    g.arm(machine, g.rule("redact"))
-    connection = machine.caller()
-    machine.ask(connection, post_form(HEAR, form(("model", "rented"))))
-    answer(machine, p.response(said.encode(), kind=kind))
-    found = answered(connection)
-    assert g.EMAIL not in found.body.decode() and found.body.decode() == said.replace(g.EMAIL, "[EMAIL]")
-    assert closed(machine).scan.characters and g.scan_of(closed(machine))["EMAIL"] >= 1
-
-
-def test_a_transcript_that_holds_what_is_blocked_does_not_go_out(machine) -> None:
-    g.arm(machine, g.rule("block", "words", "BAD"))
-    connection = machine.caller()
-    machine.ask(connection, post_form(HEAR, form(("model", "rented"))))
-    answer(machine, p.response(b'{"text":"a forbidden word"}'))
-    assert answered(connection).status >= 400 and b"forbidden word" not in answered(connection).body
-
-
-def test_a_stream_that_cannot_be_looked_at_is_refused_behind_a_guard(machine) -> None:
-    g.arm(machine, g.rule("flag"))
-    assert refused(machine, post_form(HEAR, form(("model", "rented"), ("stream", "true")))) == "FH-POL-030"
-    assert refused(machine, post(IMAGES, b'{"model":"rented","prompt":"x","stream":true}')) == "FH-POL-030"
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "said"),
-    [
-        (IMAGES, {"prompt": g.EMAIL}, {"data": [{"b64_json": "A" * 5000, "revised_prompt": g.EMAIL}]}),
-        (RANK, {"query": g.EMAIL, "documents": [g.EMAIL]}, {"results": [{"index": 0, "document": {"text": g.EMAIL}}]}),
-    ],
-)
-def test_prompts_documents_and_what_comes_back_of_them_are_looked_at(machine, path, body, said) -> None:
-    g.arm(machine, g.rule("redact"))
-    connection = ask(machine, path, **body)
-    upstream = answer(machine, p.response(json.dumps(said, separators=(",", ":")).encode()))
-    assert g.EMAIL.encode() not in upstream.transport.sent and b"[EMAIL]" in upstream.transport.sent
-    found = answered(connection)
-    assert g.EMAIL.encode() not in found.body and b"[EMAIL]" in found.body
-    assert (b"A" * 5000 in found.body) == (path == IMAGES)
-
-
-def test_what_went_out_as_a_stand_in_comes_back_as_itself(machine) -> None:
-    g.arm(machine, g.rule("pseudonymise"))
-    connection = ask(machine, RANK, query="who?", documents=[f"ask {g.EMAIL}"])
-    upstream = machine.connect()
-    (document,) = json.loads(upstream.transport.sent.rpartition(b"\r\n\r\n")[2])["documents"]
-    assert g.EMAIL not in document and document.startswith("ask ")
-    said = {"results": [{"index": 0, "document": {"text": document}}]}
-    machine.answer(upstream, p.response(json.dumps(said).encode()))
-    assert json.loads(answered(connection).body)["results"][0]["document"]["text"] == f"ask {g.EMAIL}"
-
-
-def test_text_to_speak_is_looked_at_and_its_sound_goes_on(machine) -> None:
-    g.arm(machine, g.rule("redact"))
-    connection = ask(machine, SPEECH, input=f"write to {g.EMAIL}", voice="alloy")
-    upstream = answer(machine, p.chunked(b"sound" * 2000, kind="audio/mpeg"))
-    assert b"write to [EMAIL]" in upstream.transport.sent and answered(connection).body == b"sound" * 2000
-
-
-def test_text_to_speak_that_raises_the_label_goes_nowhere_it_may_not(machine) -> None:
-    g.arm(machine, g.raising())
-    assert refused(machine, post(SPEECH, b'{"model":"rented","input":"the patient is well"}')) == "FH-POL-002"
