@@ -10,8 +10,8 @@ import pytest
 from freehold.planner.plan import make
 from freehold.planner.rents import gpu_hour, rents
 from freehold.planner.types import OPTIONS
-from freehold.planner.work import Evidence, Facts, Range, Vendor
-from tests.planner.planned import HOST, SETTLED, inputs, work
+from freehold.planner.work import Evidence, Facts, Range, Staircase, Vendor
+from tests.planner.planned import HOST, SETTLED, inputs, stairs, work
 
 OWNED = ("own", "hybrid")
 
@@ -120,3 +120,21 @@ def test_an_accelerator_without_a_price_gets_a_wide_range_that_says_so():
     made = make(inputs(work(owned=owned)))
     assert any("XPU-9" in one for one in made.red)
     assert made.workflows[0].options[3].best.monthly.p50 > 0
+
+
+def test_a_model_that_does_not_fit_keeps_its_options_and_is_never_advised():
+    none = Staircase(
+        kind="static",
+        gpus_per_replica=16,
+        stairs=tuple(
+            msgspec.structs.replace(one, replicas=0, hours=0.0, meets=False, why="the model does not fit")
+            for one in stairs("static", 1.0).stairs
+        ),
+    )
+    owned = msgspec.structs.replace(work().owned, fits=False, gpus=16)
+    hybrid = msgspec.structs.replace(none, kind="hybrid")
+    made = make(inputs(work(requests=8e7, owned=owned, staircases=(none, hybrid)), draws=300))
+    best = made.workflows[0].options[3].best
+    assert (best.meets, best.why) == (False, "the model does not fit")
+    assert best.monthly.p50 > 16 * 700 * 1.0, "machines that would not do are not free"
+    assert made.workflows[0].decision.advice not in OWNED

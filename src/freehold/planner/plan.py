@@ -26,7 +26,7 @@ from freehold.planner.money import Outcome
 from freehold.planner.options import Choice, Compared, compare, mix, together
 from freehold.planner.rents import plain
 from freehold.planner.streams import Scene, Terms
-from freehold.planner.work import Demand, Staircase, Work
+from freehold.planner.work import Demand, Packing, Staircase, Work
 
 FORM = "freehold-plan/1"
 DIGITS = 10
@@ -47,6 +47,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     works: tuple[Work, ...]
     shared: tuple[Staircase, ...] = ()
     """Fleets that serve all workflows at once, by adapters on one base model; where there are several."""
+    packings: tuple[Packing, ...] = ()
+    """Static fleets of several workflows, by the way they share machines."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,26 +13,20 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from freehold.planner import book, estimate
-from freehold.planner.assumptions import OWN, Assumption, assumptions
-from freehold.planner.constants import fitted
+from freehold.planner import book
+from freehold.planner.assumptions import assumptions
 from freehold.planner.contract import Committed, Contract, Discount, OwnPrice
 from freehold.planner.errors import PlanError, Unpriced
-from freehold.planner.fleet import smallest
-from freehold.planner.gpus import gpu as gpu_of
+from freehold.planner.machines import Rate, owning, sharing_machines, slo_of
 from freehold.planner.observed import Observed
 from freehold.planner.plan import Inputs, Tell
 from freehold.planner.prices import Quote, market, quote
 from freehold.planner.probing import Probe
-from freehold.planner.ranges import Known, spread
-from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
 from freehold.planner.settings import OwnPriceSettings, PlanSettings, PlanWorkflowSettings
-from freehold.planner.shapes import shape as shape_of
-from freehold.planner.staircase import climb
 from freehold.planner.terms import vendors
 from freehold.planner.traffic import Arrivals, Trace
-from freehold.planner.types import OPTIONS, Range, Slo, Speed
-from freehold.planner.work import FLEETS, MONTH_SECONDS, Demand, Evidence, Facts, Owned, Staircase, Work
+from freehold.planner.types import OPTIONS, Range
+from freehold.planner.work import MONTH_SECONDS, Demand, Evidence, Facts, Packing, Staircase, Work
 from freehold.policy.vendors import Fact
 
 MARKET = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "gpt-oss-120b")
@@ -52,27 +46,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     evidence: tuple[Evidence, ...] = ()
     papers: tuple[Fact, ...] = ()
     """What is known of vendors: public rows and contracts."""
-
-
-class _Rate(msgspec.Struct, frozen=True):
-    """How fast machines are taken to be: fitted to published points, or after a probe, or as the caller assumes."""
-
-    assumed: Assumption
-    probe: Probe | None
-
-    @property
-    def known(self) -> Known:
-        return fitted().known if self.probe is None else self.probe.known
-
-    def spread(self, replica: estimate.Replica) -> Range:
-        """Ratio of the real speed to the estimate."""
-        own = self.assumed
-        if own.source == OWN:
-            return Range(own.low, own.base, own.high, own.source, own.as_of)
-        if self.probe is not None:
-            half = self.known.half(replica.serving, self.probe.probes)
-            return spread(1.0, half, f"a probe of {self.probe.model} on {self.probe.gpu}", self.probe.at[:10])
-        return spread(1.0, self.known.half(replica.serving), fitted().source, fitted().as_of)
 
 
 def split(trace: Trace, papers: tuple[Fact, ...] = ()) -> list[Seen]:
@@ -123,7 +96,7 @@ def prepare(
     """
     contract = contract_of(settings)
     known = assumptions(settings.assumptions, when.isoformat())
-    rate = _Rate(known["speed"], probe)
+    rate = Rate(known["speed"], probe)
     sharing = whole is not None and len(seen) > 1 and not any(one.model for one in settings.workflows.values())
     parts = len(seen) + sharing
     works = []
@@ -131,9 +104,10 @@ def prepare(
         part = partial(_part, tell, at / parts, 1.0 / parts)
         works.append(_work(settings, one, when, rate, part))
     shared: tuple[Staircase, ...] = ()
+    packings: tuple[Packing, ...] = ()
     if sharing and whole is not None:
-        tell(len(seen) / parts, "shared fleets")
-        shared = _owned(settings, settings.model, whole, rate, partial(_part, tell, len(seen) / parts, 1.0 / parts))[1]
+        part = partial(_part, tell, len(seen) / parts, 1.0 / parts)
+        shared, packings = sharing_machines(settings, [(one.name, one.trace) for one in seen], whole, rate, part)
     return Inputs(
         made_on=when.isoformat(),
         months=settings.months,
@@ -143,6 +117,7 @@ def prepare(
         assumptions=tuple(known.values()),
         works=tuple(works),
         shared=shared,
+        packings=packings,
     )
 
 
@@ -184,7 +159,7 @@ def contract_of(settings: PlanSettings) -> Contract:
     )
 
 
-def _work(settings: PlanSettings, seen: Seen, when: date, rate: _Rate, tell: Tell) -> Work:
+def _work(settings: PlanSettings, seen: Seen, when: date, rate: Rate, tell: Tell) -> Work:
     own = settings.workflows.get(seen.name) or PlanWorkflowSettings()
     contract = contract_of(settings)
     serves = own.now or seen.now or settings.now
@@ -197,7 +172,7 @@ def _work(settings: PlanSettings, seen: Seen, when: date, rate: _Rate, tell: Tel
     now = quote(serves, when, contract)
     closed = tuple(_or_market(one, when, contract, CLOSED) for one in own.closed or settings.closed if one != serves)
     model = own.model or settings.model
-    owned, staircases = _owned(settings, model, seen.trace, rate, tell)
+    owned, staircases = owning(settings, model, seen.trace, rate, tell)
     hosted = _hosted(own.hosted or settings.hosted, model, when, contract)
     facts = _facts(settings, own, seen)
     rented = vendors(facts.label or "", [one.model for one in (now, *closed, *hosted)], seen.papers, when.isoformat())
@@ -218,11 +193,6 @@ def _work(settings: PlanSettings, seen: Seen, when: date, rate: _Rate, tell: Tel
     )
 
 
-def slo_of(settings: PlanSettings) -> Slo:
-    """What callers are owed."""
-    return Slo(ttft_seconds=settings.ttft_seconds, tpot_seconds=settings.tpot_seconds, share=settings.slo_share)
-
-
 def _or_market(model: str, when: date, contract: Contract, others: tuple[str, ...]) -> Quote:
     try:
         return quote(model, when, contract)
@@ -241,54 +211,6 @@ def _hosted(named: Sequence[str], model: str, when: date, contract: Contract) ->
         return tuple(_or_market(one, when, contract, stand_in) for one in named)
     known = tuple(quote(name, when, contract) for name in book.hosts_of(model.rsplit("/", 1)[-1], when))
     return known or (_market(stand_in, when, f"no host lists {model}: the market of open models stands in"),)
-
-
-def _owned(
-    settings: PlanSettings, model: str, trace: Trace, rate: _Rate, tell: Tell
-) -> tuple[Owned, tuple[Staircase, ...]]:
-    shape, gpu = shape_of(model), gpu_of(settings.gpu)
-    gpus = settings.gpus or estimate.smallest(shape, gpu, settings.precision) or 16
-    replica = estimate.replica(shape, gpu, gpus, settings.precision, constants=rate.known.constants)
-    made = Owned(
-        model=shape.name,
-        gpu=gpu.name,
-        gpus=gpus,
-        precision=settings.precision,
-        hour=_hour(settings, gpu.name),
-        speed=rate.spread(replica),
-        fits=replica.kv_tokens > 0,
-        source=f"{shape.source}; {gpu.source} {gpu.as_of}",
-    )
-    return made, fleets(trace, replica, slo_of(settings), tell)
-
-
-def fleets(trace: Trace, speed: Speed, slo: Slo, tell: Tell) -> tuple[Staircase, ...]:
-    """Static, autoscaled and hybrid, each over volumes."""
-    found = []
-    for at, kind in enumerate(FLEETS):
-        tell(at / len(FLEETS), f"{kind} fleet")
-        found.append(climb(trace, speed, slo, kind, smallest))
-    return tuple(found)
-
-
-def _hour(settings: PlanSettings, gpu: str) -> GpuHour:
-    offers = tuple(
-        Rent(
-            provider=one.provider,
-            region="",
-            sku="",
-            gpu=one.gpu,
-            gpus=1,
-            memory_gb=0.0,
-            usd_per_gpu_hour=one.usd_per_gpu_hour,
-            kind="on_demand",
-            source=one.source,
-            as_of=one.as_of.isoformat(),
-        )
-        for one in settings.rents
-        if plain(one.gpu) == plain(gpu)
-    )
-    return gpu_hour(gpu, offers or rents(), settings.provider)
 
 
 def demand(trace: Trace, now: Quote) -> Demand:

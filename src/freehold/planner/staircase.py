@@ -13,7 +13,7 @@ import numpy as np
 from freehold.planner.draws import Array
 from freehold.planner.traffic import Arrivals, Rates, Trace
 from freehold.planner.types import Fleet, Slo, Speed
-from freehold.planner.work import MONTH_SECONDS, FleetKind, Stair, Staircase
+from freehold.planner.work import MONTH_HOURS, MONTH_SECONDS, FleetKind, Stair, Staircase
 
 VOLUMES: dict[FleetKind, tuple[float, ...]] = {
     "static": (0.1, 0.5, 1.0, 2.0, 4.0),
@@ -88,11 +88,13 @@ def replicas(stairs: Staircase, volume: Array) -> Array:
 
 
 def hours(stairs: Staircase, volume: Array) -> Array:
-    """Replica-hours a month that each volume needs."""
+    """Replica-hours a month that each volume needs; one replica is always there, so also where none would do."""
     if stairs.kind == "static":
         per = stairs.stairs[-1].hours / max(stairs.stairs[-1].replicas, 1)
-        return replicas(stairs, volume) * per
-    return _over(stairs, volume, [one.hours for one in stairs.stairs])
+        found = replicas(stairs, volume) * per
+    else:
+        found = _over(stairs, volume, [one.hours for one in stairs.stairs])
+    return np.maximum(found, MONTH_HOURS)
 
 
 def overflow(stairs: Staircase, volume: Array) -> tuple[Array, Array]:

@@ -67,6 +67,18 @@ class Staircase(msgspec.Struct, frozen=True, kw_only=True):
     """Of the trace's own volume: seconds, replicas, load, share overflowed."""
 
 
+class Packing(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to serve several workflows: apart, as adapters of one base, or several models on one machine."""
+
+    way: str
+    groups: tuple[tuple[str, int], ...]
+    """(workflows that share a fleet, its replicas at the peak)."""
+    gpu_hours: float
+    """A month."""
+    meets: bool
+    why: str = ""
+
+
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
     """The open model to be owned, and the machine it runs on."""
 

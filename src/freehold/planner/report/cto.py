@@ -11,11 +11,16 @@ from freehold.planner.report.words import amount, share, spread
 from freehold.planner.work import Staircase, Work
 
 _ROWS = 12
+_WAYS = {
+    "apart": "a fleet each",
+    "adapters": "adapters on one base",
+    "together": "several models on one machine",
+}
 
 
 def cto(plan: Plan, digest: str) -> Report:
     """The whole report."""
-    sections = [front(plan), _traffic(plan), _materials(plan), _rents(plan)]
+    sections = [front(plan), _traffic(plan), _materials(plan), _rents(plan), *_packings(plan)]
     for work in plan.inputs.works:
         sections += [_over_time(work, stairs) for stairs in work.staircases if stairs.timeline]
         sections.append(_slo(work))
@@ -88,6 +93,24 @@ def _rents(plan: Plan) -> Section:
         table=Table(("accelerator", "provider", "region", "offer", "USD", "kind", "from"), rows),
         red=tuple(f"{gpu}: {hour.usd.source}" for gpu, hour in sorted(known.items()) if hour.assumed),
     )
+
+
+def _packings(plan: Plan) -> list[Section]:
+    """Where there are several workflows: how they may share machines."""
+    rows = tuple(
+        (
+            _WAYS.get(one.way, one.way),
+            "; ".join(f"{names}: {count}" for names, count in one.groups) or "-",
+            f"{one.gpu_hours:,.0f}" if one.meets else "-",
+            "yes" if one.meets else f"no: {one.why}",
+        )
+        for one in plan.inputs.packings
+    )
+    if not rows:
+        return []
+    text = ("Static fleets, simulated. Several small workflows keep spare machines once instead of each.",)
+    heads = ("way", "replicas at the peak", "GPU-hours a month", "keeps the SLO")
+    return [Section(heading="Sharing machines", text=text, table=Table(heads, rows))]
 
 
 def _over_time(work: Work, stairs: Staircase) -> Section:
