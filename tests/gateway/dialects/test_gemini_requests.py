@@ -192,6 +192,19 @@ def test_signatures_go_to_chat_callers_and_come_back():
         assert "tool_calls.signature" in other.encode_answer(GEMINI.decode_answer(json.dumps(answer).encode()))[1]
 
 
+def test_a_signed_call_of_chat_keeps_its_signature_there_and_names_it_elsewhere():
+    signed = {"google": {"thought_signature": "c2ln"}}
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": signed}
+    request = chat(messages=[{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}])
+    body, dropped = CHAT.encode_request(request, "r")
+    assert (json.loads(body)["messages"][1]["tool_calls"], dropped) == ([call], ())
+    for other in (MESSAGES, RESPONSES, dialect("bedrock_converse")):
+        assert other.encode_request(request, "r")[1] == ("tool_calls.signature",)
+    answer = {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    for other in (MESSAGES, RESPONSES, dialect("bedrock_converse")):
+        assert "tool_calls.signature" in other.encode_answer(CHAT.decode_answer(json.dumps(answer).encode()))[1]
+
+
 def test_a_schema_in_the_vendors_form_becomes_json_schema_elsewhere():
     schema = {
         "type": "OBJECT", "propertyOrdering": ["a", "b"], "required": ["a"],

@@ -119,6 +119,7 @@ def _content(choice: Choice, dropped: list[str]) -> list[Any]:
                 found.append({"reasoningContent": {"redactedContent": part.data}})
             case ToolCall():
                 dropped += [f"tool_calls.{name}" for name in foreign(part.extra, NAME)]
+                dropped += ["tool_calls.signature"] if part.signature else []
                 pairs = {"toolUseId": part.id, "name": part.name, "input": _input(part, choice.stop, dropped)}
                 found.append({"toolUse": plain(pairs, part.extra)})
             case Opaque() if part.dialect == NAME and not part.kind.startswith(STARTED):

@@ -133,6 +133,7 @@ def reasoning_block(text: str, signature: str) -> dict[str, Any]:
 def call_block(part: ToolCall, dropped: list[str]) -> dict[str, Any]:
     """A call. Raises NotTranslatable where its arguments are no JSON object."""
     dropped += [f"tool_calls.{name}" for name in foreign(part.extra, NAME)]
+    dropped += ["tool_calls.signature"] if part.signature else []
     value = input_of(part.arguments)
     if value is None:
         raise NotTranslatable(f"the arguments of tool call '{part.id}' are not a JSON object", param="messages")

@@ -121,6 +121,7 @@ class Encoder:
             case ToolCall():
                 self._marks.append(part)
                 self._lost("tool_calls", part.extra)
+                self._dropped += ["tool_calls.signature"] if part.signature else []
                 return self._start({"toolUse": plain({"toolUseId": part.id, "name": part.name}, part.extra)})
             case Text():
                 self._lost("content", part.extra)
