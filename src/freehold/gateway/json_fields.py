@@ -186,7 +186,12 @@ def of_caller(body: bytes) -> Fields:
 
 
 def of_target(body: bytes) -> Fields:
-    """An answer's top. Raises UpstreamLied."""
+    """An answer's top. Raises UpstreamLied, also where it is not UTF-8: what is passed on unread nobody else reads."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise target_fault("is not UTF-8", "") from None
     return Fields(body, "", target_fault)
 
 

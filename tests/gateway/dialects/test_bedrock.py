@@ -15,10 +15,9 @@ from freehold.core.errors import BadRequest, NotTranslatable, UpstreamFailed, Up
 from freehold.gateway.assemble import assemble, events_of
 from freehold.gateway.dialects.registry import dialect
 from freehold.gateway.event_stream import Frames, encoded
-from freehold.gateway.messages import Answer, Failed, ToolCall
+from freehold.gateway.messages import Answer, Failed
 from freehold.gateway.ports import Dialect, Peek
 from tests.gateway.dialects.drawn_bedrock import bedrock_answers, bedrock_requests
-from tests.gateway.dialects.drawn_gemini import gemini_answers, gemini_requests
 from tests.gateway.dialects.drawn_requests import anthropic_requests, openai_requests, responses_requests
 from tests.gateway.dialects.strategies import anthropic_answers, cut, openai_answers, responses_answers, streams
 from tests.gateway.dialects.test_fuzz import bent, noise
@@ -26,26 +25,14 @@ from tests.gateway.dialects.test_requests import leaves
 from tests.gateway.dialects.test_streams import canonical, told
 
 BEDROCK, CHAT, MESSAGES = dialect("bedrock_converse"), dialect("openai_chat"), dialect("anthropic_messages")
-RESPONSES, GEMINI = dialect("openai_responses"), dialect("gemini")
+RESPONSES = dialect("openai_responses")
 WANTED = Peek(model="m", stream=True)
-OTHERS = [CHAT, MESSAGES, RESPONSES, GEMINI]
+OTHERS = [CHAT, MESSAGES, RESPONSES]
 FOREIGN = [
     (CHAT, openai_requests(), openai_answers(most=1)),
     (MESSAGES, anthropic_requests(), anthropic_answers()),
     (RESPONSES, responses_requests(), responses_answers()),
-    (GEMINI, gemini_requests(), gemini_answers(most=1)),
 ]
-
-
-def compact(answer: Answer) -> Answer:
-    def part(one: Any) -> Any:
-        if not isinstance(one, ToolCall):
-            return one
-        return msgspec.structs.replace(one, arguments=json.dumps(json.loads(one.arguments)))
-
-    (choice,) = answer.choices
-    choice = msgspec.structs.replace(choice, parts=tuple(map(part, choice.parts)))
-    return msgspec.structs.replace(answer, choices=(choice,))
 
 
 def of(one: Any) -> str:
@@ -81,9 +68,7 @@ def test_what_another_dialect_takes_it_takes_whole_or_names(other, original):
 def test_what_it_takes_of_another_it_takes_whole_or_names(where, requests, _, data):
     original = data.draw(requests)
     try:
-        sent = json.dumps(original).encode()
-        placed = sent if where.in_path is None else where.in_path.put(sent, "route", stream=False)
-        body, dropped = BEDROCK.encode_request(where.decode_request(placed), "target")
+        body, dropped = BEDROCK.encode_request(where.decode_request(json.dumps(original).encode()), "target")
     except NotTranslatable:
         return
     if set(leaves(original)) - set(leaves(json.loads(body))):
@@ -119,8 +104,6 @@ def same_streamed(source: Dialect, target: Dialect, answer: Answer, data: Any) -
 @settings(max_examples=50, deadline=None)
 @given(answer=bedrock_answers(), data=st.data())
 def test_a_stream_abroad_tells_what_the_whole_answer_tells_there(target, answer, data):
-    if target is GEMINI:  # there arguments are JSON, whose line ends no event of a stream can hold
-        answer = compact(answer)
     same_streamed(BEDROCK, target, answer, data)
 
 

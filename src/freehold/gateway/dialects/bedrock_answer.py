@@ -25,7 +25,7 @@ _NESTED = ("usage.", OWN)
 
 def answer_of(body: bytes) -> Answer:
     """Raises UpstreamLied."""
-    top = of_target(wire.checked(body))
+    top = of_target(body)
     output = top.inner("output")
     message = None if output is None else output.inner("message")
     if output is None or message is None:
