@@ -73,6 +73,15 @@ def test_an_autoscaled_fleet_of_a_day_is_paid_for_less_than_a_static_one():
     assert len(scaled.served.timeline) <= 500
 
 
+def test_following_never_costs_more_than_standing_by():
+    bursts = poisson(60.0, 6000, np.full(6000, 60), seed=2)
+    jumps = np.floor(bursts.t / 10.0) * 97.0 + bursts.t % 10.0  # ten busy seconds in every 97
+    trace = msgspec.structs.replace(bursts, t=jumps, input=np.full(6000, 1500), span_seconds=float(jumps[-1]) + 1.0)
+    static, scaled = (smallest(trace, Machine(), Slo(), kind) for kind in ("static", "autoscaled"))
+    assert static.meets and scaled.meets
+    assert scaled.served.replica_hours <= 1.02 * static.served.replica_hours
+
+
 def test_sampled_minutes_tell_what_the_whole_trace_tells():
     trace = chat(70.0, seconds=900.0)
     whole, tuning = course(trace, Machine(), Slo()), Tuning()

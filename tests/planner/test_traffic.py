@@ -37,6 +37,13 @@ def test_arrivals_are_read_sorted_from_zero_on(tmp_path):
     assert found.of("b").span_seconds == found.span_seconds
 
 
+def test_times_may_be_dates(tmp_path):
+    text = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9,396,9\n"
+    found = read_trace(written(tmp_path, text))
+    assert isinstance(found, Arrivals) and found.begins_at > 1.7e9
+    assert found.t[1] == pytest.approx(4.21941) and found.input.tolist() == [374, 396]
+
+
 def test_lines_with_prefix_hashes_are_read(tmp_path):
     text = '{"timestamp": 0, "input_length": 1030, "output_length": 5, "hash_ids": [1, 2, 3]}\n'
     text += '{"timestamp": 500, "input_length": 600, "output_length": 6, "hash_ids": [1, 9]}\n'

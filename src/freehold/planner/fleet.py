@@ -83,7 +83,7 @@ class Search:
     def static(self) -> Fleet:
         """As many replicas all the time as the peak needs, and the spare ones."""
         needed = self.needed()
-        spare = spare_for(needed, self._rule.maintenance, self._rule.spare, (1.0 - self._owed.share) / 2.0)
+        spare = self._spare(needed)
         count = min(max(needed + spare, self._rule.least), self._rule.most)
         served = self._served(self._fixed("static", count, self._rule.maintenance), Tuning())
         while not self._good(served) and count < min(2 * needed + spare, self._rule.most):
@@ -127,22 +127,24 @@ class Search:
     def autoscaled(self) -> Fleet:
         """The floor and the load for each replica that cost the fewest replica-hours."""
         peak = self.needed()
-        best: tuple[float, Replicas, Tuning] | None = None
+        # A fleet that never moves is one of them: following a load that jumps may cost more than standing by.
+        count = min(max(peak + self._spare(peak), self._rule.least), self._rule.most)
+        rule = msgspec.structs.replace(self._rule, kind="autoscaled", least=count, most=count)
+        tuning = Tuning()
+        hours = float(follow(self._course.load, rule, tuning)[0].sum())
         for floor in sorted({max(math.ceil(share * peak), 1) for share in FLOORS}):
-            tuning = self._aim(floor, peak)
-            if tuning is None:
+            aim = self._aim(floor, peak)
+            if aim is None:
                 continue
-            rule = self._following(floor, peak, self._rule.spare)
-            hours = float(follow(self._course.load, rule, tuning)[0].sum())
-            if best is None or hours < best[0]:
-                best = (hours, rule, tuning)
-        if best is None:
-            rule, tuning = self._following(peak, peak, self._rule.spare), Tuning()
-        else:
-            _, rule, tuning = best
+            following = self._following(floor, peak, self._rule.spare)
+            cost = float(follow(self._course.load, following, aim)[0].sum())
+            if cost < hours:
+                hours, rule, tuning = cost, following, aim
         served = self._served(rule, tuning)
-        while not self._good(served) and rule.least < rule.most:
-            rule = msgspec.structs.replace(rule, least=min(rule.least + max(rule.most // 8, 1), rule.most))
+        limit = min(max(rule.most, 2 * peak + self._spare(peak)), self._rule.most)
+        while not self._good(served) and rule.least < limit:
+            least = min(rule.least + max(rule.most // 8, 1), limit)
+            rule = msgspec.structs.replace(rule, least=least, most=max(rule.most, least))
             served = self._served(rule, tuning)
         return self._fleet(rule, served)
 
@@ -168,6 +170,9 @@ class Search:
         while count < self._rule.most and float(np.clip(load - count, 0.0, 1.0).mean()) >= WORTH:
             count += 1
         return count
+
+    def _spare(self, needed: int) -> int:
+        return spare_for(needed, self._rule.maintenance, self._rule.spare, (1.0 - self._owed.share) / 2.0)
 
     def _aim(self, floor: int, peak: int) -> Tuning | None:
         """The highest load for each replica that keeps the SLO with this floor; None where none does."""

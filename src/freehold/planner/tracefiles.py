@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from freehold.planner.traffic import LONGEST, Columns, Floats, Lengths, Trace, a
 from freehold.workflows.errors import NotALog
 from freehold.workflows.reading import Source, lines
 
-TIMES = ("t_s", "t", "time", "arrival_s", "timestamp_s")
+TIMES = ("t_s", "t", "time", "arrival_s", "timestamp_s", "timestamp")
 INPUTS = ("input_tokens", "input", "prompt_tokens", "input_length", "contexttokens")
 OUTPUTS = ("output_tokens", "output", "completion_tokens", "output_length", "generatedtokens")
 CACHED = ("cached_tokens", "cached", "cached_input_tokens")
@@ -41,7 +42,8 @@ class Prompt(msgspec.Struct):
 def read_trace(path: Path, lengths: Path | None = None) -> Trace:
     """Traffic from a file.
 
-    CSV of arrivals: `t_s, input_tokens, output_tokens`, optional `cached_tokens`, `workflow`. CSV of rates: `t_s,
+    CSV of arrivals: `t_s` (seconds, or date and time), `input_tokens`, `output_tokens`, optional `cached_tokens`,
+    `workflow`. CSV of rates: `t_s,
     rps_total`, with a second file of lengths (`t_s, field, mean, p10 ... p99`): the one given, else the one that lies
     beside it under the same name with `lengths` for `rate`. JSON lines: `timestamp` (ms), `input_length`,
     `output_length`, `hash_ids` (512-token blocks of the prompt). Raises BadTrace naming row and field.
@@ -67,7 +69,7 @@ def _arrivals(path: Path, header: Sequence[str], rows: Iterator[tuple[int, str]]
     cached, workflow = _column(header, CACHED), _column(header, WORKFLOWS)
     columns = Columns()
     for place, cells in _cells(path, header, rows):
-        columns.t.append(_number(place, "t_s", cells[found["t_s"]]))
+        columns.t.append(_moment(place, cells[found["t_s"]]))
         columns.input.append(_count(place, "input_tokens", cells[found["input_tokens"]]))
         columns.output.append(_count(place, "output_tokens", cells[found["output_tokens"]]))
         if cached is not None:
@@ -223,6 +225,18 @@ def _number(place: str, field: str, text: str) -> float:
     if not np.isfinite(value):
         raise BadTrace(f"{place}: {field} is {value}", param=field)
     return value
+
+
+def _moment(place: str, text: str) -> float:
+    """Seconds, or a date and a time (of day in UTC where no zone is given), as Azure's public traces have it."""
+    try:
+        return _number(place, "t_s", text)
+    except BadTrace as error:
+        try:
+            when = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise error from None
+    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
 def _count(place: str, field: str, text: str) -> int:
