@@ -89,6 +89,7 @@ def _content(parts: Sequence[Part], dropped: list[str]) -> str | list[Any]:
     blocks = []
     for part in parts:
         if isinstance(part, Text | Refusal) and not part.text:
+            dropped += [f"content.{name}" for name in foreign(part.extra, NAME)] if isinstance(part, Text) else []
             continue
         if isinstance(part, Thinking) and part.field:
             dropped.append(part.field)  # it carries no signature, so the vendor would refuse it

@@ -7,7 +7,7 @@ from typing import Any
 
 from freehold.core.errors import NotTranslatable
 from freehold.gateway.dialects.openai_chat_parts import NAME, SIGNED
-from freehold.gateway.json_fields import OWN, build, foreign, lone_text, own, under
+from freehold.gateway.json_fields import OWN, alien, build, foreign, lone_text, own, under
 from freehold.gateway.messages import (
     Cache,
     Image,
@@ -47,6 +47,8 @@ def assistant_fields(parts: Sequence[Part], dropped: list[str]) -> dict[str, Any
             found[part.field] = found.get(part.field, "") + part.text
         elif isinstance(part, Thinking | Redacted):
             dropped.append("thinking")
+        elif isinstance(part, Text) and not part.text and alien(part.extra, NAME):
+            dropped += [f"content.{name}" for name in foreign(part.extra, NAME)]  # it only carried those
         else:
             said.append(part)
     if not ordered(parts):
