@@ -6,6 +6,7 @@ Costs are positive. Invariant: every option has at least one stream, whatever is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import msgspec
 import numpy as np
@@ -44,8 +45,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def monthly(self) -> Array:
         """Draws x months."""
-        found: Array = np.sum([*self.parts.values()], axis=0)
-        return found
+        return reduce(np.add, self.parts.values())
 
     @property
     def upfront(self) -> Array:
@@ -140,7 +140,7 @@ def _rented(scene: Scene, option: OptionKind, quote: Quote) -> Stream:
     parts = {"tokens": cost, "failed tasks": _failed(scene, factors[f"passed/{option}"])}
     once: dict[str, Array] = {}
     if not stays:
-        parts["people"] = np.repeat((_people(scene, "hosted_fte"))[:, None], scene.terms.months, axis=1)
+        parts["people"] = _flat(_people(scene, "hosted_fte"), scene.terms.months)
         once = _migration(scene)
         once["traffic paid twice"] = factors["shadow_share"] * factors["parallel_months"] * cost[:, 0]
     return Stream(
@@ -191,7 +191,7 @@ def _of(scene: Scene, option: OptionKind, stairs: Staircase, name: str, machine:
         "licences": factors["licence_cost"] * per_gpu / 12.0,
         "training again": again * (training + 0.25 * scene.weeks("evaluation_weeks") * work.share),
     }
-    parts = machine | {what: np.repeat(cost[:, None], months, axis=1) for what, cost in flat.items()}
+    parts = machine | {what: _flat(cost, months) for what, cost in flat.items()}
     parts["failed tasks"] = _failed(scene, factors[f"passed/{option}"])
     spent: dict[str, Array] = {}
     if stairs.kind == "hybrid":
@@ -261,7 +261,14 @@ def _migration(scene: Scene) -> dict[str, Array]:
     }
 
 
+def _flat(cost: Array, months: int) -> Array:
+    """The same in every month, without a copy for each."""
+    return np.broadcast_to(cost[:, None], (len(cost), months))
+
+
 def _failed(scene: Scene, passed: Array) -> Array:
+    if not scene.factors["failed_task_cost"].any():
+        return _flat(np.zeros(scene.count), scene.terms.months)
     cost = scene.factors["failed_task_cost"] * scene.work.demand.requests * (1.0 - passed)
     return cost[:, None] * scene.volume()
 
