@@ -20,7 +20,7 @@ class Result:
     tokens_per_second = 1234.5
 def cli_estimate(**asked):
     ASKED.append(asked)
-    if asked["tp_size"] == 8:
+    if asked["tp_size"] == 8 or asked["batch_size"] > 512:
         raise KeyError("no data")
     return Result()
 """
@@ -84,7 +84,12 @@ def test_what_it_does_not_know_is_never_asked(package, one):
 
 def test_what_it_fails_at_has_no_second_opinion(package):
     assert second(placed(shape("Llama-3.1-405B"), gpu("H100"), 8, "fp8"), LOAD, 16.0) == 0.0
-    assert len(package()) == 1
+    assert [one["batch_size"] for one in package()] == [16, 12, 8]
+
+
+def test_fewer_at_once_are_asked_for_where_its_memory_is_fuller(package):
+    assert second(LLAMA, Load(regime="offline_max"), 800.0) == 1234.5
+    assert [one["batch_size"] for one in package()] == [800, 600, 400]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("aiconfigurator") is not None, reason="the extra `second` is installed")

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from freehold.planner.facts import rows
-from freehold.planner.memory import Serving
+from freehold.planner.memory import CHUNK, Serving
 from freehold.planner.regimes import Load
 
 ENGINES = ("trtllm", "vllm", "sglang")
 _GEMM = {"bf16": "bfloat16", "fp8": "fp8", "int8": "int8_wo", "int4": "int4_wo", "fp4": "nvfp4"}
+_SHARES = (1.0, 0.75, 0.5)
+"""Of the sequences that fit by our reckoning; its own of the memory is more careful."""
 _LONGEST = 1024
 """Requests at once in one rank that its tables reach to."""
 
@@ -34,21 +36,27 @@ def second(one: Serving, load: Load, sequences: float, engine: str = "trtllm") -
     model, system = _theirs("model", one.shape.name), _theirs("gpu", one.gpu.name)
     if not model or not system or not _bundled(model):
         return 0.0
-    asked = _arguments(one, load, sequences)
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from aiconfigurator.cli.api import cli_estimate
-
-            found = cli_estimate(model_path=model, system_name=system, backend_name=engine, **asked)
-        rate = float(found.tokens_per_second)
-    except Exception:  # noqa: BLE001  # a third party's code, which raises what it likes for what it does not know
-        return 0.0
+            for share in _SHARES:
+                rate = _asked(model, system, engine, _arguments(one, load, sequences * share))
+                if 0.0 < rate < 1e9:
+                    return rate
     finally:
         logging.disable(before)
-    return rate if 0.0 < rate < 1e9 else 0.0
+    return 0.0
+
+
+def _asked(model: str, system: str, engine: str, asked: dict[str, Any]) -> float:
+    try:
+        from aiconfigurator.cli.api import cli_estimate
+
+        return float(cli_estimate(model_path=model, system_name=system, backend_name=engine, **asked).tokens_per_second)
+    except Exception:  # noqa: BLE001  # a third party's code, which raises what it likes for what it does not know
+        return 0.0
 
 
 def _arguments(one: Serving, load: Load, sequences: float) -> dict[str, Any]:
@@ -58,6 +66,7 @@ def _arguments(one: Serving, load: Load, sequences: float) -> dict[str, Any]:
         "database_mode": "HYBRID",
         "isl": max(int(load.input_tokens), 1),
         "osl": max(int(load.output_tokens), 2),
+        "ctx_tokens": max(int(load.input_tokens), CHUNK),
         "batch_size": min(max(int(sequences / layout.data), 1), _LONGEST),
         "tp_size": layout.tensor,
         "pp_size": layout.pipeline,
