@@ -17,10 +17,11 @@ import msgspec
 import numpy as np
 
 from bench.kept import OUT, RESULTS, keep
-from freehold.planner.course import Sampled, Whole, drawn
+from freehold.planner.course import Sampled, Whole
 from freehold.planner.estimate import replica
 from freehold.planner.fleet import Kind, kept, smallest
 from freehold.planner.gpus import gpu
+from freehold.planner.minutes import drawn
 from freehold.planner.shapes import shape
 from freehold.planner.simulate import Tuning, run, simulate
 from freehold.planner.tracefiles import read_trace

@@ -83,16 +83,16 @@ def test_following_never_costs_more_than_standing_by():
 
 
 def test_sampled_minutes_tell_what_the_whole_trace_tells():
-    trace = chat(70.0, seconds=900.0)
+    trace = chat(45.0, seconds=600.0)
     whole, tuning = course(trace, Machine(), Slo()), Tuning()
     sampled = Sampled(trace, Machine(), Slo(), tuning, seed=0)
-    for count in (2, 4, 6):
+    for count in (1, 3, 5):
         rule = msgspec.structs.replace(BARE, least=count, most=count)
         all_, some = whole.served(rule, tuning), sampled.served(rule, tuning)
         assert some.requests == all_.requests and some.replica_hours == pytest.approx(all_.replica_hours, rel=0.06)
-        assert kept(some) == pytest.approx(kept(all_), abs=0.08)  # a minute of fifteen
+        assert kept(some) == pytest.approx(kept(all_), abs=0.12)  # a minute of ten
     busy, bare = whole.served(rule, tuning), sampled.served(rule, tuning)
-    assert bare.utilisation == pytest.approx(busy.utilisation, abs=0.05)
+    assert bare.utilisation == pytest.approx(busy.utilisation, abs=0.1)
     assert bare.tpot[0] == pytest.approx(busy.tpot[0], rel=0.1)
 
 
@@ -122,7 +122,7 @@ def test_limits_that_contradict_each_other_are_refused(change):
 
 
 def test_the_same_search_gives_the_same_bytes():
-    trace = day(50.0)
+    trace = day(20.0)
     first, second = (msgspec.json.encode(smallest(trace, Machine(), Slo(), "autoscaled")) for _ in range(2))
     assert first == second
 

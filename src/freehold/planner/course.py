@@ -14,15 +14,15 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from freehold.planner.scaling import Scaler, Work, work
-from freehold.planner.simulate import Outcome, Tuning, percentiles, run, seen_before, told
+from freehold.planner.minutes import STEP, backlog, drawn, follow, of_rates
+from freehold.planner.outcome import Outcome, percentiles, seen_before, told
+from freehold.planner.scaling import Work, work
+from freehold.planner.simulate import Tuning, run
 from freehold.planner.traffic import Arrivals, Floats, Ints, Rates, Trace
 from freehold.planner.types import Replicas, Served, Slo, Speed
 
 WHOLE = 150_000
 """Requests up to which a trace is simulated from its first to its last."""
-STEP = 60.0
-"""Seconds of one minute of a sampled trace."""
 SOME = 4
 """Replicas of a sampled minute at most: few, since fewer share their load worse."""
 CALLS = 2500
@@ -123,7 +123,7 @@ class Sampled:
         stay = slo.ttft_seconds + slo.tpot_seconds * trace.output_tokens / count
         self._settling = min(max(stay, SETTLING[0]), SETTLING[1])
         if isinstance(trace, Rates):
-            self._calls, self.load = _of_rates(trace, self.work, self._minutes)
+            self._calls, self.load = of_rates(trace, self.work, self._minutes)
         else:
             place = np.minimum((trace.t / STEP).astype(np.int64), self._minutes - 1)
             self._calls = np.bincount(place, minlength=self._minutes).astype(np.float64)
@@ -156,7 +156,7 @@ class Sampled:
         away = rule.maintenance if rule.kind != "autoscaled" or rule.least > 1 else 0.0
         present = np.maximum(np.round(serving * (1.0 - away)), np.minimum(serving, 1.0))
         use = self.load / np.maximum(present, 0.5)
-        waits = _backlog(self.load, present) / np.maximum(present, 0.5)
+        waits = backlog(self.load, present) / np.maximum(present, 0.5)
         late = (waits > self._slo.ttft_seconds) & (self._calls > 0.0)
         if rule.kind == "hybrid":
             late = np.zeros(self._minutes, dtype=bool)
@@ -208,64 +208,9 @@ class Sampled:
         return msgspec.structs.replace(cut, t=cut.t - begins, span_seconds=warm + seconds), warm
 
 
-def drawn(trace: Rates, begins: float, size: tuple[float, float], random: np.random.Generator) -> Arrivals:
-    """Independent arrivals with the lengths of a time. `size`: seconds, requests a second."""
-    seconds, rate = size
-    count = int(random.poisson(rate * seconds))
-    row = int(trace.periods(np.array([max(begins, 0.0)]))[0])
-    picked = random.integers(0, trace.lengths.input.shape[1], (2, count))
-    zeros = np.zeros(count, dtype=np.int64)
-    return Arrivals(
-        t=np.sort(random.random(count) * seconds),
-        input=trace.lengths.input[row][picked[0]].astype(np.int64),
-        output=trace.lengths.output[row][picked[1]].astype(np.int64),
-        cached=zeros,
-        workflow=zeros,
-        span_seconds=seconds,
-        source=trace.source,
-    )
-
-
-def follow(load: Floats, rule: Replicas, tuning: Tuning) -> tuple[Floats, Floats]:
-    """Replicas that are paid and that serve, minute by minute."""
-    if rule.kind != "autoscaled":
-        fixed = np.full(len(load), float(rule.least))
-        return fixed, fixed
-    scaler = Scaler(rule, tuning.per_replica)
-    seen = np.concatenate([load[:1], load[:-1]])  # a look sees the minute before
-    held = np.array([scaler.wish(index * STEP, float(one)) for index, one in enumerate(seen)], dtype=np.float64)
-    lag = math.ceil(rule.lag_seconds / STEP)
-    # In service is what was wished for the whole lag long.
-    serving = held.copy()
-    for back in range(1, lag + 1):
-        serving = np.minimum(
-            serving, np.concatenate([held[:1].repeat(min(back, len(held))), held[:-back]])[: len(held)]
-        )
-    return held, serving
-
-
-def _of_rates(trace: Rates, each: Work, minutes: int) -> tuple[Floats, Floats]:
-    """Calls and load by minute; between the middles of bins the rate is a straight line."""
-    at: Floats = (np.arange(minutes, dtype=np.float64) + 0.5) * STEP
-    middles = (np.arange(len(trace.rate)) + 0.5) * trace.bin_seconds
-    rate = np.interp(at, middles, trace.rate)
-    per = trace.lengths.input.mean(axis=1) * each.per_input + trace.lengths.output.mean(axis=1) * each.per_output
-    seconds = np.minimum(trace.span_seconds - (at - STEP / 2.0), STEP)
-    return rate * seconds, rate * per[trace.periods(at)]
-
-
 def _seconds(trace: Arrivals, each: Work) -> Floats:
     known = np.minimum(seen_before(trace), trace.input)
     found: Floats = (trace.input - known) * each.per_input + trace.output * each.per_output
-    return found
-
-
-def _backlog(load: Floats, present: Floats) -> Floats:
-    """Replica-seconds of work that wait at the end of each minute (Lindley's recursion)."""
-    found, waiting = np.zeros(len(load)), 0.0
-    for index, more in enumerate(((load - present) * STEP).tolist()):
-        waiting = max(waiting + more, 0.0)
-        found[index] = waiting
     return found
 
 

@@ -13,11 +13,13 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from freehold.planner.course import Course, course, follow
+from freehold.planner.course import Course, course
 from freehold.planner.engine import CHUNK
 from freehold.planner.errors import PlanError
+from freehold.planner.minutes import follow
+from freehold.planner.outcome import seen_before
 from freehold.planner.scaling import spare_for
-from freehold.planner.simulate import Tuning, seen_before
+from freehold.planner.simulate import Tuning
 from freehold.planner.traffic import Arrivals, Ints, Rates, Trace
 from freehold.planner.types import Fleet, Replicas, Served, Slo, Speed
 
