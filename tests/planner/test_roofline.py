@@ -143,3 +143,13 @@ def test_a_steady_state_serves_prompts_as_often_as_answers():
     found = steady(one, Load(input_tokens=100_000, output_tokens=10), 64.0)
     prompts = found.output_tokens_per_second / 10 * 100_000
     assert prompts < 1.05 * 8192 / one.step(8192, 0, 0, 50_000)
+
+
+def test_a_pipeline_reads_its_weights_for_each_of_its_batches():
+    """Eight stages hold an eighth each, but one sequence goes through them in turn."""
+    model, card = shape("Llama-3.1-70B"), gpu("RTX-PRO-6000-SE")
+    alone, piped, tensor = (
+        Roofline(Serving(model, card, one, "fp8"), Constants()).step(0, 1, 1000)
+        for one in (Layout(), Layout(pipeline=8), Layout(tensor=8))
+    )
+    assert piped >= 0.99 * alone > 1.5 * tensor

@@ -98,10 +98,12 @@ class Roofline:
             return 0.0
         seen = context * shape.attention_flops + prefill * prefill_context * shape.attention_flops
         compute = 2.0 * shape.active * tokens / (self._gpus * self._flops) + seen / (self._gpus * self._cache_flops)
-        memory = (self.weights_read(tokens) + self._cache_read(decoding, context)) / self._bandwidth
+        # A pipeline is kept full by as many batches as it has stages: each stage reads its weights for each of them.
+        stages = self.one.layout.pipeline
+        memory = (stages * self.weights_read(tokens / stages) + self._cache_read(decoding, context)) / self._bandwidth
         bound = max(compute, memory) + known.overlap * min(compute, memory)
-        fixed = known.step_seconds + known.layer_seconds * shape.layers + known.sequence_seconds * decoding
-        return (bound * self._bubble(tokens) + self._communication(tokens) + fixed) / known.speed
+        fixed = known.step_seconds * stages + known.layer_seconds * shape.layers + known.sequence_seconds * decoding
+        return (bound + self._communication(tokens) + fixed) / known.speed
 
     def weights_read(self, tokens: float) -> float:
         """Bytes of weights that one accelerator reads in a step of `tokens`; of experts those that are chosen,
@@ -143,11 +145,6 @@ class Roofline:
 
     def _sent(self, tokens: float) -> float:
         return tokens * self.one.shape.hidden * 2.0 / self._link
-
-    def _bubble(self, tokens: float) -> float:
-        # Stages work on micro-batches of their own. With few tokens each waits for the others in turn.
-        stages = self.one.layout.pipeline
-        return 1.0 + (stages - 1) / max(min(tokens, 4.0 * stages), 1.0) if stages > 1 else 1.0
 
 
 def peak(gpu: Gpu, arithmetic: str, constants: Constants) -> float:
