@@ -40,6 +40,8 @@ RENTED_CLEARANCE = Label(Level.INTERNAL)
 OWNED_CLEARANCE = Label(Level.UNKNOWN)
 
 
+COMPATIBLE = ("openai_chat", "openai_embeddings")
+"""What a server counts as speaking that is said to be compatible with OpenAI's, and no more."""
 ListPrice = Callable[[str, str], Price | None]
 """The dated list price of a vendor's model."""
 
@@ -181,7 +183,7 @@ def owned_by(owner: str, all_budgets: Sequence[Budget]) -> tuple[str, ...]:
 def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_price: ListPrice) -> Target:
     row = vendor(provider.vendor) if provider.vendor else None
     driver = provider.driver or (row.driver if row else "openai")
-    kin = row or vendor(driver)
+    kin = row or (None if driver == "openai" else vendor(driver))
     origin, path, query = address_of(provider.base_url or (row.base_url if row else ""), one.model or name)
     default = OWNED_CLEARANCE if provider.owned else RENTED_CLEARANCE
     stated = provider.region if provider.region or row is None else row.region
@@ -189,7 +191,7 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
         name=name,
         provider=one.provider,
         driver=driver,
-        dialects=provider.dialects or (kin.dialects if kin else ("openai_chat",)),
+        dialects=provider.dialects or (kin.dialects if kin else COMPATIBLE),
         model=one.model or name,
         origin=origin,
         path=path,

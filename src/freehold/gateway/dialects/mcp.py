@@ -17,7 +17,7 @@ from freehold.gateway.dialects import mcp_answer
 from freehold.gateway.dialects.untranslated import Untranslated
 from freehold.gateway.json_read import from_caller
 from freehold.gateway.ports import InPath, Peek
-from freehold.gateway.statuses import status_of
+from freehold.gateway.statuses import status_of, told
 from freehold.ledger.meter import Usage
 
 NAME = "mcp"
@@ -34,7 +34,7 @@ class _Parameters(msgspec.Struct):
 
 class _Glance(msgspec.Struct):
     model: str
-    jsonrpc: str
+    jsonrpc: str = ""
     method: str = ""
     params: Raw = Raw(b"null")
 
@@ -103,10 +103,10 @@ class Mcp(Untranslated):
 
     def error(self, error: FreeholdError, request_id: str) -> tuple[int, bytes]:
         """JSON-RPC's form. What the message was, is not known here, so the id is null."""
-        told = {"code": error.code, "hint": error.hint, "request_id": request_id}
+        data = {"code": error.code, "hint": error.hint, "request_id": request_id}
         status = status_of(error)
         code = _INVALID if isinstance(error, BadRequest) else _REFUSED if status < 500 else _FAILED
-        message = {"code": code, "message": error.message, "data": told}
+        message = {"code": code, "message": told(error), "data": data}
         return status, _encode({"jsonrpc": "2.0", "id": None, "error": message})
 
     def error_event(self, error: FreeholdError, request_id: str) -> bytes:
