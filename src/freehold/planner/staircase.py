@@ -51,17 +51,16 @@ def _scaled(trace: Arrivals, volume: float) -> Arrivals:
 
 
 def climb(trace: Trace, speed: Speed, slo: Slo, kind: FleetKind, smallest: Smallest) -> Staircase:
-    """Simulate each volume."""
-    stairs = []
-    timeline: tuple[tuple[float, int, float, float], ...] = ()
-    gpus = speed.gpus
-    for volume in VOLUMES[kind]:
-        fleet = smallest(scaled(trace, volume), speed, slo, kind)
-        stairs.append(_stair(volume, fleet))
-        if volume == 1.0:
-            timeline = fleet.served.timeline
-            gpus = fleet.gpus_per_replica
-    return Staircase(kind=kind, gpus_per_replica=gpus, stairs=tuple(stairs), timeline=timeline)
+    """Simulate each volume; where no fleet keeps the SLO at the trace's own, that one alone."""
+    now = smallest(trace, speed, slo, kind)
+    others = [one for one in VOLUMES[kind] if one != 1.0] if now.meets else []
+    found = {1.0: now} | {volume: smallest(scaled(trace, volume), speed, slo, kind) for volume in others}
+    return Staircase(
+        kind=kind,
+        gpus_per_replica=now.gpus_per_replica,
+        stairs=tuple(_stair(volume, found[volume]) for volume in sorted(found)),
+        timeline=now.served.timeline,
+    )
 
 
 def _stair(volume: float, fleet: Fleet) -> Stair:

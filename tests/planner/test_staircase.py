@@ -1,0 +1,73 @@
+"""Traffic at other volumes, and the fleets for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freehold.planner.staircase import VOLUMES, climb, scaled
+from freehold.planner.traffic import Columns, arrivals
+from freehold.planner.types import Fleet, Replicas, Served, Slo
+
+
+def trace(count=200):
+    t = [float(one) * 3 for one in range(count)]
+    return arrivals(Columns(t=t, input=[100 + one for one in range(count)], output=[10] * count), "made")
+
+
+@given(st.floats(0.05, 5.0))
+def test_another_volume_keeps_hours_and_lengths(volume):
+    before, after = trace(), scaled(trace(), volume)
+    assert after.span_seconds == before.span_seconds
+    assert after.requests == pytest.approx(volume * before.requests, rel=0.05, abs=2)
+    assert np.all(np.diff(after.t) >= 0)
+    assert after.input.mean() == pytest.approx(before.input.mean(), rel=0.1)
+
+
+class Machine:
+    gpus, kv_tokens, max_batch = 2, 1000, 8
+
+    def step_seconds(self, prefill_tokens, decoding, context_tokens):
+        return 0.01
+
+
+def fleets(meets):
+    def smallest(found, speed, slo, kind):
+        size = max(found.requests // 50, 1)
+        served = Served(
+            requests=found.requests,
+            served=found.requests,
+            overflowed=0,
+            unserved=0,
+            ttft=(0.1, 0.2, 0.3),
+            tpot=(0.01, 0.02, 0.03),
+            attained=1.0,
+            replica_hours=size * found.span_seconds / 3600,
+            peak_replicas=size,
+            utilisation=0.5,
+            input_tokens=found.input_tokens,
+            output_tokens=found.output_tokens,
+            overflow_input_tokens=0,
+            overflow_output_tokens=0,
+            span_seconds=found.span_seconds,
+        )
+        return Fleet(
+            rule=Replicas(kind=kind), served=served, gpus_per_replica=2, meets=meets, why="" if meets else "no"
+        )
+
+    return smallest
+
+
+def test_each_volume_is_simulated_and_hours_are_of_a_month():
+    found = climb(trace(), Machine(), Slo(), "static", fleets(meets=True))
+    assert [one.volume for one in found.stairs] == list(VOLUMES["static"])
+    replicas = [one.replicas for one in found.stairs]
+    assert replicas == sorted(replicas)
+    assert all(one.hours == pytest.approx(one.replicas * 730.5) for one in found.stairs)
+
+
+def test_what_does_not_do_now_is_not_tried_at_other_volumes():
+    found = climb(trace(), Machine(), Slo(), "static", fleets(meets=False))
+    assert [(one.volume, one.meets, one.why) for one in found.stairs] == [(1.0, False, "no")]
