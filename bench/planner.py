@@ -114,11 +114,12 @@ def main() -> None:
         "estimator": "roofline",
         "unanswered": len(unknown) + len(points) - found["probes_0"]["points"],
     }
+    whole = given.points.resolve() == DATA.resolve()
+    last = RESULTS / "planner.json"
     if given.second:
         found["second"] = compared(points[:: given.second], book)
-    elif RESULTS.joinpath("planner.json").exists():  # it takes seconds a point: what was found last stands
-        found["second"] = json.loads(RESULTS.joinpath("planner.json").read_text()).get("second")
-    whole = given.points.resolve() == DATA.resolve()
+    elif whole and last.exists():  # it takes seconds a point: what was found last stands
+        found["second"] = json.loads(last.read_text(encoding="utf-8")).get("second")
     keep("planner", found, RESULTS if whole else OUT)
     print(json.dumps(found))
 
