@@ -88,7 +88,7 @@ def test_responses_keep_no_more_than_the_last_event():
     meter = RESPONSES.stream_meter()
     for _ in range(2000):
         meter.feed(WORD)
-    assert len(meter._held) < 40_000
+    assert len(meter._last._held) < 40_000
 
 
 @pytest.mark.parametrize(

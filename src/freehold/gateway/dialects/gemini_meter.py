@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from freehold.gateway.dialects import gemini_wire as wire
 from freehold.gateway.json_read import BROKEN
-from freehold.gateway.sse import MOST_BYTES
+from freehold.gateway.last_events import LastEvents
 from freehold.ledger.meter import Usage
 
-_FRAMING = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\r\n]*)?\r\n")
-"""HTTP chunk framing: no line of an event stream is a bare hex number, and no JSON has a line end inside a string."""
-_EVENT = re.compile(rb"(?:^|[\r\n])data: ?(?=\{)")
-_LINE = re.compile(rb"[^\r\n]*")
-_LEAST = 1 << 14
 _KEPT = 3
 """Events from the end: what stopped an alternative may stand before the last."""
 
@@ -48,35 +41,20 @@ chunk_decoder = msgspec.json.Decoder(Chunk)
 
 
 class Meter:
-    """Keeps the stream from its last events on."""
+    """Usage and end off the last events."""
 
-    __slots__ = ("_held", "_limit")
+    __slots__ = ("_last", "feed")
 
     def __init__(self) -> None:
-        self._held = bytearray()
-        self._limit = _LEAST
-
-    def feed(self, data: bytes) -> None:
-        """Raw bytes as they came."""
-        held = self._held
-        held += data
-        if len(held) <= self._limit:
-            return
-        held[:] = _FRAMING.sub(b"", held)
-        begins = [found.start() for found in _EVENT.finditer(held)]
-        del held[: begins[-_KEPT] if len(begins) >= _KEPT else 0]
-        if len(held) > MOST_BYTES:  # such events are passed on, but cannot be counted
-            held.clear()
-        self._limit = max(_LEAST, 2 * len(held))
+        self._last = LastEvents(_KEPT)
+        self.feed = self._last.feed
 
     def end(self) -> tuple[Usage | None, bool]:
         """Usage as last told, and whether an alternative said why it stopped."""
-        text = _FRAMING.sub(b"", bytes(self._held))
         counts, complete = None, False
-        for found in _EVENT.finditer(text):
-            line = _LINE.match(text, found.end())
+        for payload in self._last.payloads():
             try:
-                chunk = chunk_decoder.decode(line[0] if line is not None else b"")
+                chunk = chunk_decoder.decode(payload)
             except BROKEN:
                 complete = False
                 continue

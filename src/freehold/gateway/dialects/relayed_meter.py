@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from freehold.gateway.json_read import BROKEN, Count
-from freehold.gateway.sse import MOST_BYTES
+from freehold.gateway.last_events import LastEvents
 from freehold.ledger.meter import Usage
-
-_FRAMING = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\r\n]*)?\r\n")
-"""HTTP chunk framing: no line of an event stream is a bare hex number."""
-_EVENT = re.compile(rb"[\r\n]data: ?\{")
-_LEAST = 1 << 14
 
 
 class Spent(msgspec.Struct):
@@ -48,41 +41,22 @@ def usage_of(spent: Spent | None) -> Usage:
 
 
 class LastEvent:
-    """Keeps a stream from its last event on. `ends` are the types of events that end one whole."""
+    """Usage and end mark off the last event. `ends` are the types of events that end one whole."""
 
-    __slots__ = ("_ends", "_held", "_limit", "_units")
+    __slots__ = ("_ends", "_last", "feed")
 
-    def __init__(self, ends: frozenset[str], unit: str = "") -> None:
-        """`unit` is what each ending event stands for one of."""
+    def __init__(self, ends: frozenset[str]) -> None:
         self._ends = ends
-        self._units = unit
-        self._held = bytearray()
-        self._limit = _LEAST
-
-    def feed(self, data: bytes) -> None:
-        """Raw bytes as they came."""
-        held = self._held
-        held += data
-        if len(held) <= self._limit:
-            return
-        held[:] = _FRAMING.sub(b"", held)
-        last = 0
-        for found in _EVENT.finditer(held):
-            last = found.start()
-        del held[:last]
-        if len(held) > MOST_BYTES:  # such an event is passed on, but cannot be counted
-            held.clear()
-        self._limit = max(_LEAST, 2 * len(held))
+        self._last = LastEvents()
+        self.feed = self._last.feed
 
     def end(self) -> tuple[Usage | None, bool]:
         """Usage as the last event told it, and whether it was one that ends an answer."""
-        text = b"\n" + _FRAMING.sub(b"", bytes(self._held))
-        for found in reversed(list(_EVENT.finditer(text))):
-            line = re.split(rb"[\r\n]", text[found.end() - 1 :], maxsplit=1)[0]
+        for payload in self._last.payloads()[-1:]:
             try:
-                event = _event.decode(line)
+                event = _event.decode(payload)
             except BROKEN:
-                return None, False
+                break
             return usage_of(event.usage), event.type in self._ends
         return None, False
 
