@@ -177,6 +177,12 @@ def test_an_unknown_path_is_told_the_known_ones(served: Instance, path: str) -> 
     refused(served.ask(p.request(path, b"{}", "anthropic-version: 2023-06-01")), "anthropic", 404, "FH-NOT-003")
 
 
+def test_aws_clients_read_errors_of_paths_that_are_not_served(served: Instance) -> None:
+    answer = served.ask(p.request("/model/gpt/invoke", b"{}"))
+    assert answer.status == 404 and answer.headers["x-amzn-errortype"] == "ResourceNotFoundException"
+    assert "hint: use /v1/chat/completions" in json.loads(answer.body)["message"]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("host", ["evil.test", "127.0.0.1.evil.test:80", "169.254.169.254"])
 def test_a_host_that_is_not_ours_is_refused(served: Instance, dialect: str, host: str) -> None:

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from freehold.settings.compile import budgets, routes
+from freehold.core.label import Label, Level
+from freehold.policy.regimes import unmet
+from freehold.settings.compile import budgets, policy, routes
 from freehold.settings.load import parse
 from freehold.settings.problems import InvalidConfig
 
@@ -44,3 +46,30 @@ def test_what_is_wrong_with_it_is_told_where_it_stands() -> None:
     with pytest.raises(InvalidConfig) as told:
         parse(b'[mcp.tickets]\nurl = "https://x.example.com"\nallowed = ["a"]\nclearance = "nobody"\n', None, {})
     assert [one.where for one in told.value.problems] == ["freehold.toml:3", "freehold.toml:4"]
+
+
+def test_contracts_rules_and_budgets_may_name_a_server() -> None:
+    more = b"""
+[[policy.contracts]]
+party = "provider/mcp/tickets"
+attribute = "trains_by_default"
+value = "no"
+reason = "order 12"
+by = "J. Roe"
+since = 2026-03-01
+[[policy.rules]]
+routes = ["mcp/tickets"]
+regions = ["EU"]
+[[budgets]]
+owner = "route/mcp/tickets"
+period = "day"
+limit = 1
+"""
+    settings = parse(TEXT + more, None, {}).settings
+    (target,) = [one for one in routes(settings, ()).targets if one.driver == "mcp"]
+    confidential = Label(Level.CONFIDENTIAL, frozenset())
+    assert not list(unmet(confidential, target, policy(settings, ()), "2026-11-22"))
+    assert list(unmet(confidential, target, policy(parse(TEXT, None, {}).settings, ()), "2026-11-22"))
+    with pytest.raises(InvalidConfig) as told:
+        parse(TEXT + more.replace(b"/tickets", b"/tackets"), None, {})
+    assert len(told.value.problems) == 3

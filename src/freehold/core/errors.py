@@ -195,7 +195,7 @@ class UnknownPath(NotFound):
     """No endpoint lives at that path."""
 
     code = "FH-NOT-003"
-    hint_text = "use /v1/chat/completions, /v1/embeddings, /v1/models, /v1/messages or /v1/messages/count_tokens"
+    hint_text = "use /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings, /v1/batches or /v1/models"
 
 
 class Conflict(FreeholdError):

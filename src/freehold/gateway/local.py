@@ -63,6 +63,8 @@ def named_by(inbound: Inbound) -> str:
     """
     if b"anthropic-version" in inbound.headers:
         return "anthropic_messages"
+    if inbound.url.startswith(b"/model/"):
+        return "bedrock_converse"
     return "gemini" if HEADER in inbound.headers or inbound.url.startswith(b"/v1beta/") else "openai_chat"
 
 

@@ -18,6 +18,7 @@ from freehold.grading.registry import GRADERS
 from freehold.policy.vendors import packaged
 from freehold.settings.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.settings.guards import guard_problems
+from freehold.settings.mcp import PREFIX
 from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings
@@ -150,6 +151,10 @@ def _known_targets(settings: Settings, declared: Declared) -> list[str]:
     return [*declared.get("targets", ()), *(OWNED_TARGETS if settings.serving.enabled else ())]
 
 
+def _known_routes(declared: Declared) -> list[str]:
+    return [*declared.get("routes", ()), *OWNED_ROUTES, *(PREFIX + name for name in declared.get("mcp", ()))]
+
+
 def _composites(settings: Settings, declared: Declared) -> Iterator[Finding]:
     targets = _known_targets(settings, declared)
     kinds = [one.name for one in GRADERS]
@@ -193,7 +198,7 @@ def _routes(settings: Settings, declared: Declared) -> Iterator[Finding]:
 
 
 def _owners(settings: Settings, declared: Declared) -> Iterator[Finding]:
-    routes = [*declared.get("routes", ()), *OWNED_ROUTES]
+    routes = _known_routes(declared)
     seen = {(f"team/{name}", one.budget.period) for name, one in settings.teams.items() if one.budget}
     seen |= {(f"route/{name}", one.budget.period) for name, one in settings.routes.items() if one.budget}
     for index, one in enumerate(settings.budgets):
@@ -226,7 +231,7 @@ def _identity(settings: Settings) -> Iterator[Finding]:
 
 def _policy(settings: Settings, declared: Declared) -> Iterator[Finding]:
     """Rules about routes that are not there, contracts with parties that nobody calls."""
-    routes = [*declared.get("routes", ()), *OWNED_ROUTES]
+    routes = _known_routes(declared)
     for index, rule in enumerate(settings.policy.rules):
         for name in rule.routes:
             if name not in routes:
@@ -235,12 +240,13 @@ def _policy(settings: Settings, declared: Declared) -> Iterator[Finding]:
         return
     offerings = {one.party for one in packaged()} | {one.offering for one in VENDORS if one.offering}
     offerings |= {one.offering for one in settings.providers.values() if one.offering}
-    known = [f"{kind}/{name}" for kind in ("provider", "target") for name in declared.get(f"{kind}s", ())]
+    servers = [PREFIX + name for name in declared.get("mcp", ())]
+    known = [f"{kind}/{name}" for kind in ("provider", "target") for name in (*declared.get(f"{kind}s", ()), *servers)]
     for index, contract in enumerate(settings.policy.contracts):
         party = contract.party
         if party not in offerings and party not in known:
             message = f'there is no party "{party}"'
-            fix = f"name one of: {', '.join(sorted([*offerings, *known]))}"
+            fix = f"name an offering, provider/NAME or target/NAME: {', '.join(sorted([*offerings, *known]))}"
             path = ("policy", "contracts", index, "party")
             yield Finding(DanglingName, path, message, suggestion(party, [*offerings, *known]), fix)
 
