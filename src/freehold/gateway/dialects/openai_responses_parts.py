@@ -34,6 +34,8 @@ ITEM = "item."
 
 SPOKEN = Raw(b'"reasoning_text"')
 """The kind of reasoning that is the model's own words, not their summary."""
+SUMMED = Raw(b'"summary_text"')
+"""The kind of their summary: said where nothing else marks reasoning as this dialect's."""
 
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 _DATA_URL = re.compile(r"data:([a-z]+/[a-zA-Z0-9.+-]+);base64,(.*)", re.DOTALL)
@@ -90,9 +92,10 @@ def content_of(one: Fields, name: str = "content") -> list[Part]:
 
 def reasoning_parts(one: Fields) -> list[Part]:
     """A reasoning item: each text of it, and on the last what the vendor keeps encrypted."""
-    extra = place_of(one)
+    place = place_of(one)
+    extra: Extra = place or ((NAME, KIND, SUMMED),)  # clients that keep nothing with the vendor send no ids
     texts = [(part.text("text"), extra) for _, part in one.objects("summary")]
-    inner = (*extra, (NAME, KIND, SPOKEN))
+    inner = (*place, (NAME, KIND, SPOKEN))
     texts += [(part.text("text"), inner) for _, part in one.objects("content")]
     sealed = one.text("encrypted_content")
     more = one.rest(NAME, ITEM)
