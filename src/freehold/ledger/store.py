@@ -325,12 +325,13 @@ def _usage_row(key: tuple[bool, tuple[str, ...]], rows: list[Any]) -> UsageRow:
     steps: dict[int, int] = {}
     for one in rows:
         steps[one["latency_step"]] = steps.get(one["latency_step"], 0) + int(one["calls"])
+    tokens: dict[str, Any] = {name: total(name) for name in _TOKENS}
     return UsageRow(
         group=key[1],
         own=key[0],
         calls=total("calls"),
         errors=total("errors"),
-        usage=Usage(**{name: total(name) for name in _TOKENS}, estimated=total("estimated") > 0),
+        usage=Usage(**tokens, estimated=total("estimated") > 0),
         cost=money("cost"),
         what_if=money("what_if") if total("what_if_calls") else None,
         what_if_cost=money("what_if_cost"),
