@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, String, Table, insert, select
+from sqlalchemy import Column, Engine, Integer, String, Table, insert, select, text
 
 import freehold.batches.tables
 import freehold.evals.tables
@@ -121,3 +121,13 @@ def test_hardening_flushes_and_keeps_the_pace_for_later(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_a_database_of_a_newer_version_is_left_alone_and_says_so(engine: Engine) -> None:
+    db.upgrade(engine)
+    with db.writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for look in (db.upgrade, db.check):
+        with pytest.raises(Unavailable, match="9999") as told:
+            look(engine)
+        assert "newer version" in told.value.hint

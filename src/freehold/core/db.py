@@ -159,27 +159,42 @@ def damage(engine: Engine) -> list[str]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision; does nothing where it is there already."""
+    """Bring the schema to the newest revision; does nothing where it is there already.
+
+    Raises Unavailable where a newer version wrote it: there is no way back.
+    """
     from alembic import command
 
     with engine.connect() as connection:
+        _revisions(connection)
         command.upgrade(_alembic(connection), "head")
         connection.commit()
 
 
 def check(engine: Engine) -> None:
     """Raises Unavailable where the schema is not the one this version was written for."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        wanted = ScriptDirectory.from_config(_alembic(connection)).get_current_head()
+        found, wanted = _revisions(connection)
     if found != wanted:
         raise Unavailable(
             f"the database is at revision {found or 'none'}, this version needs {wanted}",
             hint="upgrade it by starting the instance once: freehold up",
         )
+
+
+def _revisions(connection: Connection) -> tuple[str | None, str | None]:
+    """The revision of the schema, and the newest. Raises Unavailable for one that this version does not know."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    found = MigrationContext.configure(connection).get_current_revision()
+    script = ScriptDirectory.from_config(_alembic(connection))
+    if found is not None and found not in {one.revision for one in script.walk_revisions()}:
+        raise Unavailable(
+            f"the database is at revision {found}, which this version of Freehold does not know",
+            hint="run the newer version that wrote it, or name another folder: --home FOLDER",
+        )
+    return found, script.get_current_head()
 
 
 def _alembic(connection: Connection) -> Any:
