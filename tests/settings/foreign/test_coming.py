@@ -208,3 +208,29 @@ def test_no_key_stands_in_what_is_told_or_written() -> None:
     assert KEY not in found.text()
     assert KEY not in str(found.fields)
     assert tomllib.loads(found.text())["providers"]["openai"]["api_key"] == "${env:OPENAI_API_KEY}"
+
+
+def test_a_server_that_is_not_the_vendors_gets_neither_its_key_nor_its_terms() -> None:
+    found = litellm(
+        deployment("a", "openai/one", api_key=KEY),
+        deployment("b", "openai/two", api_key=KEY, api_base="https://models.lab.example/v1"),
+        deployment("c", "openai/three", api_base="http://127.0.0.1:8000/v1"),
+        deployment("d", "openai/four", api_base="https://eu.api.openai.com/v1"),
+    ).settings
+    by_model = {one["model"]: found["providers"][one["provider"]] for one in found["targets"].values()}
+    assert by_model["one"] == {"vendor": "openai", "api_key": "${env:OPENAI_API_KEY}"}
+    assert by_model["two"] == {
+        "base_url": "https://models.lab.example/v1",
+        "api_key": "${env:MODELS_LAB_EXAMPLE_API_KEY}",
+    }
+    assert by_model["three"] == {"base_url": "http://127.0.0.1:8000/v1"}
+    assert (by_model["four"]["vendor"], by_model["four"]["api_key"]) == ("openai", "${env:OPENAI_API_KEY}")
+
+
+def test_what_has_a_place_of_its_own_here_is_told_with_it() -> None:
+    found = litellm(
+        deployment("chat", "openai/gpt-4o", guardrails=["pii"]), mcp_servers={"zap": {"url": "https://mcp.example.com"}}
+    )
+    notes = {one.field: one.note for one in found.fields}
+    assert "[mcp.NAME]" in notes["mcp_servers.zap.url"]
+    assert "[guard.*]" in notes["model_list[0].litellm_params.guardrails[0]"]

@@ -53,10 +53,13 @@ def compact(steps: list[list[dict[str, Any]]]) -> list[Any]:
     return steps
 
 
-def credential(document: Document, path: Path, row: str, to: str) -> str:
-    """A reference to the key at `path`. The key itself is never copied."""
+def credential(document: Document, path: Path, row: str, to: str, host: str = "") -> str:
+    """A reference to the key at `path`. The key itself is never copied.
+
+    `host` is a server's that is not the vendor's: what the vendor's variable holds must not be sent there.
+    """
     value = document.get(*path)
-    known = vendor(row) if row else None
+    known = vendor(row) if row and not host else None
     if not isinstance(value, str) or not value:
         return f"${{env:{known.key_env}}}" if known else ""
     found = _ENVIRONMENT.match(value)
@@ -66,6 +69,6 @@ def credential(document: Document, path: Path, row: str, to: str) -> str:
     if SECRET.match(value):
         document.say(path, "exact", to)
         return value
-    name = known.key_env if known else f"{variable(written(path[:1]))}_API_KEY"
+    name = known.key_env if known else f"{variable(host or written(path[:1]))}_API_KEY"
     document.say(path, "approximated", to, f"the key was not copied: put it into the environment variable {name}")
     return f"${{env:{name}}}"

@@ -12,7 +12,7 @@ from typing import Any
 from freehold.settings.foreign.document import Document, Outcome, Path
 from freehold.settings.foreign.draft import Draft, compact, credential
 from freehold.settings.foreign.litellm_guards import guard_of
-from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, identifier, known
+from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, elsewhere, identifier, known
 
 Groups = Mapping[str, Any]
 """Deployments by the name clients use."""
@@ -92,7 +92,8 @@ def _deployment(
 
 def _provider(document: Document, draft: Draft, given: Path, maker: str, row: str, base: Any) -> str:
     content: dict[str, Any] = {}
-    if row:
+    host = elsewhere(row or maker, base)
+    if row and not (row == "openai" and host):  # a server that speaks OpenAI's protocol has none of OpenAI's terms
         content["vendor"] = row
     if isinstance(base, str) and base:
         azure = maker == "azure"
@@ -108,7 +109,7 @@ def _provider(document: Document, draft: Draft, given: Path, maker: str, row: st
         content["base_url"] = "http://127.0.0.1:11434/v1" if maker.startswith("ollama") else "http://127.0.0.1:8000/v1"
     if maker in OWN_SERVERS:
         document.say((*given, "model"), "approximated", "targets.*.model", OWNED_NOTE)
-    key = credential(document, (*given, "api_key"), row, f"providers.{identifier(maker)}.api_key")
+    key = credential(document, (*given, "api_key"), row, f"providers.{identifier(maker)}.api_key", host)
     if key:
         content["api_key"] = key
     return draft.provider(maker, content)
@@ -248,6 +249,7 @@ _NOTES: tuple[tuple[Path, Outcome, str], ...] = (
         "the operator's token stands in the home; keys are made here",
     ),
     (("general_settings", "database_url"), "not supported", "the home folder holds the database"),
+    (("mcp_servers",), "not supported", "servers of tools are written as [mcp.NAME]: see docs/how-to/mcp.md"),
     (("environment_variables",), "not supported", "set them where Freehold is started"),
     (("litellm_settings", "max_budget"), "not supported", "budgets belong to a key, a team or a route: [[budgets]]"),
     (("litellm_settings", "budget_duration"), "not supported", "see max_budget"),
@@ -267,6 +269,8 @@ def _said(document: Document) -> None:
     for path, outcome, note in _NOTES:
         document.say(path, outcome, note=note)
     for number in range(len(document.rows("model_list"))):
+        asked = ("model_list", number, _PARAMETERS, "guardrails")
+        document.say(asked, "not supported", note="a route names one profile in guard: those of the file are [guard.*]")
         document.say(("model_list", number, "model_info"), "not supported", note="facts that calls do not need")
 
 

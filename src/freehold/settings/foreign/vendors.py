@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+from urllib.parse import urlsplit
 
 from freehold.gateway.providers.vendors import vendor
 
@@ -35,6 +37,19 @@ def known(name: str) -> str:
     ours = _SAME.get(lowered, lowered)
     row = vendor(ours)
     return ours if row is not None and row.base_url.startswith("https://") else ""
+
+
+def elsewhere(row: str, base: Any) -> str:
+    """The host of an address that is not that vendor's; empty where it is, or none is given."""
+    if not isinstance(base, str):
+        return ""
+    try:
+        host = urlsplit(base).hostname or ""
+    except ValueError:
+        return ""
+    known_row = vendor(row)
+    own = urlsplit(known_row.base_url).hostname if known_row else None
+    return "" if own and host.split(".")[-2:] == own.split(".")[-2:] else host
 
 
 def identifier(text: str) -> str:
