@@ -188,6 +188,51 @@ def test_what_is_no_message_is_refused_in_its_own_form(instance, body, status, c
     assert told["error"]["data"]["hint"]
 
 
+CALL = '"jsonrpc":"2.0","id":1,"method":"tools/call"'
+DROP, ADD = '{"name":"drop_table","arguments":{"name":"x"}}', '{"name":"add","arguments":{"a":1,"b":1}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{{CALL},"params":{DROP},"method":"ping"}}',
+        f'{{{CALL},"params":{DROP},"params":{ADD}}}',
+        f'{{{CALL},"params":{DROP},"par\\u0061ms":{ADD}}}',
+        f'{{{CALL},"params":{{"name":"drop_table","arguments":{{}},"n\\u0061me":"add"}}}}',
+        f'{{{CALL},"params":{{"name":"add","arguments":{{}},"Name":"drop_table"}}}}',
+        f'{{{CALL},"params":{ADD},"param\u017f":{DROP}}}',
+        f'{{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call","params":{DROP}}}',
+    ],
+)
+def test_a_message_that_readers_may_take_for_another_is_refused(instance, body):
+    asked.clear()
+    with instance.client() as client:
+        client.send(p.request("/mcp/things", body.encode()))
+        found = client.read("POST")
+    assert (found.status, json.loads(found.body)["error"]["code"], asked) == (400, -32600, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (f'{{{CALL},"params":{ADD}}}', ("mcp-method: tools/call", "mcp-name: drop_table")),
+        (f'{{{CALL},"params":{ADD}}}', ("mcp-name: =?base64?ZHJvcF90YWJsZQ==?=",)),
+        ('{"jsonrpc":"2.0","id":1,"method":"ping"}', ("mcp-method: tools/call", "mcp-name: drop_table")),
+    ],
+)
+def test_headers_name_no_other_call_than_the_message(instance, body, lines):
+    asked.clear()
+    with instance.client() as client:
+        client.send(p.request("/mcp/things", body.encode(), *lines))
+        found = client.read("POST")
+    assert (found.status, asked) == (400, []) and b"the header mcp-" in found.body
+
+
+def test_a_list_told_in_lines_that_end_otherwise_is_filtered_too():
+    told = b'data: {"jsonrpc":"2.0","id":1,"result":\rdata: {"tools":[{"name":"a"},{"name":"b"}]}}\r\r'
+    assert b'"a"' not in with_tools(told, lambda name: name == "b")
+
+
 def test_a_server_that_is_not_registered_and_other_methods(instance):
     message = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
     with instance.client() as client:

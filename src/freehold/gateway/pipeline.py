@@ -27,6 +27,7 @@ from freehold.gateway.reply import head_of
 from freehold.gateway.rival import Ahead
 from freehold.gateway.routing.table import Stop
 from freehold.gateway.settlement import MAX_NAME
+from freehold.gateway.tools import MCP, check_repeated
 from freehold.gateway.tracing import trace_of
 from freehold.gateway.upstream import Upstream
 from freehold.guard.inspect import Seen
@@ -115,6 +116,8 @@ class Call(Hedging):
         if kind != JSON or self.dialect.name in FORMS:
             check_kind(self.dialect.name, kind, self.inbound.body)
         self.peek = peek = self.dialect.peek(self.inbound.body)
+        if self.dialect.name == MCP:
+            check_repeated(headers, peek.tool)
         if peek.units:
             given = len(self.inbound.body) // 4 if peek.given is None else peek.given
             made = (peek.max_output or 0) * peek.choices

@@ -6,13 +6,15 @@ a call. Specification: https://modelcontextprotocol.io/specification/2025-11-25/
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from freehold.core.errors import BadRequest, FreeholdError
+from freehold.core.errors import BadRequest, FreeholdError, MalformedJson
 from freehold.gateway.dialects import mcp_answer
 from freehold.gateway.dialects.untranslated import Untranslated
 from freehold.gateway.json_read import from_caller
@@ -25,6 +27,8 @@ PREFIX = "/mcp/"
 _PATH = re.compile(r"/mcp/([A-Za-z0-9._-]{1,120})/?")
 _INVALID, _REFUSED, _FAILED = -32600, -32001, -32603
 """JSON-RPC's codes: what is no request, what is not let through (of the range left to servers), what went wrong."""
+_READ = frozenset({"jsonrpc", "id", "method", "params"})
+"""Members of a message that say what it is."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -82,6 +86,7 @@ class Mcp(Untranslated):
         seen = from_caller(_glance, body)
         if seen.jsonrpc != "2.0":
             raise BadRequest("expected \"2.0\" at 'jsonrpc'", param="jsonrpc")
+        _refuse_ambiguous(body)
         if seen.method != "tools/call":
             return Peek(model=seen.model, max_output=0, given=0)
         tool = from_caller(_parameters, bytes(seen.params)).name
@@ -122,6 +127,32 @@ class Mcp(Untranslated):
     def limit_lines(self, limits: Sequence[tuple[str, int, int, float]], now: float) -> bytes:
         """None."""
         return b""
+
+
+def _refuse_ambiguous(body: bytes) -> None:
+    """Raises BadRequest where another reader could take another member for the one that is read here.
+
+    Of equal names some readers take the first; some take names for equal that differ in case alone.
+    """
+    try:
+        found = json.loads(body, object_pairs_hook=tuple, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        raise MalformedJson("the body is not valid JSON, or nested too deeply") from None
+    _once(found, _READ, "")
+    for name, value in found:
+        if name == "params" and isinstance(value, tuple):
+            _once(value, frozenset({"name"}), "params.")
+
+
+def _once(pairs: Sequence[tuple[str, Any]], names: frozenset[str], place: str) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        plain = name.casefold()
+        if plain in names:
+            if name != plain or name in seen:
+                message = f"'{place}{plain}' may stand in a message once, spelled so"
+                raise BadRequest(message, param=place + plain)
+            seen.add(name)
 
 
 def _ours(model: str) -> bytes:

@@ -52,7 +52,7 @@ def _replaced(body: bytes, payload: bytes, new: bytes) -> bytes:
     lines = payload.split(b"\n")
     if len(lines) == 1:
         return body.replace(payload, new, 1)
-    events = body.replace(b"\r\n", b"\n").split(b"\n\n")
+    events = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n\n")
     found = [one if _data(one) != payload else b"event: message\ndata: " + new for one in events]
     return b"\n\n".join(found)
 
