@@ -13,7 +13,7 @@ UNITS = ("call", "character", "image", "search", "second")
 """What is sold by other measures than tokens: tools called, text spoken, pictures, searches, sound listened to."""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True):
     """Tokens of one attempt, by kind. The totals include their parts, whatever the vendor's own habit.
 
     `input` counts cached and cache-written tokens too; `output` counts reasoning too.
