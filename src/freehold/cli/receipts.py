@@ -74,7 +74,9 @@ def verify(ctx: click.Context, what: str, public_key: str | None, *, as_json: bo
         click.echo(f"{mark('ok', 'green')} {one['name']}: {one['detail']}")
     statement = receipt.statement
     if "call" in statement:
-        click.echo(f"{statement['call']} ran at {statement.get('target') or 'no target'}, {statement.get('outcome')}")
+        where = statement.get("target") or "no target"
+        done = f"was served an answer kept from {where}" if statement.get("cache") == "hit" else f"ran at {where}"
+        click.echo(f"{statement['call']} {done}, {statement.get('outcome')}")
     else:
         click.echo(f"{statement.get('change')} by {statement.get('actor')}")
 

@@ -234,3 +234,20 @@ def test_what_has_a_place_of_its_own_here_is_told_with_it() -> None:
     notes = {one.field: one.note for one in found.fields}
     assert "[mcp.NAME]" in notes["mcp_servers.zap.url"]
     assert "[guard.*]" in notes["model_list[0].litellm_params.guardrails[0]"]
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        {
+            "provider": "openai",
+            "api_key": KEY,
+            "custom_host": "https://lab.example/v1",
+            "override_params": {"model": "m"},
+        },
+        {"providers": {"openai": {"keys": [{"value": KEY}], "network_config": {"base_url": "https://lab.example"}}}},
+    ],
+)
+def test_nor_does_it_from_others_files(root: dict[str, Any]) -> None:
+    found = bring(json.dumps(root).encode(), "file.json", TODAY).settings["providers"]["openai"]
+    assert found == {"base_url": "https://lab.example/v1", "api_key": "${env:LAB_EXAMPLE_API_KEY}"}

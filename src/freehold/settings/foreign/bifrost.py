@@ -12,7 +12,7 @@ from freehold.settings.foreign import guards
 from freehold.settings.foreign.document import Document, Path
 from freehold.settings.foreign.draft import Draft, credential
 from freehold.settings.foreign.guards import Guard
-from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, identifier, known
+from freehold.settings.foreign.vendors import OWN_SERVERS, OWNED_NOTE, elsewhere, identifier, known
 
 _PERIODS = {"1h": "hour", "1d": "day", "24h": "day", "1w": "week", "7d": "week", "1M": "month", "30d": "month"}
 """Spellings of reset durations for our periods; a week and a month begin with the calendar's here."""
@@ -43,7 +43,8 @@ def _provider(document: Document, draft: Draft, maker: str) -> None:
             path, "not supported", note=f"{maker} has no OpenAI endpoint here: write [providers.{maker}] yourself"
         )
         return
-    content: dict[str, Any] = {"vendor": row} if row else {}
+    host = elsewhere(row or maker, base)
+    content: dict[str, Any] = {"vendor": row} if row and not (row == "openai" and host) else {}
     if isinstance(base, str):
         content["base_url"] = base.rstrip("/").removesuffix("/v1") + "/v1"
     if maker.lower() in OWN_SERVERS:
@@ -52,7 +53,7 @@ def _provider(document: Document, draft: Draft, maker: str) -> None:
         )
     document.say((*path, "network_config", "base_url"), "exact", f"providers.{identifier(maker)}.base_url")
     keys = range(len(document.rows(*path, "keys")))
-    key = credential(document, (*path, "keys", 0, "value"), row, f"providers.{identifier(maker)}.api_key")
+    key = credential(document, (*path, "keys", 0, "value"), row, f"providers.{identifier(maker)}.api_key", host)
     if key:
         content["api_key"] = key
     name = draft.provider(maker, content)

@@ -12,7 +12,7 @@ from freehold.settings.foreign import guards
 from freehold.settings.foreign.document import Document, Path
 from freehold.settings.foreign.draft import Draft, compact, credential
 from freehold.settings.foreign.guards import Guard
-from freehold.settings.foreign.vendors import known
+from freehold.settings.foreign.vendors import elsewhere, known
 
 DEEPEST = 8
 _MOST_ATTEMPTS = 10
@@ -148,12 +148,13 @@ def _target(document: Document, draft: Draft, path: Path) -> str:
     if not isinstance(model, str):
         document.say(path, "not supported", note="no override_params.model: a target here is one model, so name it")
         return ""
-    content: dict[str, Any] = {"vendor": row} if row else {}
+    host = elsewhere(row or "custom", base)
+    content: dict[str, Any] = {"vendor": row} if row and not (row == "openai" and host) else {}
     where = f"providers.{row or 'custom'}"
     if isinstance(base, str):
         content["base_url"] = base
         document.say((*path, "custom_host"), "exact", f"{where}.base_url")
-    key = credential(document, (*path, "api_key"), row, f"{where}.api_key")
+    key = credential(document, (*path, "api_key"), row, f"{where}.api_key", host)
     if key:
         content["api_key"] = key
     provider = draft.provider(str(maker or "custom"), content)
