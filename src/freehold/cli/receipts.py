@@ -15,6 +15,8 @@ from freehold.cli.place import Place
 from freehold.core.errors import BadSignature, FreeholdError, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from freehold.ledger.receipts import Receipt
 
 CALL = "call_"
@@ -72,13 +74,16 @@ def verify(ctx: click.Context, what: str, public_key: str | None, *, as_json: bo
         return
     for one in checks:
         click.echo(f"{mark('ok', 'green')} {one['name']}: {one['detail']}")
-    statement = receipt.statement
-    if "call" in statement:
-        where = statement.get("target") or "no target"
-        done = f"was served an answer kept from {where}" if statement.get("cache") == "hit" else f"ran at {where}"
-        click.echo(f"{statement['call']} {done}, {statement.get('outcome')}")
-    else:
-        click.echo(f"{statement.get('change')} by {statement.get('actor')}")
+    click.echo(summary(receipt.statement))
+
+
+def summary(statement: Mapping[str, Any]) -> str:
+    """What a statement says, in a line."""
+    if "call" not in statement:
+        return f"{statement.get('change')} by {statement.get('actor')}"
+    where = statement.get("target") or "no target"
+    done = f"was served an answer kept from {where}" if statement.get("cache") == "hit" else f"ran at {where}"
+    return f"{statement['call']} {done}, {statement.get('outcome')}"
 
 
 @receipts.command("public-key")
