@@ -48,6 +48,22 @@ def test_pages_hold_what_was_asked_for(office):
         assert office.tell("GET", "/v1/files", query=query).status in (400, 404)
 
 
+def test_numbers_of_any_length_are_answered(office):
+    long = "9" * 5000
+    assert office.tell("GET", "/v1/files", query=f"limit={long}").status == 400
+    body = form(line(1), purpose="batch", **{"expires_after[seconds]": long})
+    assert office.tell("POST", "/v1/files", body, kind=FORM).status == 400
+
+
+def test_what_is_said_of_a_batch_is_bounded(office):
+    wish = {"input_file_id": office.upload(line(1)), "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    told = [
+        office.tell("POST", "/v1/batches", {**wish, "metadata": {str(number): "x" for number in range(many)}})
+        for many in (16, 17)
+    ]
+    assert [one.status for one in told] == [200, 400]
+
+
 def test_a_file_goes_when_its_time_is_over(office):
     short = office.upload(line(1), fields={"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"})
     secret = office.upload(line(2), label="restricted")

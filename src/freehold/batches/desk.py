@@ -52,6 +52,14 @@ LABEL, SUBJECT = "x-freehold-label", "x-freehold-subject"
 _NAME = 256
 
 
+_Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+_MOST_DIGITS = 9
+"""Of a number that a caller names: reading a longer one costs more than it can mean."""
+
+
 class _Expiry(msgspec.Struct):
     seconds: Annotated[int, msgspec.Meta(ge=3600, le=2592000)]
     anchor: str = "created_at"
@@ -61,9 +69,7 @@ class _Wish(msgspec.Struct):
     input_file_id: str
     endpoint: str
     completion_window: str
-    metadata: dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]] | None = (
-        None
-    )
+    metadata: _Metadata | None = None
     output_expires_after: _Expiry | None = None
 
 
@@ -271,9 +277,13 @@ def _seconds(form: Form) -> float | None:
     given = form.one("expires_after[seconds]").strip()
     if not given:
         return None
-    if not given.isdecimal() or not 3600 <= int(given) <= 2592000:
+    if not _is_number(given) or not 3600 <= int(given) <= 2592000:
         raise BadRequest("a file is kept for 3600 to 2592000 seconds", param="expires_after[seconds]")
     return float(given)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _query(errand: Errand) -> dict[str, str]:
@@ -282,7 +292,7 @@ def _query(errand: Errand) -> dict[str, str]:
 
 def _page(query: dict[str, str], parse: Callable[[str], bytes], usual: int, most: int) -> Page:
     given = query.get("limit", str(usual))
-    if not given.isdecimal() or not 1 <= int(given) <= most:
+    if not _is_number(given) or not 1 <= int(given) <= most:
         raise BadRequest(f"a page holds 1 to {most}", param="limit")
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
