@@ -6,6 +6,7 @@ What stands there already is the yardstick: a checkpoint that does not continue 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -70,7 +71,8 @@ def write(folder: Path, verifier: Verifier, size: int, text: str) -> None:
         raise FileNotFoundError(2, "there is no such folder", str(folder))
     place.mkdir(exist_ok=True)
     target = place / name_of(size)
-    temporary = place / f".{target.name}.{os.getpid()}"
+    # Whoever else writes this one writes to a file of its own: once linked, it is the published one.
+    temporary = place / f".{target.name}.{os.getpid()}.{threading.get_ident()}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444)
     try:
         os.write(handle, text.encode())
