@@ -158,8 +158,14 @@ def _dated(place: str, row: Mapping[str, str]) -> Dated:
         day=day.isoformat(),
         quality=quality,
         cost=_list_price(row.get("priced_as") or "", day),
-        source=f"{row['source']}, {row['as_of']}",
+        source=f"{row['source']}, {row['as_of']}{_dated_by(row)}",
     )
+
+
+def _dated_by(row: Mapping[str, str]) -> str:
+    """Where the day stands, for rows that say it."""
+    told = row.get("released_source")
+    return f"; out since: {told}" if told else ""
 
 
 def _list_price(model: str, day: date) -> float | None:
