@@ -8,8 +8,9 @@ import pytest
 
 from freehold.gateway.assemble import events_of
 from freehold.gateway.dialects.registry import dialect
+from freehold.gateway.outgoing import CHATS
 from freehold.gateway.ports import Peek
-from freehold.workflows.collect import CHATS, canonical_request, canonical_response
+from freehold.workflows.collect import canonical_request, canonical_response
 from freehold.workflows.errors import Unreadable
 
 BEDROCK = dialect("bedrock_converse")

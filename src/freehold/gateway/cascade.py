@@ -31,8 +31,6 @@ from freehold.gateway.routing.table import Stop
 from freehold.gateway.upstream import Upstream, refuse_compressed
 from freehold.gateway.weighing import confidence_of, graded, without_confidence, without_confidence_field
 
-CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
-"""Dialects whose calls belong to workflows."""
 WEIGHED = frozenset({"anthropic_messages", "bedrock_converse", "openai_chat", "openai_responses"})
 """Dialects whose members' answers can be weighed: a body without `stream` asks for a whole one, placed or not."""
 STREAMING = ("stream", "stream_options")

@@ -11,6 +11,7 @@ import msgspec
 from freehold.core.errors import UnknownModel
 from freehold.gateway.google_key import HEADER
 from freehold.gateway.listener import Inbound
+from freehold.gateway.outgoing import CHATS
 from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop
 
@@ -21,11 +22,10 @@ Answer = Callable[["Plane", Inbound, bytes], bytes]
 EPOCH = "2026-01-01T00:00:00Z"
 """Routes have no release date of their own; both dialects require one."""
 EPOCH_SECONDS = 1767225600
-_CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
 VERBS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("generateContent", _CHATS),
-    ("streamGenerateContent", _CHATS),
-    ("countTokens", _CHATS),
+    ("generateContent", CHATS),
+    ("streamGenerateContent", CHATS),
+    ("countTokens", CHATS),
     ("embedContent", frozenset({"gemini_embeddings"})),
 )
 """What Google's clients may ask of a model whose targets speak one of these."""

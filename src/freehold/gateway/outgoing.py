@@ -14,6 +14,8 @@ from freehold.gateway.ports import Dialect, Peek, Restore
 from freehold.gateway.routing.table import Path, Stop
 from freehold.gateway.tools import check_tool
 
+CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
+"""Dialects that targets speak and whose calls are a conversation: they belong to workflows, and become records."""
 _TELLING = ("anthropic_messages", "openai_chat", "openai_responses")
 _BESIDE = ("bedrock_converse", "gemini", "gemini_array")
 """Translated to and from those, not to each other."""

@@ -15,12 +15,11 @@ from freehold.core.errors import (
 )
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
-from freehold.gateway.cascade import CHATS
 from freehold.gateway.hedging import Hedging
 from freehold.gateway.lanes import Lane, path_of, scope_of
 from freehold.gateway.listener import Connection, Inbound
 from freehold.gateway.media import FORMS, JSON, check_kind, formed
-from freehold.gateway.outgoing import Outgoing, check_leaning, prepare
+from freehold.gateway.outgoing import CHATS, Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
 from freehold.gateway.reply import head_of

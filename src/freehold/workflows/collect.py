@@ -16,6 +16,7 @@ from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, FreeholdError, NotFound
 from freehold.core.label import parse_label
 from freehold.gateway.dialects.registry import dialect
+from freehold.gateway.outgoing import CHATS
 from freehold.ledger.capture import Bodies
 from freehold.ledger.meter import Usage
 from freehold.workflows import store
@@ -32,7 +33,6 @@ from freehold.workflows.store import Captured
 
 ID = re.compile(r"wf_[0-9a-f]{12}\Z")
 """Of a workflow that the gateway assigned the call to; anything else is a name its caller gave."""
-CHATS = frozenset({"anthropic_messages", "bedrock_converse", "gemini", "openai_chat", "openai_responses"})
 _CURSOR = "records"
 _BATCH = 500
 _DEFAULT_SECONDS = 30 * 86400.0

@@ -5,7 +5,6 @@ Blocks that grow side by side (calls of other vendors) are told one after the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from freehold.gateway.dialects import anthropic_wire as wire
 from freehold.gateway.dialects.anthropic_answer import reason_of, start_block
 from freehold.gateway.dialects.anthropic_parts import NAME
 from freehold.gateway.in_turn import InTurn, OfBlock
-from freehold.gateway.json_fields import alien, build, foreign, named, under
+from freehold.gateway.json_fields import alien, build, foreign, under
 from freehold.gateway.messages import (
     Aside,
     Closed,
@@ -34,6 +33,7 @@ from freehold.gateway.messages import (
     ToolCall,
 )
 from freehold.gateway.sse import event_of
+from freehold.gateway.stream_writer import StreamWriter
 from freehold.ledger.meter import Usage
 
 _encode = msgspec.json.Encoder().encode
@@ -46,12 +46,13 @@ _ERRORS = frozenset(
 )  # fmt: skip
 
 
-class Encoder:
+class Encoder(StreamWriter):
     """Bytes for events. Only the first alternative has a place in this dialect."""
 
-    __slots__ = ("_counted", "_dropped", "_index", "_marks", "_parts", "_started", "_stopped", "_turn")
+    __slots__ = ("_counted", "_index", "_marks", "_parts", "_started", "_stopped", "_turn")
 
     def __init__(self) -> None:
+        super().__init__()
         self._turn = InTurn()
         self._index = -1
         self._parts: dict[int, Part] = {}
@@ -60,16 +61,6 @@ class Encoder:
         self._started = Usage()
         self._counted: Counted | None = None
         self._stopped: Stopped | None = None
-        self._dropped: list[str] = []
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Names of what could not be carried so far."""
-        return named(self._dropped)
-
-    def feed(self, events: Iterable[Event]) -> bytes:
-        """The bytes for these events."""
-        return b"".join([self._bytes(event) for event in events])
 
     def _bytes(self, event: Event) -> bytes:
         match event:

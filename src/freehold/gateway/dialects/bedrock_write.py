@@ -5,7 +5,6 @@ Blocks that grow side by side (calls of other vendors) are told one after the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from freehold.gateway.dialects.bedrock_answer import STARTED, fields_of, kind_of
 from freehold.gateway.dialects.bedrock_blocks import is_base64, plain
 from freehold.gateway.dialects.bedrock_parts import NAME, is_mine
 from freehold.gateway.in_turn import InTurn, OfBlock
-from freehold.gateway.json_fields import OWN, alien, build, foreign, named
+from freehold.gateway.json_fields import OWN, alien, build, foreign
 from freehold.gateway.messages import (
     Answer,
     Aside,
@@ -39,6 +38,7 @@ from freehold.gateway.messages import (
     Thinking,
     ToolCall,
 )
+from freehold.gateway.stream_writer import StreamWriter
 from freehold.ledger.meter import Usage
 
 _encode = msgspec.json.Encoder().encode
@@ -54,12 +54,13 @@ _ERRORS = frozenset(
 _EVENT = "event."
 
 
-class Encoder:
+class Encoder(StreamWriter):
     """Bytes for events. Only the first alternative has a place in this dialect."""
 
-    __slots__ = ("_counted", "_dropped", "_index", "_marks", "_part", "_silent", "_started", "_stopped", "_turn")
+    __slots__ = ("_counted", "_index", "_marks", "_part", "_silent", "_started", "_stopped", "_turn")
 
     def __init__(self) -> None:
+        super().__init__()
         self._turn = InTurn()
         self._index = -1
         self._part: Part | None = None
@@ -70,16 +71,6 @@ class Encoder:
         self._started = Started("", "")
         self._counted: Counted | None = None
         self._stopped: Stopped | None = None
-        self._dropped: list[str] = []
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Names of what could not be carried so far."""
-        return named(self._dropped)
-
-    def feed(self, events: Iterable[Event]) -> bytes:
-        """The bytes for these events."""
-        return b"".join([self._bytes(event) for event in events])
 
     def _bytes(self, event: Event) -> bytes:
         match event:

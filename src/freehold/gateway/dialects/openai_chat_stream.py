@@ -20,7 +20,6 @@ from freehold.gateway.messages import (
     Counted,
     Ended,
     Event,
-    Failed,
     Grown,
     Opened,
     Part,
@@ -78,15 +77,8 @@ class _Chunk(msgspec.Struct):
     service_tier: Raw = NULL
 
 
-class _Error(msgspec.Struct):
-    message: str = ""
-    type: str | None = None
-    code: str | int | None = None
-
-
 _chunk = msgspec.json.Decoder(_Chunk)
 _counts = msgspec.json.Decoder(wire.Counts)
-_error = msgspec.json.Decoder(_Error)
 _ASIDES = ("function_call", "audio", "annotations", "reasoning_details")
 
 
@@ -125,7 +117,7 @@ class Decoder(StreamReader):
         chunk = from_target(_chunk, payload)
         if chunk.error != NULL or chunk.object == "error":
             self._over = True
-            out.append(_failure(payload if chunk.error == NULL else bytes(chunk.error)))
+            out.append(wire.failed(payload if chunk.error == NULL else bytes(chunk.error)))
             return
         if self._answer is None and not chunk.id and not chunk.choices and chunk.usage == NULL:
             return  # Azure tells of its filters before the answer begins
@@ -230,11 +222,3 @@ def _attach(choice: _Choice, out: list[Event], before: int) -> None:
             out[at] = msgspec.structs.replace(event, logprobs=choice.logprobs)
             return
     out.append(Aside(NAME, "logprobs", choice.logprobs, choice.index))
-
-
-def _failure(raw: bytes) -> Failed:
-    try:
-        told = _error.decode(raw)
-    except msgspec.DecodeError:
-        return Failed("error", "the target reported an error in its stream", Raw(raw))
-    return Failed(told.type or "error", told.message or "the target reported an error in its stream", Raw(raw))

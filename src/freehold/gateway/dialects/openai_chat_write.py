@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from freehold.gateway.dialects import openai_wire as wire
 from freehold.gateway.dialects.openai_chat_answer import finish_of, merged, thinking_field, unsayable
 from freehold.gateway.dialects.openai_chat_messages import call_of
 from freehold.gateway.dialects.openai_chat_parts import NAME
-from freehold.gateway.json_fields import build, foreign, named, under
+from freehold.gateway.json_fields import build, foreign, under
 from freehold.gateway.messages import (
     Aside,
     Counted,
@@ -30,16 +29,18 @@ from freehold.gateway.messages import (
     ToolCall,
 )
 from freehold.gateway.sse import event_of
+from freehold.gateway.stream_writer import StreamWriter
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Encoder:
+class Encoder(StreamWriter):
     """Bytes for events, for a caller who wants usage at the end or not."""
 
-    __slots__ = ("_calls", "_counted", "_created", "_dropped", "_fields", "_head", "_met", "_tail", "_wants_usage")
+    __slots__ = ("_calls", "_counted", "_created", "_fields", "_head", "_met", "_tail", "_wants_usage")
 
     def __init__(self, *, wants_usage: bool, created: int) -> None:
+        super().__init__()
         self._wants_usage = wants_usage
         self._created = created
         self._tail = b',"usage":null}' if wants_usage else b"}"
@@ -50,16 +51,6 @@ class Encoder:
         self._calls: dict[tuple[int, int], int] = {}
         """Choice and block to the index of the call."""
         self._counted: Counted | None = None
-        self._dropped: list[str] = []
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Names of what could not be carried so far."""
-        return named(self._dropped)
-
-    def feed(self, events: Iterable[Event]) -> bytes:
-        """The bytes for these events."""
-        return b"".join([self._bytes(event) for event in events])
 
     def _bytes(self, event: Event) -> bytes:
         match event:

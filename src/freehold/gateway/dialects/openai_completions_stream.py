@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ from msgspec import Raw
 from freehold.core.errors import UpstreamLied
 from freehold.gateway.dialects import openai_wire as wire
 from freehold.gateway.dialects.openai_completions_form import NAME, finish_of, stop_of
-from freehold.gateway.json_fields import NULL, build, foreign, named
+from freehold.gateway.json_fields import NULL, build, foreign
 from freehold.gateway.json_read import from_target
 from freehold.gateway.messages import (
     Aside,
@@ -27,6 +26,7 @@ from freehold.gateway.messages import (
     Text,
 )
 from freehold.gateway.sse import StreamReader, event_of
+from freehold.gateway.stream_writer import StreamWriter
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,14 +48,8 @@ class _Chunk(msgspec.Struct):
     system_fingerprint: Raw = NULL
 
 
-class _Error(msgspec.Struct):
-    message: str = ""
-    type: str | None = None
-
-
 _chunk = msgspec.json.Decoder(_Chunk)
 _counts = msgspec.json.Decoder(wire.Counts)
-_error = msgspec.json.Decoder(_Error)
 
 
 class Decoder(StreamReader):
@@ -82,7 +76,7 @@ class Decoder(StreamReader):
         chunk = from_target(_chunk, payload)
         if chunk.error != NULL:
             self._over = True
-            out.append(_failure(bytes(chunk.error)))
+            out.append(wire.failed(bytes(chunk.error)))
             return
         if not self._begun:
             self._begun = True
@@ -118,26 +112,17 @@ class Decoder(StreamReader):
             out += [Closed(0, at), Stopped(stop, choice=at, extra=extra)]
 
 
-class Encoder:
+class Encoder(StreamWriter):
     """Bytes for events, for a caller who wants usage at the end or not."""
 
-    __slots__ = ("_counted", "_created", "_dropped", "_head", "_wants_usage")
+    __slots__ = ("_counted", "_created", "_head", "_wants_usage")
 
     def __init__(self, *, wants_usage: bool, created: int) -> None:
+        super().__init__()
         self._wants_usage = wants_usage
         self._created = created
         self._head = b""
         self._counted: Counted | None = None
-        self._dropped: list[str] = []
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Names of what could not be carried so far."""
-        return named(self._dropped)
-
-    def feed(self, events: Iterable[Event]) -> bytes:
-        """The bytes for these events."""
-        return b"".join([self._bytes(event) for event in events])
 
     def _bytes(self, event: Event) -> bytes:
         match event:
@@ -176,11 +161,3 @@ class Encoder:
         if not self._wants_usage or self._counted is None:
             return b""
         return event_of(self._head + b'],"usage":' + _encode(wire.counts_of(self._counted.usage)) + b"}")
-
-
-def _failure(raw: bytes) -> Failed:
-    try:
-        told = _error.decode(raw)
-    except msgspec.DecodeError:
-        return Failed("error", "the target reported an error in its stream", Raw(raw))
-    return Failed(told.type or "error", told.message or "the target reported an error in its stream", Raw(raw))

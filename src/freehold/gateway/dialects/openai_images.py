@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from freehold.core.errors import BadRequest, UpstreamLied
 from freehold.gateway.dialects.relayed import Relayed
-from freehold.gateway.dialects.relayed_meter import LastEvent, Spent, usage_of
+from freehold.gateway.dialects.relayed_meter import Meter, Spent, usage_of
 from freehold.gateway.forms import Form, with_field
 from freehold.gateway.json_read import from_caller, from_target
 from freehold.gateway.ports import Peek
@@ -70,9 +70,9 @@ class OpenAiImages(Relayed):
             raise UpstreamLied("the target's answer holds no images")
         return msgspec.structs.replace(usage_of(seen.usage), units=len(seen.data), unit="image")
 
-    def stream_meter(self) -> LastEvent:
+    def stream_meter(self) -> Meter:
         """A meter for one relayed stream."""
-        return LastEvent(_ENDS)
+        return Meter(_ENDS)
 
 
 class OpenAiImageEdits(OpenAiImages):

@@ -46,6 +46,7 @@ from freehold.gateway.messages import (
     ToolCall,
 )
 from freehold.gateway.sse import event_of
+from freehold.gateway.stream_writer import StreamWriter
 
 _encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -89,10 +90,11 @@ class _Item:
         return found
 
 
-class Encoder:
+class Encoder(StreamWriter):
     """Bytes for events."""
 
     def __init__(self, *, created: int) -> None:
+        super().__init__()
         self._created = created
         self._head: dict[str, Any] = {}
         self._name = ""
@@ -108,18 +110,8 @@ class Encoder:
         self._citations: list[Raw] = []
         self._counted: Counted | None = None
         self._stopped: Stopped | None = None
-        self._dropped: list[str] = []
         self.response: dict[str, Any] = {}
         """The whole, once the end was told."""
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Names of what could not be carried so far."""
-        return named(self._dropped)
-
-    def feed(self, events: Iterable[Event]) -> bytes:
-        """The bytes for these events."""
-        return b"".join([self._bytes(event) for event in events])
 
     def _bytes(self, event: Event) -> bytes:
         match event:

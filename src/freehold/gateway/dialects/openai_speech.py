@@ -6,7 +6,7 @@ import msgspec
 
 from freehold.core.errors import FreeholdError
 from freehold.gateway.dialects.relayed import Relayed
-from freehold.gateway.dialects.relayed_meter import LastEvent, Passing
+from freehold.gateway.dialects.relayed_meter import Meter, Passing
 from freehold.gateway.json_read import from_caller
 from freehold.gateway.ports import Peek, StreamMeter
 from freehold.ledger.meter import Usage
@@ -68,7 +68,7 @@ class _Either:
         """Raw bytes as they came."""
         if self._meter is None and data:
             events = data.lstrip().startswith((b"data:", b"event:"))
-            self._meter = LastEvent(frozenset({"speech.audio.done"})) if events else Passing()
+            self._meter = Meter(frozenset({"speech.audio.done"})) if events else Passing()
         if self._meter is not None:
             self._meter.feed(data)
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from freehold.core.errors import BadRequest, UpstreamLied
 from freehold.gateway.dialects.relayed import Relayed
-from freehold.gateway.dialects.relayed_meter import LastEvent, Spent, usage_of
+from freehold.gateway.dialects.relayed_meter import Meter, Spent, usage_of
 from freehold.gateway.forms import Form, with_field
 from freehold.gateway.json_read import from_target
 from freehold.gateway.ports import Peek
@@ -77,9 +77,9 @@ class OpenAiTranscriptions(Relayed):
             return found
         return usage_of(Spent(input_tokens=found.input, output_tokens=found.output, seconds=seen.duration))
 
-    def stream_meter(self) -> LastEvent:
+    def stream_meter(self) -> Meter:
         """A meter for one relayed stream."""
-        return LastEvent(_ENDS)
+        return Meter(_ENDS)
 
 
 class OpenAiTranslations(OpenAiTranscriptions):

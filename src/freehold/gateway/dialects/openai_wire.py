@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from freehold.core.errors import (
     BudgetExhausted,
@@ -17,6 +18,7 @@ from freehold.core.errors import (
     UpstreamTimeout,
 )
 from freehold.gateway.json_read import Count
+from freehold.gateway.messages import Failed
 from freehold.gateway.statuses import status_of, told
 from freehold.ledger.meter import Usage
 
@@ -56,6 +58,24 @@ class Counts(msgspec.Struct):
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: Count | None = None
     """DeepSeek's name for cached tokens (api-docs.deepseek.com, "Context Caching")."""
+
+
+class _Reported(msgspec.Struct):
+    message: str = ""
+    type: str | None = None
+    code: str | int | None = None
+
+
+_reported = msgspec.json.Decoder(_Reported)
+
+
+def failed(raw: bytes) -> Failed:
+    """An error that a stream of completions, chat or not, reports amidst its events."""
+    try:
+        seen = _reported.decode(raw)
+    except msgspec.DecodeError:
+        return Failed("error", "the target reported an error in its stream", Raw(raw))
+    return Failed(seen.type or "error", seen.message or "the target reported an error in its stream", Raw(raw))
 
 
 def usage_of(counts: Counts) -> Usage:

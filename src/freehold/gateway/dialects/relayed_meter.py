@@ -40,7 +40,7 @@ def usage_of(spent: Spent | None) -> Usage:
     return Usage(given, made or 0, units=seconds, unit="second" if seconds else "")
 
 
-class LastEvent:
+class Meter:
     """Usage and end mark off the last event. `ends` are the types of events that end one whole."""
 
     __slots__ = ("_ends", "_last", "feed")
