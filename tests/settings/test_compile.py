@@ -289,3 +289,9 @@ def test_a_hedge_needs_a_second_target():
     with pytest.raises(InvalidConfig) as told:
         settings(TARGETS + '[routes.r]\ntargets = ["a"]\nhedge = { after_seconds = 1 }')
     assert "no second target" in str(told.value)
+
+
+def test_a_server_that_is_compatible_with_openais_counts_as_speaking_no_more_than_that() -> None:
+    text = b'[providers.x]\nbase_url = "https://llm.example.com/v1"\n[targets.t]\nprovider = "x"\n'
+    (target,) = compiled.routes(parse(text, None, {}).settings, ()).targets
+    assert target.dialects == ("openai_chat", "openai_embeddings")
