@@ -19,6 +19,7 @@ from freehold.ledger.settings import AuditSettings, CaptureSettings
 from freehold.moves.settings import MoveSettings
 from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
+from freehold.registry.settings import LicenseeSettings, ModelsSettings
 from freehold.serving.settings import ServingSettings
 from freehold.settings.mcp import McpSettings
 from freehold.telemetry.settings import TelemetrySettings
@@ -52,6 +53,8 @@ class Settings(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     policy: PolicySettings = PolicySettings()
     rights: RightsSettings = RightsSettings()
+    licensee: LicenseeSettings = LicenseeSettings()
+    models: ModelsSettings = ModelsSettings()
     serving: ServingSettings = ServingSettings()
     batches: BatchSettings = BatchSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
