@@ -33,8 +33,8 @@ class Recognised(msgspec.Struct, frozen=True, kw_only=True):
     """Takes pictures or sound too; None where nobody says."""
     name: str = ""
     """The model's name, for licences that ask what it begins with."""
-    derived: bool = False
-    """Made of another's model: adapted, quantised, merged."""
+    bases: tuple[str, ...] = ()
+    """What it was made of: adapted, quantised, merged."""
 
 
 class Licensee(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ def _walk(tree: Any, case: _Case) -> _Judged:
 def _one(key: str, case: _Case) -> _Judged:
     terms = named().get(key.lower())
     if terms is None:
-        said = "nobody says under which licence it is" if key == NOBODY_SAYS else f"there is no row of {key[:80]}"
+        said = _unsaid(case.recognised) if key == NOBODY_SAYS else f"there is no row of {key[:80]}"
         refused = key.lower() in _lower(case.policy.refused)
         return _Judged(reasons=(_reason("block" if refused else case.policy.unknown, "unknown", said),))
     return _Judged(tuple(_duties(terms, case)), tuple(_reasons(terms, case)))
@@ -214,7 +214,7 @@ def _outputs(terms: Terms, use: Use) -> Iterator[Reason]:
 
 
 def _derived(terms: Terms, case: _Case) -> Iterator[Reason]:
-    if not case.recognised.derived or case.use.redistributes is False:
+    if not case.recognised.bases or case.use.redistributes is False:
         return
     name = case.recognised.name
     if terms.kind == "no-derivatives":
@@ -222,6 +222,11 @@ def _derived(terms: Terms, case: _Case) -> Iterator[Reason]:
         yield _reason(hard, "derived", f"{terms.name} lets nothing that was changed be passed on")
     elif terms.prefix and case.use.redistributes and not _begins(name, terms.prefix):
         yield _reason("review", "name", f"what is made of it and passed on is named {terms.prefix} ..., not {name!r}")
+
+
+def _unsaid(recognised: Recognised) -> str:
+    bases = [one.partition(":")[0] for one in recognised.said if one.endswith(NOBODY_SAYS)]
+    return f"nobody says under which licence {', '.join(bases) or 'it'} is"
 
 
 def _duties(terms: Terms, case: _Case) -> Iterator[str]:
