@@ -122,7 +122,8 @@ def _served_again(rig: Rig) -> float:
 
 def _way_in(rig: Rig) -> list[Step]:
     from freehold.gateway.dialects.openai_chat import OpenAiChat
-    from freehold.gateway.listener import Connection, Inbound
+    from freehold.gateway.inbound import Inbound
+    from freehold.gateway.listener import Connection
 
     plane = rig.plane
     came: list[Inbound] = []

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.inbound import Inbound
+from freehold.gateway.listener import Connection
 from freehold.gateway.plane import Plane
 from tests.gateway import pieces as p
 from tests.gateway.machine import Machine

@@ -133,6 +133,11 @@ class Account:
         slices = self.reservation.slices
         return tuple([one.spoken for one in slices]) if slices else ()
 
+    def cost_line(self) -> bytes:
+        """What the call cost, as a header line."""
+        text = str(self.spent)
+        return b"x-freehold-cost: %b\r\n" % (f"{self.spent:f}" if "E" in text else text).encode()
+
     def estimate(self, events: int) -> Usage:
         """What an unfinished answer used, where the target did not say: four bytes a token in, an event a token out.
 

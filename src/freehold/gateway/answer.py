@@ -9,7 +9,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from freehold.core.errors import FreeholdError, JournalUnavailable, UpstreamLied
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.inbound import Inbound
+from freehold.gateway.listener import Connection
 from freehold.gateway.media import ANY_KIND, JSON, answered_kind
 from freehold.gateway.relay import LAST_CHUNK, Filtered, Translated, Verbatim, answers, chunk, plain
 from freehold.gateway.settlement import Settling
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from hashlib import _Hash as HASH
 
     from freehold.gateway.screen import Screen
-
 
 MAX_ERROR_BYTES = 1 << 20
 PASSED_MOST = 64
@@ -94,7 +94,7 @@ class Answering(Settling):
         assert peek is not None
         if self.account.first_token is None:
             self.account.first_token = self.plane.now()
-        if self.out.dialect.name in ANY_KIND:
+        if self.odd and self.out.dialect.name in ANY_KIND:
             self.answered_kind = answered_kind(upstream.headers.get(b"content-type", b""))
         if not peek.stream or upstream.status != 200:
             return WHOLE
@@ -227,7 +227,7 @@ class Answering(Settling):
             raise UpstreamLied("the target answered a streaming request without a stream")
         refuse_compressed(upstream)
         out = self.out
-        if out.dialect.name == MCP:
+        if self.odd and out.dialect.name == MCP:
             body = shown(self.plan[self.position].target, body)
             self.lines += session_line(upstream.headers)
         screened = None if self.guarded is None else self.screened(body)
@@ -306,7 +306,7 @@ class Answering(Settling):
             more += b"connection: close\r\n"
         if length is not None:
             if cost:
-                more += b"x-freehold-cost: %b\r\n" % f"{self.account.spent:f}".encode()
+                more += self.account.cost_line()
             more += b"content-length: %d\r\n\r\n" % length
             kind = self.answered_kind if status == 200 else JSON
             return plane.head(status, kind, self.dialect, self.request_id, more)

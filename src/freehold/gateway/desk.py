@@ -14,7 +14,8 @@ import msgspec
 
 from freehold.core.errors import BadRequest, Forbidden, FreeholdError, Unavailable
 from freehold.core.label import parse_label
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.inbound import Inbound
+from freehold.gateway.listener import Connection
 from freehold.gateway.reply import head_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 if TYPE_CHECKING:
-    from freehold.gateway.listener import Inbound
+    from freehold.gateway.inbound import Inbound
 
 GOOGLES = (b"/v1beta/", b"/v1/models")
 """Paths at which a key may stand in the query."""

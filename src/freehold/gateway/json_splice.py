@@ -43,7 +43,7 @@ def with_model(body: bytes, old: str, new: str) -> bytes:
     place is the key.
     """
     at = body.find(_MODEL)
-    if at >= 0 and body.find(_MODEL, at + 7) < 0 and (b"\\" not in body or b"\\u006" not in body):
+    if at >= 0 and body.find(_MODEL, at + 7) < 0 and (92 not in body or body.find(b"\\u006") < 0):
         said = _encode(old)
         if body.startswith(said, at + 8) and body[at + 7] == 58:  # `:` and no space
             start = at + 8
@@ -51,7 +51,7 @@ def with_model(body: bytes, old: str, new: str) -> bytes:
             gap = _SPACE.match(body, at + 7)
             start = gap.end() if gap is not None and body.startswith(said, gap.end()) else 0
         if start:
-            return body[:start] + _encode(new) + body[start + len(said) :]
+            return b"".join((body[:start], _encode(new), body[start + len(said) :]))
     found = members(body)
     found["model"] = Raw(_encode(new))
     return joined(found.items())

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 import httptools
 
 from freehold.core.errors import BadHttp, FreeholdError, TooLarge, WrongHost
+from freehold.gateway.inbound import MOST_MISSES, Inbound, SameHead, remembered
 
 MAX_HEAD_BYTES = 64 << 10
 MAX_QUEUED = 16
@@ -45,20 +46,13 @@ _SINGLE = frozenset(
 )
 
 
-class Inbound:
-    """One request as it came. `headers` holds the wanted ones, names in lower case."""
-
-    __slots__ = ("body", "headers", "http11", "keep_alive", "method", "url")
-
-    def __init__(
-        self, method: bytes, url: bytes, headers: dict[bytes, bytes], body: bytes, keep_alive: bool, http11: bool
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
-        self.keep_alive = keep_alive
-        self.http11 = http11
+_UNWANTED = (
+    b"accept-encoding", b"accept-language", b"cache-control", b"connection", b"origin", b"referer", b"user-agent",
+)  # fmt: skip
+SPELLED: dict[bytes, bytes] = {
+    spelled: name if name in WANTED else b"" for name in (*WANTED, *_UNWANTED) for spelled in (name, name.title())
+}
+"""Names as clients spell them, with what they are kept as: most need not be put in lower case each time."""
 
 
 class Handler(Protocol):
@@ -117,6 +111,9 @@ class Connection(asyncio.Protocol):
         self._current: Inbound | None = None
         self._keep = True
         self._version = ""
+        self._latest: Inbound | None = None
+        self._same: SameHead | None = None
+        self._misses = 0
 
     # From the transport
 
@@ -129,10 +126,19 @@ class Connection(asyncio.Protocol):
         """Feed the parser; what goes wrong is answered once, and the connection closed."""
         if self.closing:
             return
+        fresh = False
         if self._in_head:
             if not self._head_bytes:
                 self.since = self.house.coarse
+                fresh = not self.busy and self._misses < MOST_MISSES
+                if fresh and (same := self._same) is not None and same.host in self.house.known_hosts:
+                    inbound = same.again(data, self.house.max_body_bytes)
+                    if inbound is not None:
+                        self._misses = 0
+                        self._serve(inbound)
+                        return
             self._head_bytes += len(data)
+            self._latest = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -148,6 +154,10 @@ class Connection(asyncio.Protocol):
                 self._raw_bytes += len(data)
                 if self._raw_bytes > 2 * MAX_HEAD_BYTES + 6 * len(self._body):
                     self._fault = BadHttp("more framing than content")
+        if fresh and self._latest is not None:
+            self._misses += 1
+            self._same = remembered(data, self._latest) if self._fault is None else None
+            self._latest = None
         if self._fault is not None:
             self.reject(self._fault)
 
@@ -183,8 +193,13 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep what we use; a second one of those that must be single is an attack."""
-        name = name.lower()
-        if name in WANTED:
+        kept = SPELLED.get(name)
+        if kept is None:
+            kept = name.lower()
+            if kept not in WANTED:
+                return
+        if kept:
+            name = kept
             headers = self._headers
             if name in headers:
                 if name in _SINGLE:
@@ -241,6 +256,8 @@ class Connection(asyncio.Protocol):
             self._fault = self._fault or self._amiss(method, version)
         inbound = Inbound(method, self._url, self._whole_head, body, parser.should_keep_alive(), version == "1.1")
         self._headers = {}
+        if self._misses < MOST_MISSES:  # a copy: whoever serves may change what it got
+            self._latest = Inbound(method, self._url, dict(self._whole_head), body, inbound.keep_alive, inbound.http11)
         if self._fault is not None or self.closing:
             self._current = inbound
             return

@@ -10,7 +10,7 @@ import msgspec
 
 from freehold.core.errors import UnknownModel
 from freehold.gateway.google_key import HEADER
-from freehold.gateway.listener import Inbound
+from freehold.gateway.inbound import Inbound
 from freehold.gateway.outgoing import CHATS
 from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop

@@ -10,6 +10,8 @@ FORMS = frozenset({"openai_image_edits", "openai_transcriptions", "openai_transl
 """Dialects whose requests are forms."""
 ANY_KIND = frozenset({"mcp", "openai_speech", "openai_transcriptions", "openai_translations"})
 """Dialects whose answers are of the media type that the target says."""
+ODD = FORMS | ANY_KIND
+"""Dialects for which a call must see to more than one body of JSON each way."""
 PICTURES = frozenset({"openai_image_edits", "openai_images"})
 """Dialects whose answers hold pictures in base64."""
 TEXTS = PICTURES | {"mcp", "openai_transcriptions", "openai_translations", "rerank"}

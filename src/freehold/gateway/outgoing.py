@@ -28,18 +28,21 @@ TRANSLATED = frozenset(
 """Pairs (caller's dialect, target's dialect) that are translated; every other pair is refused."""
 
 
-class Outgoing(msgspec.Struct):
+class Outgoing:
     """One body for one target, and how its answer comes back."""
 
-    body: bytes
-    dialect: Dialect
-    decoded: bool
-    """True where the answer must pass through the neutral form."""
-    strip_usage: bool
-    dropped: tuple[str, ...] = ()
-    restore: Restore | None = None
-    path: str = ""
-    """After the target's base path, where it is not the dialect's own."""
+    def __init__(
+        self, body: bytes, dialect: Dialect, decoded: bool, strip_usage: bool, dropped: tuple[str, ...] = ()
+    ) -> None:
+        self.body = body
+        self.dialect = dialect
+        self.decoded = decoded
+        """True where the answer must pass through the neutral form."""
+        self.strip_usage = strip_usage
+        self.dropped = dropped
+        self.restore: Restore | None = None
+        self.path = ""
+        """After the target's base path, where it is not the dialect's own."""
 
 
 def spoken(dialect: str, stop: Stop) -> str:
@@ -77,7 +80,10 @@ def prepare(
     if name == dialect.name and not (stop.adapts and stop.driver.must_adapt(target, peek)):
         add = peek.stream and not peek.wants_usage and "no_stream_options" not in target.quirks
         sent = dialect.with_model(body, peek, target.model, add_usage=add)
-        return Outgoing(sent, dialect, False, add, path=_path(dialect, target.model, peek))
+        out = Outgoing(sent, dialect, False, add)
+        if dialect.in_path is not None:
+            out.path = dialect.in_path.upstream(target.model, peek)
+        return out
     if not name:
         raise NotTranslatable(f"{target.name} does not speak {dialect.name}, and no translation leads there")
     if name != dialect.name and (peek.leans_on or peek.keeps):
@@ -96,8 +102,8 @@ def prepare(
         raise NotTranslatable(
             f"{target.name} cannot carry {', '.join(dropped)}, and strict was asked for", param=dropped[0]
         )
-    return Outgoing(sent, outer, True, False, dropped, restore, _path(outer, target.model, peek))
-
-
-def _path(dialect: Dialect, model: str, peek: Peek) -> str:
-    return "" if dialect.in_path is None else dialect.in_path.upstream(model, peek)
+    out = Outgoing(sent, outer, True, False, dropped)
+    out.restore = restore
+    if outer.in_path is not None:
+        out.path = outer.in_path.upstream(target.model, peek)
+    return out

@@ -16,9 +16,10 @@ from freehold.core.errors import (
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
 from freehold.gateway.hedging import Hedging
+from freehold.gateway.inbound import Inbound
 from freehold.gateway.lanes import Lane, path_of, scope_of
-from freehold.gateway.listener import Connection, Inbound
-from freehold.gateway.media import FORMS, JSON, check_kind, formed
+from freehold.gateway.listener import Connection
+from freehold.gateway.media import FORMS, JSON, ODD, check_kind, formed
 from freehold.gateway.outgoing import CHATS, Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
 from freehold.gateway.ports import Dialect
@@ -48,6 +49,7 @@ class Call(Hedging):
         self.connection = connection
         self.inbound = inbound
         self.dialect = dialect
+        self.odd = dialect.name in ODD
         self.at = at = plane.now()
         self.id = plane.new_id(at)
         self.request_id = "call_" + self.id.hex()
@@ -112,10 +114,10 @@ class Call(Hedging):
         """What is asked, as far as routing must know."""
         headers = self.inbound.headers
         kind = headers.get(b"content-type")
-        if kind != JSON or self.dialect.name in FORMS:
+        if self.odd or kind != JSON:
             check_kind(self.dialect.name, kind, self.inbound.body)
         self.peek = peek = self.dialect.peek(self.inbound.body)
-        if self.dialect.name == MCP:
+        if self.odd and self.dialect.name == MCP:
             check_repeated(headers, peek.tool)
         if peek.units:
             given = len(self.inbound.body) // 4 if peek.given is None else peek.given
@@ -325,7 +327,7 @@ class Call(Hedging):
         dialect = out.dialect
         path = out.path or dialect.upstream_path
         head = stop.heads.get(path) or stop.head(dialect.name, path)
-        if dialect.name in FORMS:
+        if self.odd and dialect.name in FORMS:
             head = formed(head, out.body)
         if stop.driver.signer is not None:
             head = stop.signed(head, stop.driver.signer, path, out.body, self.plane.now())

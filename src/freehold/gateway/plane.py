@@ -18,7 +18,8 @@ from freehold.core.log import Log
 from freehold.gateway.answer_cache import AnswerCache
 from freehold.gateway.callers import Callers, Gate
 from freehold.gateway.google_key import GOOGLES, take_key
-from freehold.gateway.listener import Connection, Handler, Inbound
+from freehold.gateway.inbound import Inbound
+from freehold.gateway.listener import Connection, Handler
 from freehold.gateway.local import LOCAL, named_by
 from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.reply import error_reply, status_line, without_body
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from freehold.gateway.answer import Answering
     from freehold.gateway.desk import Desk
     from freehold.gateway.failing import Failing
+    from freehold.gateway.passing import Passing
     from freehold.gateway.pipeline import Call
     from freehold.guard.inspect import Seen
 
@@ -124,6 +126,8 @@ class Plane:
         self.egress = Egress()
         self.desk: Desk | None = None
         """Where callers' files and batches are asked for; None where they are not served."""
+        self.passing: Passing | None = None
+        """Where lines are made ready for vendors' own batches; None where batches are not served."""
         self.calls: set[Answering] = set()
         self.connections: set[Connection] = set()
         self.draining = False
@@ -156,6 +160,9 @@ class Plane:
             desk = self.desk
             if dialect is None and desk is not None and desk.serves(inbound.url):
                 return desk.serve(self, connection, inbound)
+            passing = self.passing
+            if dialect is None and passing is not None and passing.serves(inbound.url):
+                return passing.serve(self, connection, inbound)
             self._serve_local(connection, inbound, dialect)
             return None
         call = self.begin(self, connection, inbound, dialect)

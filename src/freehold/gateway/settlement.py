@@ -41,6 +41,8 @@ class Settling:
     out: Outgoing
     opened: bool
     dialect: Dialect
+    odd: bool
+    """Is its dialect one of `media.ODD`?"""
     at: float
     # What the way in found out; None until it did.
     caller: Caller | None = None

@@ -26,6 +26,13 @@ KEPT = frozenset(
         b"x-should-retry",
     }
 )
+LENGTH = b"content-length"
+SPELLED: dict[bytes, bytes] = {
+    spelled: name
+    for name in (*KEPT, LENGTH, b"connection", b"date", b"server", b"x-request-id")
+    for spelled in (name, name.title())
+}
+"""Names as servers spell them: most need not be put in lower case each time."""
 MAX_HEAD_BYTES = 64 << 10
 POOL_IDLE_SECONDS = 4.0
 """Servers commonly close after 5 s of silence (llama.cpp does): do not race them."""
@@ -198,10 +205,12 @@ class Upstream(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the few that matter."""
-        name = name.lower()
-        if name in KEPT:
-            self.headers[name] = value
-        elif name == b"content-length":
+        kept = SPELLED.get(name)
+        if kept is None:
+            kept = name.lower()
+        if kept in KEPT:
+            self.headers[kept] = value
+        elif kept == LENGTH:
             self._framed = True
 
     def on_headers_complete(self) -> None:

@@ -3,64 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
-
-import msgspec
-from msgspec import Raw
 
 from freehold.core.errors import FreeholdError, UpstreamLied
 from freehold.gateway import json_splice
 from freehold.gateway.dialects import openai_chat_answer, openai_chat_encode
 from freehold.gateway.dialects import openai_wire as wire
 from freehold.gateway.dialects.openai_chat_decode import request_of
+from freehold.gateway.dialects.openai_chat_glance import ABSENT, NULL, glance, whole
 from freehold.gateway.dialects.openai_chat_stream import Decoder
 from freehold.gateway.dialects.openai_chat_strip import UsageStripper
 from freehold.gateway.dialects.openai_chat_write import Encoder
 from freehold.gateway.dialects.openai_meter import Meter
-from freehold.gateway.json_read import Count, from_caller, from_target
+from freehold.gateway.json_read import from_caller, from_target
 from freehold.gateway.messages import Answer, Request
 from freehold.gateway.ports import InPath, Peek
 from freehold.ledger.meter import Usage
 
 _NONE = (b"", b"null", b"[]")
-_ABSENT, _NULL = Raw(b""), Raw(b"null")
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Kind(msgspec.Struct):
-    type: str = ""
-
-
-class _Metadata(msgspec.Struct):
-    workflow: str | None = None
-
-
-class _Glance(msgspec.Struct):
-    model: str
-    messages: Raw
-    stream: bool | None = None
-    max_tokens: Count | None = None
-    max_completion_tokens: Count | None = None
-    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
-    stream_options: _StreamOptions | None = None
-    metadata: _Metadata | None = None
-    user: str | None = None
-    prompt_cache_key: str | None = None
-    tools: Raw = _ABSENT
-    response_format: _Kind | None = None
-
-
-class _Whole(msgspec.Struct):
-    choices: Raw = _ABSENT
-    usage: wire.Counts | None = None
-    error: Raw = _NULL
-
-
-_glance = msgspec.json.Decoder(_Glance)
-_whole = msgspec.json.Decoder(_Whole)
 
 
 class OpenAiChat:
@@ -74,7 +33,7 @@ class OpenAiChat:
 
     def peek(self, body: bytes) -> Peek:
         """What routing needs of a request."""
-        seen = from_caller(_glance, body)
+        seen = from_caller(glance, body)
         stream = seen.stream is True
         options, metadata, form = seen.stream_options, seen.metadata, seen.response_format
         return Peek(
@@ -85,7 +44,7 @@ class OpenAiChat:
             wants_usage=not stream or (options is not None and options.include_usage is True),
             workflow="" if metadata is None else metadata.workflow or "",
             conversation=seen.prompt_cache_key or seen.user or "",
-            tools=seen.tools is not _ABSENT and bytes(seen.tools) not in _NONE,
+            tools=seen.tools is not ABSENT and bytes(seen.tools) not in _NONE,
             structured=form is not None and form.type.startswith("json"),
         )
 
@@ -96,8 +55,8 @@ class OpenAiChat:
 
     def usage(self, body: bytes) -> Usage | None:
         """Usage out of a whole answer."""
-        seen = from_target(_whole, body)
-        if seen.error is not _NULL and bytes(seen.error) != b"null":
+        seen = from_target(whole, body)
+        if seen.error is not NULL and bytes(seen.error) != b"null":
             raise UpstreamLied("the target answered 200 with an error inside")
         if not bytes(seen.choices).startswith(b"["):
             raise UpstreamLied("the target's answer holds no choices")

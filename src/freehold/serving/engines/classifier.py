@@ -21,7 +21,8 @@ from freehold.core.crypto import Verifier
 from freehold.core.errors import BadHttp, FreeholdError, Internal, UnknownKey, UnknownPath, WrongMethod
 from freehold.core.process import die_with_parent
 from freehold.gateway.dialects.openai_wire import error_body
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.inbound import Inbound
+from freehold.gateway.listener import Connection
 from freehold.gateway.reply import head_of
 from freehold.registry.artefacts import Store
 from freehold.serving.linear import Linear
