@@ -97,6 +97,11 @@ def batches(config: str | None, home: Path) -> None:
     from freehold.batches.asking import Door
     from freehold.batches.desk import Desk
     from freehold.batches.files import Cabinet, term_of
+    from freehold.batches.lines import Lines
+    from freehold.batches.money import Till
+    from freehold.batches.passages import Passages
+    from freehold.batches.passed import Counter
+    from freehold.batches.returning import Returning
     from freehold.batches.running import Runner
     from freehold.batches.sealing import Drawer
     from freehold.batches.serve import run
@@ -121,7 +126,13 @@ def batches(config: str | None, home: Path) -> None:
     drawer = Drawer(sealer, cabinet.bodies.subjects)
     desk = Desk(cabinet, drawer, every.batches, time.time, IdMaker())
     door = Door(endpoints.gateway, endpoints.certificate, lambda: service_key(home), every.batches.line_seconds)
-    run(Runner(cabinet, drawer, door, every.batches, time.time), desk, home / "run" / DESK)
+    runner = Runner(cabinet, drawer, door, every.batches, time.time)
+    counter = Counter(endpoints.gateway, endpoints.certificate, lambda: service_key(home))
+    lines = Lines(engine, drawer)
+    returning = Returning(cabinet, lines, counter, time.time)
+    till = Till(home / "run" / "writer.sock")
+    runner.passages = Passages(home / "journal", lines, returning, till, every.batches.poll_seconds)
+    run(runner, desk, home / "run" / DESK)
 
 
 def trainer(config: str | None, home: Path) -> None:

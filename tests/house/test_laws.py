@@ -20,6 +20,7 @@ OPENS_SOCKETS = {
     "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
     "identity/oidc/fetch.py": "asks the issuer who signed in, from the admin process alone",
+    "batches/money.py": "the budget authority's local socket",
     "batches/serve.py": "the desk's local socket, where the gateway brings callers' files and batches",
     "gateway/desk.py": "brings callers' files and batches to the desk's local socket",
     "gateway/leases.py": "the budget authority's local socket",

@@ -18,10 +18,11 @@ from freehold.batches import store
 from freehold.batches.asking import Asked, Asks, KeyEnded, Later
 from freehold.batches.ending import Ending
 from freehold.batches.files import Cabinet
+from freehold.batches.lines import Lines
+from freehold.batches.passages import Passages, Step
 from freehold.batches.reading import read
 from freehold.batches.sealing import Drawer
 from freehold.batches.settings import BatchSettings
-from freehold.batches.shapes import line_of
 from freehold.batches.types import (
     CANCELLING,
     FAILED,
@@ -37,6 +38,7 @@ from freehold.batches.types import (
 from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, NotFound
+from freehold.gateway.passed_lines import NotPassed, Ready
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
 from freehold.ledger.retention import DAY
 
@@ -50,6 +52,8 @@ GRACE_SECONDS = 15.0
 TIDY_SECONDS = 3600.0
 MOST_OPEN = 8
 """Batches that are read into memory at a time."""
+MOST_AWAY = 4
+"""Steps of batches to and from vendors at a time, beside the lines."""
 GONE = Problem("input_file_gone", "the input file was deleted or erased")
 KEY_ENDED = Problem("key_ended", "the key that made the batch may not call any more")
 
@@ -68,9 +72,24 @@ class Running:
         self.not_before = 0.0
         self.tries: dict[int, int] = {}
         self.problem: Problem | None = None
+        self.passing = False
+        """Are its lines made ready for their vendor's batches?"""
+        self.apart: set[int] = set()
+        """Lines that are asked like any calls all the same."""
+        self.stopped = False
+        """Was its vendor's side told that no more is wanted?"""
+        self.away = False
+        """Is it in a vendor's hands, or on its way there?"""
+
+    @property
+    def resting(self) -> bool:
+        """Is nothing of it asked just now?"""
+        return not self.tasks and not self.flying
 
 
-Flight = tuple[Running, Task]
+Flight = tuple[Running, Task | None]
+"""A line, or None for a step of the batch on its way to its vendor and back."""
+Became = Outcome | Ready | NotPassed | Step
 
 
 class Runner:
@@ -93,6 +112,9 @@ class Runner:
         self._clock = clock
         self._pause = pause
         self._ending = Ending(cabinet, drawer, clock)
+        self._lines = Lines(cabinet.engine, drawer)
+        self.passages: Passages | None = None
+        """Where batches are passed to vendors; None where none are."""
         self._running: dict[bytes, Running] = {}
         self._tidied_at = 0.0
 
@@ -107,9 +129,11 @@ class Runner:
     def run(self, beat: Callable[[], None]) -> int:
         """Until no batch is open; how many ended. `beat` may raise: lines under way are then asked by the next one."""
         ended = 0
-        flights: dict[Future[Outcome], Flight] = {}
-        pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="batch")
+        flights: dict[Future[Became], Flight] = {}
+        pool = ThreadPoolExecutor(self._settings.workers + MOST_AWAY, thread_name_prefix="batch")
         self._running.clear()
+        if self.passages is not None:
+            self.passages.stopping.clear()
         self._tidy()
         try:
             while True:
@@ -123,6 +147,8 @@ class Runner:
                     self._pause(0.2)
                 beat()
         finally:
+            if self.passages is not None:
+                self.passages.stopping.set()
             wait(flights, timeout=GRACE_SECONDS)
             self._land({future: flight for future, flight in flights.items() if future.done()})
             pool.shutdown(wait=False, cancel_futures=True)
@@ -148,7 +174,7 @@ class Runner:
             one.batch = batch
             if batch.status == CANCELLING or now >= batch.expires_at or self._lost(one, sealed):
                 one.tasks.clear()
-            if not one.tasks and not one.flying:
+            if one.resting and not one.away:
                 self._ending.end(batch, one.said, one.problem)
                 del self._running[batch.id]
                 ended += 1
@@ -159,8 +185,11 @@ class Runner:
         chosen: list[store.Mark] = []
         keys: set[str] = set()
         for one in store.open_batches(connection):
+            running = self._running.get(one.id)
             due = now >= one.expires_at or one.status == CANCELLING
-            if due or (one.key_id not in keys and len(keys) < MOST_OPEN):
+            if running is not None and running.away and running.resting:
+                chosen.append(one)  # its key's next batch need not wait for the vendor
+            elif due or (one.key_id not in keys and len(keys) < MOST_OPEN):
                 keys.add(one.key_id)
                 chosen.append(one)
         return chosen
@@ -188,7 +217,12 @@ class Runner:
             content = b"" if found is None else self._cabinet.bodies.open(found[1])
         except (BadSignature, NotFound):
             said, found, content, done = Said(), None, b"", set()
+        passages = self.passages
         if found is None:
+            if passages is not None and passages.under_way(batch.id):
+                one = self._running[batch.id] = Running(batch, said, deque())
+                one.problem, one.away = GONE, True
+                return one
             self._ending.end(batch, said, GONE)
             return None
         it = read(content, batch.endpoint, self._settings.max_lines)
@@ -196,7 +230,12 @@ class Runner:
             self._validated(batch, it.problems, len(it.tasks), it.model)
             if it.problems:
                 return None
+        if passages is not None:
+            done |= passages.ready(batch.id)
         one = Running(batch, said, deque(task for task in it.tasks if task.number not in done))
+        if passages is not None:
+            one.passing = passages.may_pass(batch, len(content))
+            one.away = passages.known(batch.id)
         self._running[batch.id] = one
         return one
 
@@ -210,46 +249,80 @@ class Runner:
             values = {"status": status, "times": {**found[0].times, status: now}, "problems": problems}
             store.save(connection, msgspec.structs.replace(found[0], total=total, model=model, **values))
 
-    def _fill(self, pool: ThreadPoolExecutor, flights: dict[Future[Outcome], Flight]) -> None:
-        """Send lines until all workers are busy, a line of each batch in turn."""
+    def _fill(self, pool: ThreadPoolExecutor, flights: dict[Future[Became], Flight]) -> None:
+        """Send lines until all workers are busy, a line of each batch in turn; first what is away, as it is due."""
         now = self._clock()
+        passages = self.passages
+        for one in self._running.values():
+            stop = one.problem is not None or one.batch.status == CANCELLING or now >= one.batch.expires_at
+            due = one.not_before <= now or (stop and not one.stopped)
+            if passages is not None and one.away and one.resting and due:
+                one.flying += 1
+                one.stopped = stop
+                flights[pool.submit(passages.advance, one.batch, one.said, stop=stop)] = (one, None)
         ready = deque(one for one in self._running.values() if one.tasks and one.not_before <= now)
-        while ready and len(flights) < self._settings.workers:
+        lines = sum(task is not None for _, task in flights.values())
+        while ready and lines < self._settings.workers:
+            lines += 1
             one = ready.popleft()
             task = one.tasks.popleft()
             one.flying += 1
-            flights[pool.submit(self._door.ask, self._asked(one, task))] = (one, task)
+            flights[self._sent(pool, one, task)] = (one, task)
             if one.tasks:
                 ready.append(one)
+
+    def _sent(self, pool: ThreadPoolExecutor, one: Running, task: Task) -> Future[Became]:
+        if self.passages is not None and one.passing and task.number not in one.apart:
+            return pool.submit(self.passages.prepare, one.batch, one.said, task)
+        return pool.submit(self._door.ask, self._asked(one, task))
 
     def _asked(self, one: Running, task: Task) -> Asked:
         mark = f"{batch_text(one.batch.id)}-{task.number}"
         batch = one.batch
         return Asked(key_id=batch.key_id, path=batch.endpoint, body=task.body, headers=one.said.headers, mark=mark)
 
-    def _land(self, flights: dict[Future[Outcome], Flight]) -> None:
+    def _land(self, flights: dict[Future[Became], Flight]) -> None:
         """Write down what came back, within a second."""
         done, _ = wait(flights, timeout=1.0, return_when=FIRST_COMPLETED)
         for future in done:
             one, task = flights.pop(future)
             one.flying -= 1
             try:
-                self._write(one, task, future.result())
+                self._landed(one, task, future.result())
             except Later as later:
+                assert task is not None
                 self._again(one, task, later)
             except KeyEnded:
                 one.problem = KEY_ENDED
 
+    def _landed(self, one: Running, task: Task | None, became: Became) -> None:
+        if isinstance(became, Step):
+            self._stepped(one, became)
+            return
+        assert task is not None
+        if isinstance(became, Outcome):
+            self._lines.write(one.batch, task, became)
+        elif isinstance(became, Ready):
+            assert self.passages is not None
+            one.away = True
+            self.passages.gathered(one.batch, task, became)
+        else:
+            one.passing = one.away  # the first says it for all of them
+            one.apart.add(task.number)
+            one.tasks.appendleft(task)
+
+    def _stepped(self, one: Running, step: Step) -> None:
+        one.not_before = self._clock() + step.seconds
+        if step.over:
+            one.away = False
+            one.problem = one.problem or step.problem
+        if step.again:
+            self._running.pop(one.batch.id, None)
+
     def _again(self, one: Running, task: Task, later: Later) -> None:
         tried = one.tries[task.number] = one.tries.get(task.number, 0) + later.counts
         if tried >= TRIES:
-            self._write(one, task, later.last)
+            self._lines.write(one.batch, task, later.last)
             return
         one.tasks.appendleft(task)
         one.not_before = max(one.not_before, self._clock() + later.seconds * 2 ** max(tried - 1, 0))
-
-    def _write(self, one: Running, task: Task, outcome: Outcome) -> None:
-        line = line_of(one.batch.id, task, outcome)
-        sealed = self._drawer.put_line(one.batch.id, task.number, line)
-        with writing(self._engine) as connection:
-            store.add_line(connection, one.batch, (task.number, outcome.good, sealed), outcome.usage)

@@ -13,6 +13,7 @@ class BatchSettings(Section):
     enabled: Flag = Field(default=True, description="Serve them; else their paths are unknown and no process runs.")
     workers: Count = Field(4, description="Lines of all batches that are under way at a time.")
     line_seconds: Seconds = Field(600.0, description="Longest wait for the answer to one line.")
+    poll_seconds: Seconds = Field(60.0, description="How often a vendor is asked for a batch that was passed to it.")
     max_lines: Count = Field(50_000, description="Most lines of one batch.")
     max_waiting: Count = Field(100, description="Most batches of one key that have not ended.")
     file_days: Count = Field(

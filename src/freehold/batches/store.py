@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from freehold.batches.tables import batch_files, batch_lines, batches
-from freehold.batches.types import OPEN, Batch, File, Problem, Tokens
+from freehold.batches.tables import batch_files, batch_lines, batches, vendor_batches, vendor_lines
+from freehold.batches.types import OPEN, Batch, File, Passage, Problem, Tokens
+from freehold.core.db import upsert
 from freehold.ledger.tables import bodies
 
 SIDE = "file"
@@ -158,9 +159,51 @@ def drop_lines(connection: Connection, batch: bytes) -> None:
     connection.execute(delete(batch_lines).where(batch_lines.c.batch == batch))
 
 
+def passage_of(connection: Connection, batch: bytes) -> Passage | None:
+    """How a batch stands with its vendor; None where it was never to be passed."""
+    row = connection.execute(select(vendor_batches).where(vendor_batches.c.batch == batch)).mappings().first()
+    return None if row is None else Passage(**row)
+
+
+def save_passage(connection: Connection, passage: Passage) -> None:
+    """Store it, whether it is new or not."""
+    row = msgspec.structs.asdict(passage)
+    upsert(connection, vendor_batches, [row], tuple(name for name in row if name not in ("id", "batch")))
+
+
+def add_passed(connection: Connection, passage: bytes, number: int, sealed: bytes) -> None:
+    """Keep a line that is ready to leave."""
+    row = {"passage": passage, "number": number, "sealed": sealed, "settled": False}
+    upsert(connection, vendor_lines, [row], ("sealed",))
+
+
+def passed_lines(connection: Connection, passage: bytes) -> list[tuple[int, bytes, bool]]:
+    """Number, what is sealed and whether it is settled, in the input's order."""
+    query = select(vendor_lines).where(vendor_lines.c.passage == passage).order_by(vendor_lines.c.number)
+    return [(one.number, bytes(one.sealed), one.settled) for one in connection.execute(query)]
+
+
+def passed_numbers(connection: Connection, passage: bytes) -> set[int]:
+    """Numbers of the lines that are ready, or gone."""
+    query = select(vendor_lines.c.number).where(vendor_lines.c.passage == passage)
+    return set(connection.execute(query).scalars())
+
+
+def settle_passed(connection: Connection, passage: bytes, number: int) -> None:
+    """The end of its call stands in the journal."""
+    mine = (vendor_lines.c.passage == passage) & (vendor_lines.c.number == number)
+    connection.execute(update(vendor_lines).where(mine).values(settled=True))
+
+
+def drop_passed(connection: Connection, passage: bytes) -> None:
+    """Nothing of them is waited for any more."""
+    connection.execute(delete(vendor_lines).where(vendor_lines.c.passage == passage))
+
+
 def forget(connection: Connection, now: float, before: float) -> None:
     """Drop batches that ended `before`, and expired files whose content is gone by `now`."""
     connection.execute(delete(batches).where(batches.c.expires_at < before, batches.c.status.not_in(OPEN)))
+    connection.execute(delete(vendor_batches).where(vendor_batches.c.batch.not_in(select(batches.c.id))))
     connection.execute(delete(batch_files).where(batch_files.c.expires_at < now, _gone()))
 
 

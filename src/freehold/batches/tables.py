@@ -55,3 +55,27 @@ batch_lines = Table(
     Column("good", Boolean, nullable=False, doc="Answered with 200."),
     Column("sealed", LargeBinary, nullable=False, doc="The line of the output or error file, packed."),
 )
+
+vendor_batches = Table(
+    "vendor_batches",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("batch", LargeBinary(16), nullable=False, unique=True),
+    Column("target", String, nullable=False),
+    Column("form", String(32), nullable=False, doc="How the vendor takes batches."),
+    Column("status", String(16), nullable=False),
+    Column("file", String, nullable=False, doc="The vendor's id of the lines' file; empty before."),
+    Column("remote", String, nullable=False, doc="The vendor's id of the batch; empty before."),
+    Column("attempted_at", Double, nullable=False, doc="When it was last begun to send; 0 for never."),
+    Column("tries", Integer, nullable=False),
+    Column("cancelled", Boolean, nullable=False, doc="Was the vendor asked to cancel?"),
+)
+
+vendor_lines = Table(
+    "vendor_lines",
+    metadata,
+    Column("passage", LargeBinary(16), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, doc="Of the line in the input, from 1."),
+    Column("sealed", LargeBinary, nullable=False, doc="The line as it leaves, and how its call opens."),
+    Column("settled", Boolean, nullable=False, doc="Stands the end of its call in the journal?"),
+)

@@ -139,6 +139,33 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == 200 and not self.error
 
 
+GATHERING, HELD, UPLOADED, CREATING = "gathering", "held", "uploaded", "creating"
+SUBMITTED, SETTLED, DECLINED = "submitted", "settled", "declined"
+"""Where a batch stands on its way to its vendor: lines made ready; money held and calls opened; the file there; a batch
+of it asked for; taken. Then all of it is settled, or it was not passed and its lines are asked like any calls.
+"""
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch on its way to its vendor and back."""
+
+    id: bytes
+    batch: bytes
+    target: str
+    form: str
+    status: str = GATHERING
+    file: str = ""
+    remote: str = ""
+    attempted_at: float = 0.0
+    tries: int = 0
+    cancelled: bool = False
+
+    @property
+    def under_way(self) -> bool:
+        """Is there more to do?"""
+        return self.status not in (SETTLED, DECLINED)
+
+
 def file_text(raw: bytes) -> str:
     """A file's id as callers see it."""
     return f"file-{raw.hex()}"

@@ -1,6 +1,6 @@
 """One HTTP exchange with the gateway, within a deadline: connections are kept, a slow drip is cut off.
 
-Invariant: it ends by its deadline, whatever the other side does, and reads no more than MOST_BYTES.
+Invariant: it ends by its deadline, whatever the other side does, and reads no more than it was made to.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Silent(Exception):  # internal: `door` turns it into a reply
 class Line:
     """Connections to one address. Each is used by one exchange at a time; idle ones are kept."""
 
-    def __init__(self, address: str, certificate: str = "") -> None:
+    def __init__(self, address: str, certificate: str = "", most_bytes: int = MOST_BYTES) -> None:
         parts = urlsplit(address)
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port
@@ -47,6 +47,7 @@ class Line:
             if certificate:  # our own: trusted as it is, whoever issued it
                 self._tls.load_verify_locations(certificate)
                 self._tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        self._most_bytes = most_bytes
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
 
@@ -94,7 +95,7 @@ class Line:
             connection.request("POST", path, body, headers)
             response = connection.getresponse()
             began = True
-            data = _whole(connection, response, end)
+            data = _whole(connection, response, end, self._most_bytes)
             keep = not response.will_close
             found = {name.lower(): value for name, value in response.getheaders()}
             return Heard(response.status, found, data)
@@ -120,7 +121,9 @@ def _hurry(connection: http.client.HTTPConnection, end: float) -> None:
         connection.sock.settimeout(left)
 
 
-def _whole(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, end: float) -> bytes:
+def _whole(
+    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, end: float, most_bytes: int
+) -> bytes:
     pieces, size = [], 0
     while True:
         _hurry(connection, end)
@@ -128,7 +131,7 @@ def _whole(connection: http.client.HTTPConnection, response: http.client.HTTPRes
         if not piece:
             break
         size += len(piece)
-        if size > MOST_BYTES:
+        if size > most_bytes:
             raise http.client.HTTPException("more than is read")
         pieces.append(piece)
     if response.length:

@@ -25,6 +25,7 @@ from freehold.gateway.desk import Desk
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.leases import LeaseClient
 from freehold.gateway.listener import Connection
+from freehold.gateway.passing import Passing
 from freehold.gateway.pipeline import Call
 from freehold.gateway.plane import Plane, Sender
 from freehold.gateway.providers.registry import DRIVERS
@@ -98,6 +99,7 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
     plane.leases = leases
     plane.begin = Call
     plane.desk = None if config.desk is None else Desk(config.desk)
+    plane.passing = None if config.desk is None else Passing()
     plane.later = loop.call_later
     pool = ThreadPoolExecutor(1, "guard")
 

@@ -118,6 +118,12 @@ class TargetSettings(Section):
     most_waiting: Annotated[int, Field(strict=True, ge=0)] = Field(
         100, description="Calls that may wait for it in each gateway process; more are refused."
     )
+    batches: Literal["", "pass"] = Field(
+        "", description="`pass`: batches whose route leads to this target alone go to the vendor's own batch service."
+    )
+    batch_price: PriceSettings | None = Field(
+        None, description="What a line of a passed batch costs; where absent, the vendor's share of the price."
+    )
     quirks: tuple[str, ...] = Field((), description="Facts about this model that the driver acts on.")
 
 

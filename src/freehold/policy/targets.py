@@ -58,5 +58,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Calls it is sent at once, by each gateway process; more wait. 0 for no limit."""
     most_waiting: int = 100
     """Calls that may wait for it, in each gateway process."""
+    batches: str = ""
+    """How its vendor takes batches, where they may be passed to it: a name of `gateway/vendor_batches.py`."""
+    batch_price: Price | None = None
+    """What a line of a passed batch costs."""
     tls_ca: str = ""
     """Path of a CA bundle for a private certificate; empty means the system's."""

@@ -130,6 +130,11 @@ def _targets(settings: Settings, declared: Declared) -> Iterator[Finding]:
             yield Finding(BadSetting, ("targets", name), f'"{name}" is the name of an embedded owned model')
         if one.provider not in declared.get("providers", ()):
             yield _dangling(("targets", name, "provider"), "provider", one.provider, declared.get("providers", ()))
+        provider = settings.providers.get(one.provider)
+        row = vendor(provider.vendor) if provider and provider.vendor else None
+        if one.batches and (row is None or row.batching is None):
+            message = f'batches cannot be passed on by target "{name}": its vendor has none that Freehold speaks to'
+            yield Finding(BadSetting, ("targets", name, "batches"), message, fix="leave batches out")
 
 
 def _telemetry(settings: Settings) -> Iterator[Finding]:

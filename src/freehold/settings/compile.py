@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from freehold.core.label import Label, Level, parse_label
 from freehold.core.money import MILLION
-from freehold.gateway.providers.vendors import vendor
+from freehold.gateway.providers.vendors import Batching, vendor
 from freehold.gateway.routing.types import Arm, CacheRule, Composite, HedgeRule, Route, Routes
 from freehold.gateway.settings import (
     CacheSettings,
@@ -187,6 +187,8 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
     origin, path, query = address_of(provider.base_url or (row.base_url if row else ""), one.model or name)
     default = OWNED_CLEARANCE if provider.owned else RENTED_CLEARANCE
     stated = provider.region if provider.region or row is None else row.region
+    price = _price(one.price) if one.price else (list_price(row.name, one.model or name) if row else None) or FREE
+    batching = row.batching if row and one.batches else None
     return Target(
         name=name,
         provider=one.provider,
@@ -202,7 +204,9 @@ def _target(name: str, one: TargetSettings, provider: ProviderSettings, list_pri
         offering=provider.offering or (row.offering if row else ""),
         region=one.region or stated or "unknown",
         clearance=parse_label(one.clearance) if one.clearance else default,
-        price=_price(one.price) if one.price else (list_price(row.name, one.model or name) if row else None) or FREE,
+        price=price,
+        batches=batching.form if batching else "",
+        batch_price=_batch_price(one, price, batching) if batching else None,
         context_tokens=one.context_tokens,
         max_output_tokens=one.max_output_tokens,
         connect_seconds=one.connect_seconds,
@@ -241,6 +245,26 @@ def _price(one: PriceSettings) -> Price:
         units=_per_unit(one),
         source=one.source,
         as_of=one.as_of.isoformat(),
+    )
+
+
+def _batch_price(one: TargetSettings, price: Price, batching: Batching) -> Price:
+    """What a line of a passed batch costs: as the file says, else the vendor's share of the ordinary price."""
+    if one.batch_price is not None:
+        return _price(one.batch_price)
+
+    def part(each: Decimal | None) -> Decimal | None:
+        return None if each is None else each * batching.share
+
+    return replace(
+        price,
+        input=price.input * batching.share,
+        output=price.output * batching.share,
+        cached=part(price.cached),
+        cache_write=part(price.cache_write),
+        cache_write_1h=part(price.cache_write_1h),
+        units=tuple((name, each * batching.share) for name, each in price.units),
+        source=f"{price.source}, times {batching.share} in batches ({batching.source}, {batching.as_of})",
     )
 
 

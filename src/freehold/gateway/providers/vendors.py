@@ -7,7 +7,20 @@ contract says.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
+
+
+class Batching(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a vendor's own batches."""
+
+    form: str
+    """How they are spoken of: a name of `gateway/vendor_batches.py`."""
+    share: Decimal
+    """Of the ordinary price that a line costs."""
+    source: str
+    as_of: str
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +40,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     quirks: tuple[str, ...] = ()
     offering: str = ""
     """What its API is called where facts and terms are told of it; empty where nothing is."""
+    batching: Batching | None = None
+    """Its own batches, where Freehold can pass lines to them."""
     source: str
     """The vendor's own page."""
     as_of: str
@@ -228,6 +243,12 @@ VENDORS: tuple[Vendor, ...] = (
         key_env="OPENAI_API_KEY",
         note="projects with residency use an address of their own, such as https://eu.api.openai.com/v1",
         offering="openai-api",
+        batching=Batching(
+            form="openai",
+            share=Decimal("0.5"),
+            source="https://platform.openai.com/docs/guides/batch",
+            as_of="2026-11-22",
+        ),
         source="https://developers.openai.com/api/reference/overview",
         as_of="2026-11-22",
     ),

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from freehold.core.errors import BadConfig, FreeholdError, NoPermittedTarget, UnknownModel
 from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
@@ -84,20 +86,33 @@ class Stop:
         self.heads: dict[str, bytes] = {}
         """By the path after the target's own."""
 
+    def in_batches(self) -> Stop:
+        """The same target as it is called and paid in batches that are passed to its vendor."""
+        target = replace(self.target, price=self.target.batch_price or self.target.price, most_in_flight=0)
+        return Stop(target, self.driver, self._secret, Health(), self.fault)
+
+    def plain_head(self, method: str, path: str, length: int, *lines: str) -> bytes:
+        """The head of a request that is no call, such as one for a file; `lines` are its own."""
+        head = "\r\n".join(self._lines(method, path, self.target.dialects[0], *lines))
+        return f"{head}\r\ncontent-length: {length}\r\n\r\n".encode("latin-1")
+
     def decision(self, label: Label, mint: Mint) -> Decision:
         """May content with this label go there?"""
         return mint.decision(label, self.target)
 
     def head(self, dialect: str, path: str) -> bytes:
         """The request head up to and including `content-length: `, for a path after the target's own."""
+        lines = self._lines("POST", path, dialect, "content-type: application/json")
+        found = self.heads[path] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
+        return found
+
+    def _lines(self, method: str, path: str, dialect: str, *more: str) -> list[str]:
         target, origin = self.target, self.target.origin
         default = {"http": 80, "https": 443}[origin.scheme]
         host = origin.host if origin.port == default else f"{origin.host}:{origin.port}"
-        lines = [f"POST {target.path}{path}{target.query} HTTP/1.1", f"host: {host}"]
+        lines = [f"{method} {target.path}{path}{target.query} HTTP/1.1", f"host: {host}"]
         lines += [f"{name}: {value}" for name, value in self.driver.headers(target, self._secret, dialect)]
-        lines += ["content-type: application/json", "accept-encoding: identity", "user-agent: freehold"]
-        found = self.heads[path] = ("\r\n".join(lines) + "\r\ncontent-length: ").encode("latin-1")
-        return found
+        return [*lines, *more, "accept-encoding: identity", "user-agent: freehold"]
 
     def signed(self, head: bytes, signer: Signer, path: str, permitted: bytes, now: float) -> bytes:
         """`head` with what signs the body."""

@@ -25,6 +25,8 @@ class TargetFacts(msgspec.Struct, frozen=True):
     owned: bool = False
     region: str = "unknown"
     price: Price = FREE
+    batch_price: Price | None = None
+    """Of a line that was passed to the vendor's own batches."""
     provider: str = ""
     model: str = ""
     digest: str = ""

@@ -18,6 +18,7 @@ from freehold.ledger.intake.scans import scan_text
 from freehold.ledger.meter import Usage, charge
 from freehold.ledger.receipts import FORM
 from freehold.ledger.records import step_of
+from freehold.ledger.standing import PASSED
 
 Row = dict[str, Any]
 
@@ -47,7 +48,8 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
     opened: Open = begun[0]  # type: ignore[assignment]  # a call begins with its Open
     facts = facts_at(opened.routes_version)
     tried = close.tried
-    attempts = [_attempt_row(one, facts) for one in tried]
+    passed = epoch.startswith(PASSED)
+    attempts = [_attempt_row(one, facts, passed=passed) for one in tried]
     at = next((place for place in range(len(tried) - 1, -1, -1) if tried[place].outcome == "ok"), len(tried) - 1)
     last = attempts[at] if attempts else _nowhere(begun[-1].target, facts)
     latency = max(close.at - opened.at, 0.0)
@@ -157,8 +159,9 @@ def _served(target: TargetFacts) -> Row:
     return {**names, "form": FORM, "subject": ""}
 
 
-def _attempt_row(tried: Tried, facts: Facts) -> Row:
+def _attempt_row(tried: Tried, facts: Facts, *, passed: bool = False) -> Row:
     target = facts.target(tried.target)
+    price = target.batch_price if passed and target.batch_price is not None else target.price
     usage = tried.usage
     return {
         "number": tried.number,
@@ -179,8 +182,8 @@ def _attempt_row(tried: Tried, facts: Facts) -> Row:
         "reasoning": usage.reasoning,
         "estimated": usage.estimated,
         "cost": to_pico(tried.cost),
-        "price_source": target.price.source,
-        "price_as_of": target.price.as_of,
+        "price_source": price.source,
+        "price_as_of": price.as_of,
     }
 
 
