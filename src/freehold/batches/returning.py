@@ -21,7 +21,7 @@ from freehold.batches.types import Batch, Outcome, Passage, Problem, Said, Task,
 from freehold.batches.vendors import Came, Why
 from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
-from freehold.core.errors import NotFound
+from freehold.core.errors import BadSignature, NotFound
 from freehold.core.money import ZERO
 from freehold.gateway.passed_lines import Deliver, Line, Ready
 from freehold.ledger.frames import Close, Frame, Open, Tried
@@ -113,7 +113,7 @@ class Returning:
             if there is None:
                 return {}
             content = self._cabinet.bodies.open(there[1])
-        except NotFound:
+        except (BadSignature, NotFound):
             return {}
         return {one.number: one for one in read(content, batch.endpoint, max(batch.total, 1)).tasks}
 

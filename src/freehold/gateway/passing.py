@@ -18,8 +18,9 @@ from freehold.core.money import ZERO
 from freehold.gateway.callers import AS, Caller
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.exchange import Heard as Came
+from freehold.gateway.inbound import Inbound
 from freehold.gateway.lanes import scope_of
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.listener import Connection
 from freehold.gateway.outgoing import spoken
 from freehold.gateway.passed_lines import (
     PREFIX,

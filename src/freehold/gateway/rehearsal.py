@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from freehold.gateway.account import Account
 from freehold.gateway.callers import Caller, Gate
-from freehold.gateway.listener import Connection, Inbound
+from freehold.gateway.inbound import Inbound
+from freehold.gateway.listener import Connection
 from freehold.gateway.pipeline import Call
 from freehold.gateway.plane import Plane, Sender
 from freehold.gateway.ports import Dialect

@@ -53,6 +53,7 @@ class Standing:
         (self.folder / STANDING).unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
+        self.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
