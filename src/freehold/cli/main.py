@@ -41,6 +41,7 @@ COMMANDS = (
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
     ("routes", "what clients may name in `model`: list, show, explain"),
+    ("support", "bundles for support: facts of fixed kinds, no prompts, no secrets"),
     ("up", "start everything and stay"),
     ("usage", "tokens, money and time, by team, workflow, target and more"),
     ("vault", "keys of the pseudonym vault: list, erase"),
