@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 
 from freehold.core.log import masked
-from freehold.guard.detectors.secrets import Secrets, bits
+from freehold.guard.detectors.secrets import Secrets
 from freehold.guard.types import Piece
 
 LONGEST = 48
@@ -19,8 +19,10 @@ _RUN = re.compile(r"[A-Za-z0-9]+")
 _LONGEST_RUN = 20
 """Letters and digits in a row: names are made of parts, keys are not."""
 _MIXED_RUN = 8
-_MOST_BITS = 3.0
-"""Of a mixed run's characters: `20241022` and `mini4o` have less, keys more."""
+_MOST_TURNS = 1
+"""From letters to digits or back in a mixed run: `release2024` has one, `4f9b2c81` more."""
+_MOST_CASES = 3
+"""Changes of case among letters: `CamelCaseName` has few."""
 MASK = "***"
 
 
@@ -44,11 +46,11 @@ def _drawn(run: str) -> bool:
     """Does a run of letters and digits read as drawn by chance?"""
     if len(run) > _LONGEST_RUN:
         return True
-    letters, digits = sum(map(str.isalpha, run)), sum(map(str.isdigit, run))
-    if letters and digits and len(run) >= _MIXED_RUN:
-        return bits(run) >= _MOST_BITS
-    turns = sum(1 for one, other in pairwise(run) if one.islower() != other.islower())
-    return len(run) >= _MIXED_RUN and letters == len(run) and turns > 3
+    if len(run) < _MIXED_RUN:
+        return False
+    turns = sum(1 for one, other in pairwise(run) if one.isdigit() != other.isdigit())
+    cases = sum(1 for one, other in pairwise(run) if one.islower() != other.islower() and other.isalpha())
+    return turns > _MOST_TURNS or cases > _MOST_CASES
 
 
 @cache
