@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from freehold.ledger.tables import calls
 DAY = 86400.0
 DAYS = 14
 MOST = 2000
-_CODE_LENGTH = 12
+_CODE = re.compile(r"FH-[A-Z]{2,3}-\d{3}\Z")
 
 
 def tables(connection: Connection) -> tuple[Table, ...]:
@@ -54,7 +55,7 @@ def traffic(connection: Connection, now: float) -> Iterator[Calls]:
             stream=bool(stream),
             outcome=word(outcome),
             status=status,
-            error=word(error[:_CODE_LENGTH]),
+            error=error if not error or _CODE.match(error) else "(other)",
             calls=count,
             mean_seconds=round(mean, 4),
             slowest_seconds=round(slowest, 4),
