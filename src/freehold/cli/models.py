@@ -10,10 +10,11 @@ import click
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, mark, say, table
+from freehold.cli.papers import VERBS as PAPERS
 from freehold.cli.place import Place
 
 
-@click.group(cls=Noun)
+@click.group(cls=Noun, commands=PAPERS)
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 

@@ -99,6 +99,8 @@ def decide(recognised: Recognised, licensee: Licensee, use: Use, policy: Policy)
         source=recognised.source,
         duties=judged.duties,
         reasons=tuple(f"{one.verdict}: {one.said}" for one in reasons),
+        said=recognised.said,
+        disagree=recognised.disagree,
     )
 
 
@@ -118,6 +120,8 @@ def strictest(licences: Sequence[Licence]) -> Licence:
         source=own.source,
         duties=_once(duty for one in licences for duty in one.duties),
         reasons=_once(reason for one in licences for reason in one.reasons),
+        said=own.said,
+        disagree=own.disagree,
     )
 
 

@@ -108,7 +108,9 @@ def step_of(manifest: Manifest) -> Step:
         if manifest.kind == "adapter":
             how = "adapt"
         if line.base:
-            of.append(Part(name=line.base, sha256=line.base_sha256, role="base", licence=manifest.licence))
+            # A classifier's own licence says nothing of the encoder it asks.
+            licence = "" if manifest.kind == "classifier" else manifest.licence
+            of.append(Part(name=line.base, sha256=line.base_sha256, role="base", licence=licence))
         of.append(Part(name=f"dataset of {line.workflow or line.recipe}", sha256=line.dataset_sha256, role="dataset"))
     else:
         name = f"{manifest.origin.package} {manifest.origin.version}".strip()

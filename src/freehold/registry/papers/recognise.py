@@ -122,12 +122,16 @@ def _claims(root: Path, card: Card, weights: dict[str, dict[str, str]], given: s
             yield Claim("file", f"metadata of {name[:80]}", spelt(said))
 
 
+def licence_of_base(name: str) -> str:
+    """The licence under which a well-known model comes, by its name on its hub; `NOASSERTION` for others."""
+    row = next((row for row in _rows("families") if fnmatch.fnmatchcase(name.lower(), row["pattern"])), None)
+    return named()[row["licence"]].ref if row else NOBODY_SAYS
+
+
 def _inherited(bases: Mapping[str, str]) -> Iterator[Claim]:
     """A base whose licence is unknown says so: what is made of it is bound by it all the same."""
     for base, known_as in bases.items():
-        row = next((row for row in _rows("families") if fnmatch.fnmatchcase(base.lower(), row["pattern"])), None)
-        family = named()[row["licence"]].ref if row else NOBODY_SAYS
-        yield Claim("base", f"base {base[:80]}", known_as or family)
+        yield Claim("base", f"base {base[:80]}", known_as or licence_of_base(base))
 
 
 def _bases(found: dict[str, str]) -> Iterator[str]:

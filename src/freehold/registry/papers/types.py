@@ -31,6 +31,10 @@ class Licence(msgspec.Struct, frozen=True):
     duties: tuple[str, ...] = ()
     """What whoever serves or passes it on must do, in words."""
     reasons: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    """Every place that says something, and what: `README.md: MIT`."""
+    disagree: bool = False
+    """Places name different licences."""
 
 
 class Statement(msgspec.Struct, frozen=True):
