@@ -1,7 +1,8 @@
-"""The store of owned models: blobs addressed by SHA-256 and signed manifests that name them.
+"""The store of owned models: blobs addressed by SHA-256, images that name them, and this installation's word for them.
 
-Nothing reaches an engine but through `open_verified`, which checks the signature and every byte.
-Layout under the store's folder: `blobs/sha256/<hex>` (read-only) and `models/<name>.json`.
+Nothing reaches an engine but through `open_verified`, which checks the signature, the image and every byte. The folder
+is an OCI image layout (`layout.py`): `blobs/sha256/<hex>` (read-only), `index.json`; and `models/<name>.json`, the
+signed record of each model, which pins its image.
 """
 
 from __future__ import annotations
@@ -9,93 +10,35 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, MutableSequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from freehold.core.canonical import canonical
 from freehold.core.crypto import Identity, Verifier
 from freehold.core.errors import BadArtefact, Conflict, NotFound
+from freehold.core.lock import locked
+from freehold.registry import layout
+from freehold.registry.staging import bring, digest_of
+from freehold.registry.types import Blob, Kind, Lineage, Making, Manifest, Origin
 
-Kind = Literal["adapter", "chat", "classifier", "embedding", "prompt"]
+__all__ = ["Blob", "Kind", "Lineage", "Making", "Manifest", "Origin", "Record", "Store", "digest_of"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-_CHUNK = 1 << 20
 
 
-class Blob(msgspec.Struct, frozen=True):
-    """One file of an artefact: its name there, its SHA-256 in hex and its size in bytes."""
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What this installation signed of a model."""
 
-    name: str
-    sha256: str
-    size: int
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where the bytes first came from: a package and its version, or a path a person gave."""
-
-    package: str
-    version: str
-    sha256: str
-    """Of the file as fetched, before anything was made of it."""
-
-
-class Making(msgspec.Struct, frozen=True):
-    """How the artefact was made of another file: `none`, `requantise`, `convert` or `train`, and its SHA-256."""
-
-    how: str
-    from_sha256: str = ""
-    detail: str = ""
-
-
-class Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trained artefact comes from; digests are SHA-256 in hex."""
-
-    recipe: str
-    dataset_sha256: str
-    base: str = ""
-    """Name in the store of the model it was trained on; empty where it stands alone."""
-    base_sha256: str = ""
-    """Of the base's first file: the artefact is served on these bytes only."""
-    workflow: str = ""
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model is; the first file is what the engine opens."""
-
-    name: str
-    kind: Kind
-    format: str
-    files: tuple[Blob, ...]
-    origin: Origin
-    making: Making
-    licence: str
-    made_at: str
-    """RFC 3339, UTC."""
-    lineage: Lineage | None = None
-    """Of what was trained here."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(one.size for one in self.files)
-
-
-class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manifest: Manifest
     key_id: str
     signature: str
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    image: str = ""
+    """SHA-256 of its OCI image manifest, in hex; empty where it was admitted before there were images."""
 
 
 class Store:
@@ -116,23 +59,40 @@ class Store:
             raise BadArtefact(f"{sha256[:80]!r} is no SHA-256 in hex")
         return self.root / "blobs" / "sha256" / sha256
 
-    def admit(self, manifest: Manifest, sources: Mapping[str, Path], *, link: bool = False) -> Manifest:
+    def admit(
+        self,
+        manifest: Manifest,
+        sources: Mapping[str, Path],
+        *,
+        link: bool = False,
+        staged: bool = False,
+        beside: Iterable[bytes] = (),
+    ) -> Manifest:
         """Take in `sources` (file name to path) as the manifest's files and sign the manifest.
 
         `link` shares the bytes with the source where the file system can: only for sources nobody edits in place.
-        Raises BadArtefact where a source is not what the manifest says; nothing is then listed.
+        `staged` moves files that `staging.stage` made in this store and has just digested. `beside` are the
+        statements that the manifest's papers name. Raises BadArtefact where a source is not what the manifest says,
+        or there is no source; nothing is then listed.
         """
-        if not isinstance(self._identity, Identity):
+        identity = self._identity
+        if not isinstance(identity, Identity):
             raise TypeError("admitting takes the identity, not only its public half")
         path = self._manifest_path(manifest.name)
-        for one in manifest.files:
-            self._take(one, sources[one.name], link=link)
-        signature = self._identity.sign(_signable(manifest))
-        signed = _Signed(manifest, self._identity.key_id, signature.hex())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(signed), indent=2) + b"\n")
-        os.replace(temporary, path)
+        brought: MutableSequence[tuple[Path, Path]] = []
+        try:
+            for one in manifest.files:
+                self._take(one, sources[one.name], brought, link=link, staged=staged)
+            image = layout.image_of(manifest)
+            with locked(self.root):
+                for temporary, target in brought:
+                    temporary.replace(target)
+                for data in (layout.config_of(manifest), image, *beside):
+                    self._keep(data)
+                self._sign(manifest, image, path, identity)
+        finally:
+            for temporary, _ in brought:
+                temporary.unlink(missing_ok=True)
         return manifest
 
     def list(self) -> tuple[Manifest, ...]:
@@ -143,9 +103,13 @@ class Store:
 
     def show(self, name: str) -> Manifest:
         """One manifest, signature checked. Raises NotFound, BadSignature or BadArtefact."""
+        return self.record(name).manifest
+
+    def record(self, name: str) -> Record:
+        """What was signed of a model, signature checked. Raises NotFound, BadSignature or BadArtefact."""
         path = self._manifest_path(name)
         try:
-            signed = msgspec.json.decode(path.read_bytes(), type=_Signed)
+            signed = msgspec.json.decode(path.read_bytes(), type=Record)
         except FileNotFoundError:
             raise NotFound(f"the store holds no model {name!r}", hint="see them: freehold models list") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -154,16 +118,21 @@ class Store:
             signature = bytes.fromhex(signed.signature)
         except ValueError:
             raise BadArtefact(f"the manifest of {name} carries no signature", param=str(path)) from None
-        self._identity.verify(signature, _signable(signed.manifest))
+        self._identity.verify(signature, _signable(signed.manifest, signed.image))
         if signed.manifest.name != name or not signed.manifest.files:
             raise BadArtefact(f"the manifest of {name} names {signed.manifest.name!r}", param=str(path))
-        return signed.manifest
+        return signed
 
     def verify(self, name: str) -> Manifest:
-        """Check the signature and every byte of a model. Raises NotFound, BadSignature or BadArtefact."""
-        manifest = self.show(name)
+        """Check the signature, the image and every byte of a model. Raises NotFound, BadSignature or BadArtefact."""
+        record = self.record(name)
+        manifest = record.manifest
+        if record.image:
+            self._check_image(record)
         for one in manifest.files:
             _check(self.blob(one.sha256), one)
+        for statement in manifest.papers.statements if manifest.papers else ():
+            _check(self.blob(statement.sha256), Blob(statement.kind, statement.sha256, statement.size))
         return manifest
 
     def open_verified(self, name: str) -> Path:
@@ -192,66 +161,154 @@ class Store:
 
         Raises Conflict where another model was trained on it.
         """
-        manifest = self.show(name)
-        others = [one for one in self.list() if one.name != name]
-        needed = [one.name for one in others if one.lineage is not None and one.lineage.base == name]
-        if needed:
-            raise Conflict(f"{', '.join(needed)} cannot be served without {name}", hint="remove them first")
-        self._manifest_path(name).unlink()
-        kept = {blob.sha256 for one in others for blob in one.files}
-        for blob in manifest.files:
-            if blob.sha256 not in kept:
-                self.blob(blob.sha256).unlink(missing_ok=True)
-        return manifest
+        with locked(self.root):
+            record = self.record(name)
+            others = [self.record(one.name) for one in self.list() if one.name != name]
+            needed = [
+                one.manifest.name
+                for one in others
+                if one.manifest.lineage is not None and one.manifest.lineage.base == name
+            ]
+            if needed:
+                raise Conflict(f"{', '.join(needed)} cannot be served without {name}", hint="remove them first")
+            self._manifest_path(name).unlink()
+            entries = layout.read_index(self.root).manifests
+            layout.write_index(self.root, (one for one in entries if one.annotations.get(layout.NAME) != name))
+            kept = {sha256 for one in others for sha256 in self._named(one)}
+            for sha256 in self._named(record) - kept:
+                self.blob(sha256).unlink(missing_ok=True)
+        return record.manifest
+
+    def settle(self) -> None:
+        """Give the models of an older store their images, so that the folder is a whole OCI layout.
+
+        What cannot be read stays as it is: whoever opens it is told.
+        """
+        identity = self._identity
+        folder = self.root / "models"
+        if not isinstance(identity, Identity) or not folder.is_dir():
+            return
+        with locked(self.root):
+            for path in sorted(folder.glob("*.json")):
+                with suppress(BadArtefact, NotFound):
+                    record = self.record(path.stem)
+                    if not record.image:
+                        image = layout.image_of(record.manifest)
+                        self._keep(layout.config_of(record.manifest))
+                        self._keep(image)
+                        self._sign(record.manifest, image, path, identity)
+
+    def gc(self) -> tuple[tuple[str, int], ...]:
+        """Remove the blobs no model names; each one's SHA-256 and size. Raises BadSignature or BadArtefact.
+
+        A model whose record cannot be read keeps everything: nothing is removed then.
+        """
+        with locked(self.root):
+            kept = {sha256 for one in self.list() for sha256 in self._named(self.record(one.name))}
+            found = []
+            folder = self.root / "blobs" / "sha256"
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                # Files with a dot are on their way in, of an admission that is not here yet.
+                if _DIGEST.match(path.name) and path.name not in kept:
+                    found.append((path.name, path.stat().st_size))
+                    path.unlink()
+        return tuple(found)
 
     def _manifest_path(self, name: str) -> Path:
         if not _NAME.match(name):
             raise BadArtefact(f"{name[:80]!r} is no model name", hint="use a-z, 0-9, dot, dash and underscore")
         return self.root / "models" / f"{name}.json"
 
-    def _take(self, blob: Blob, source: Path, *, link: bool) -> None:
+    def _take(
+        self, blob: Blob, source: Path, brought: MutableSequence[tuple[Path, Path]], *, link: bool, staged: bool
+    ) -> None:
+        """Bring a source beside its place, checked; it is moved there when all are."""
         target = self.blob(blob.sha256)
         if target.exists():
             _check(target, blob)
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{blob.sha256}.{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        try:
-            _bring(source, temporary, link=link)
+        temporary = target.with_name(f".{blob.sha256}.{os.getpid()}.{os.urandom(4).hex()}")
+        brought.append((temporary, target))
+        if staged:
+            source.replace(temporary)
+        else:
+            bring(source, temporary, link=link)
             _check(temporary, blob)
-            temporary.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        temporary.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
 
+    def _keep(self, data: bytes) -> None:
+        """A small blob of our own making."""
+        target = self.blob(hashlib.sha256(data).hexdigest())
+        with suppress(FileNotFoundError):
+            if target.read_bytes() == data:
+                return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        layout.replace_file(target, data)
+        target.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
 
-def _signable(manifest: Manifest) -> bytes:
-    content = msgspec.to_builtins(manifest)
-    if manifest.lineage is None:
-        del content["lineage"]  # what was signed before there were lineages still verifies
-    return b"freehold model manifest\n" + canonical(content)
+    def _sign(self, manifest: Manifest, image: bytes, path: Path, identity: Identity) -> None:
+        """Index, record, index: whoever reads meanwhile finds the image of the record they read."""
+        mine = layout.entry(manifest.name, image)
+        entries = [one for one in layout.read_index(self.root).manifests if one != mine]
+        layout.write_index(self.root, (*entries, mine))
+        signature = identity.sign(_signable(manifest, mine.sha256))
+        record = Record(manifest, identity.key_id, signature.hex(), mine.sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        layout.replace_file(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        rest = [one for one in entries if one.annotations.get(layout.NAME) != manifest.name]
+        if rest != entries:
+            layout.write_index(self.root, (*rest, mine))
 
+    def _named(self, record: Record) -> set[str]:
+        """Every blob that is there for this model."""
+        manifest = record.manifest
+        found = {one.sha256 for one in manifest.files}
+        found |= {one.sha256 for one in manifest.papers.statements} if manifest.papers else set()
+        if record.image:
+            found.add(record.image)
+            with suppress(FileNotFoundError, BadArtefact):
+                found.add(layout.read_image(self.blob(record.image).read_bytes()).config.sha256)
+        return found
 
-def _bring(source: Path, target: Path, *, link: bool) -> None:
-    if link:
+    def _check_image(self, record: Record) -> None:
+        """The layout says of the model what was signed: no other image, no further file."""
+        name = record.manifest.name
+        path = self.blob(record.image)
+        entries = [one for one in layout.read_index(self.root).manifests if one.annotations.get(layout.NAME) == name]
+        if not any(one.digest == f"sha256:{record.image}" for one in entries):
+            raise BadArtefact(f"the index of the store names another image of {name} than was signed", param=name)
         try:
-            os.link(source, target)
-        except OSError:  # another file system, or one without hard links
-            link = False
-    if not link:
-        with source.open("rb") as reading, target.open("xb") as writing:
-            shutil.copyfileobj(reading, writing, _CHUNK)
-            writing.flush()
-            os.fsync(writing.fileno())
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise BadArtefact(f"the store lacks the image of {name} ({record.image[:16]})", param=str(path)) from None
+        if hashlib.sha256(data).hexdigest() != record.image:
+            raise BadArtefact(f"the image of {name} was changed", param=str(path))
+        image = layout.read_image(data)
+        if image.files != record.manifest.files:
+            raise BadArtefact(f"the image of {name} names other files than were signed", param=str(path))
+        _check(self.blob(image.config.sha256), Blob("config", image.config.sha256, image.config.size))
+
+
+def _signable(manifest: Manifest, image: str) -> bytes:
+    content = msgspec.to_builtins(manifest)
+    for later in ("lineage", "papers"):
+        if content[later] is None:
+            del content[later]  # what was signed before there were these still verifies
+    if image:
+        content["image"] = image
+    return b"freehold model manifest\n" + canonical(content)
 
 
 def _check(path: Path, blob: Blob) -> None:
     try:
-        size = path.stat().st_size
-        found = digest_of(path) if size == blob.size else ""
+        size = path.lstat().st_size
+        plain = stat.S_ISREG(path.lstat().st_mode)
+        found = digest_of(path) if plain and size == blob.size else ""
     except FileNotFoundError:
         raise BadArtefact(f"the store lacks the bytes of {blob.name} ({blob.sha256[:16]})", param=str(path)) from None
+    if not plain:
+        raise BadArtefact(f"{blob.name} is a link or no file in the store", param=str(path))
     if size != blob.size:
         raise BadArtefact(f"{blob.name} has {size} bytes where {blob.size} are signed", param=str(path))
     if found != blob.sha256:
