@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.fake_openai import CREATED, FakeOpenAi, completion, error_body
-from tests.fakes.replies import derived
+from tests.fakes.replies import Reply, derived
 from tests.fakes.wire import Recorded, Streamed, Whole
 
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -25,6 +25,8 @@ class FakeOpenAiBatches(FakeOpenAi):
         self.ends_as = "completed"
         self.runs = 10**9
         """How many lines are run before it ends."""
+        self.echoes = False
+        """Does it answer with what it was asked?"""
         self.odd: dict[str, tuple[int, Any]] = {}
         """Status and body of lines whose last user message is this text."""
 
@@ -109,7 +111,8 @@ class FakeOpenAiBatches(FakeOpenAi):
         text = body["messages"][-1]["content"]
         if text in self.odd:
             return self.odd[text]
-        return 200, completion(body, self.reply_for(derived(text, [], None, 0)))
+        otherwise = Reply(text=text) if self.echoes else derived(text, [], None, 0)
+        return 200, completion(body, self.reply_for(otherwise))
 
     def _show(self, one: str) -> Whole:
         return _told(self._shown(one))

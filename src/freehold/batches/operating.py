@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from freehold.batches import store
-from freehold.batches.types import CANCELLING, IN_PROGRESS, OPEN, VALIDATING, Batch, batch_id, batch_text
+from freehold.batches.types import CANCELLING, IN_PROGRESS, OPEN, VALIDATING, Batch, Passage, batch_id, batch_text
 from freehold.core.clock import iso
 from freehold.core.errors import Conflict, NotFound
 
@@ -30,10 +30,18 @@ class BatchStanding(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     input_tokens: int
     output_tokens: int
+    passed: str = ""
+    """How it stands on its way to its vendor: `gathering`, `held`, `uploaded`, `creating`, `submitted`, `settled`, or
+    `declined` where its lines were asked like any calls after all; empty where it is not to be passed.
+    """
+    passed_to: str = ""
+    """The target whose vendor has it."""
+    vendor_batch: str = ""
+    """The vendor's own id of it."""
 
 
-def standing(batch: Batch) -> BatchStanding:
-    """A batch as it is shown."""
+def standing(batch: Batch, passage: Passage | None = None) -> BatchStanding:
+    """A batch as it is shown, with where it stands at its vendor."""
     return BatchStanding(
         id=batch_text(batch.id),
         key_id=batch.key_id,
@@ -49,6 +57,9 @@ def standing(batch: Batch) -> BatchStanding:
         expires_at=iso(batch.expires_at),
         input_tokens=batch.usage.input,
         output_tokens=batch.usage.output,
+        passed="" if passage is None else passage.status,
+        passed_to="" if passage is None else passage.target,
+        vendor_batch="" if passage is None else passage.remote,
     )
 
 

@@ -143,7 +143,7 @@ class Passages:
                 if step is not None:
                     return step
         except (BudgetUnavailable, JournalUnavailable, Unclear):
-            return Step(seconds=LATER)
+            return Step(seconds=SOON)
         except KeyEnded:
             return self._key_ended(batch)
         return Step(seconds=SOON)

@@ -17,6 +17,7 @@ _COLUMNS = (
     ("total", "lines"),
     ("completed", "answered"),
     ("failed", "failed"),
+    ("passed", "passed"),
     ("expires_at", "until"),
 )
 _STATUSES = ("open", "completed", "failed", "expired", "cancelled")

@@ -27,8 +27,11 @@ def list_(place: Place, *, known: bool, as_json: bool) -> None:
     if known:
         from freehold.gateway.providers.vendors import VENDORS
 
-        names = ("name", "base_url", "driver", "region", "key_env", "as_of")
-        rows: list[dict[str, Any]] = [{name: getattr(one, name) for name in names} for one in VENDORS]
+        names = ("name", "base_url", "driver", "region", "key_env", "batches", "as_of")
+        told = [(one, {"batches": one.batching.form if one.batching else ""}) for one in VENDORS]
+        rows: list[dict[str, Any]] = [
+            {name: more.get(name) if name in more else getattr(one, name) for name in names} for one, more in told
+        ]
     else:
         names = ("name", "address", "driver", "owned", "regions", "targets", "key", "api_key")
         rows = place.client().get("/api/providers")
