@@ -7,7 +7,7 @@ import json
 import pytest
 
 from freehold.core.crypto import Identity
-from freehold.registry.artefacts import Blob, Origin
+from freehold.registry.artefacts import Blob, Lineage, Origin
 from freehold.registry.papers.bom import bom, purl
 from freehold.registry.papers.cards import Card, Metric
 from freehold.registry.papers.lineage import read, step_of, walk
@@ -74,6 +74,14 @@ def test_the_fullest_bill_is_valid_and_tells_all():
 def test_names_that_are_no_addresses_are_still_valid():
     odd = manifest("m", files=(Blob("a b/ü#?.gguf", "a" * 64, 1),), origin=Origin("own er/na me", "v 1", "a" * 64))
     valid(bom(odd, LICENCE, (), CARD))
+
+
+def test_an_adapter_from_elsewhere_names_its_base_and_no_data(tmp_path):
+    given = Lineage(recipe="elsewhere", dataset_sha256="", base="base", base_sha256="b" * 64)
+    adapter = manifest("triage", "a", kind="adapter", lineage=given)
+    found = documents(adapter, LICENCE, Card(), Identity.load(tmp_path / "identity.key"))[0]
+    valid(json.loads(found.data))
+    assert [one["name"] for one in json.loads(found.data)["components"]] == ["base"]
 
 
 def test_one_model_has_one_bill():

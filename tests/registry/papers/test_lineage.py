@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from freehold.core.crypto import Identity
 from freehold.core.errors import BadArtefact, BadSignature
-from freehold.registry.artefacts import Making, Origin
+from freehold.registry.artefacts import Lineage, Making, Origin
 from freehold.registry.papers import dsse
 from freehold.registry.papers.cards import Card
-from freehold.registry.papers.lineage import Part, Step, read, signed, statement, step_of, walk
+from freehold.registry.papers.lineage import Part, Step, read, signed, statement, step_of, walk, walk_all
 from freehold.registry.papers.writing import step_of_card
 from tests.registry.papers.artefact import manifest
 
@@ -129,6 +129,16 @@ def test_the_base_a_card_names_is_an_ancestor_without_bytes():
     assert (found.name, found.digests, found.here, found.role) == ("meta-llama/Llama-3.1-8B", (), False, "merged")
 
 
+def test_an_adapter_from_elsewhere_has_no_dataset():
+    base = manifest("base", "b")
+    given = Lineage(recipe="elsewhere", dataset_sha256="", base="base", base_sha256="b" * 64)
+    adapter = manifest("triage", "a", kind="adapter", lineage=given)
+    step = step_of_card(adapter, Card(bases=("somebody/base",)))
+    assert (step.how, [one.name for one in step.of]) == ("adapt", ["base", "somebody/base"])
+    assert step.of[1].licence == "Apache-2.0"
+    assert names(walk("triage", store(base, adapter), {"triage": (step,)})) == ["base", "somebody/base"]
+
+
 def test_rings_end():
     steps = {
         "one": (Step(how="merge", made=(), of=(Part(name="two", role="merged"),)),),
@@ -163,6 +173,8 @@ def test_the_walk_finds_exactly_what_can_be_reached_and_each_way_is_one(pairs):
                 reached.add(f"m{parent}")
                 queue.append(f"m{parent}")
     assert {*names(found)} == reached
+    every = walk_all(models, {name: tuple(all_) for name, all_ in steps.items()})
+    assert every["m0"] == found
     for one in found:
         assert one.via[0] == "m0"
         assert one.via[-1] == one.name

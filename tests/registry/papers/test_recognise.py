@@ -100,6 +100,15 @@ def test_a_base_nobody_knows_goes_to_a_person_unless_its_licence_is_given(tmp_pa
     assert decide(held, Licensee(), Use(), Policy()).verdict == "allow"
 
 
+def test_one_base_that_a_person_names_settles_one_unknown_name_and_no_known_one(tmp_path):
+    card(tmp_path, "license: apache-2.0\nbase_model: somebody/something")
+    assert recognise(tmp_path, bases={"held": "MIT"}).expression == "Apache-2.0 AND MIT"
+    card(tmp_path, "license: apache-2.0\nbase_model: [somebody/something, another/one]")
+    assert "NOASSERTION" in recognise(tmp_path, bases={"held": "MIT"}).expression
+    card(tmp_path, "license: apache-2.0\nbase_model: meta-llama/Llama-3.1-8B")
+    assert LLAMA in recognise(tmp_path, bases={"held": "MIT"}).expression
+
+
 def test_a_text_that_says_otherwise_than_the_card_is_told(tmp_path):
     card(tmp_path, "license: apache-2.0")
     (tmp_path / "LICENSE").write_text(MIT)

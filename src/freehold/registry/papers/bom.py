@@ -77,7 +77,7 @@ def bom(
 def purl(manifest: Manifest) -> str:
     """The package URL: of the package its weights came in, of a hub's `owner/name`, else of its name and bytes."""
     origin = manifest.origin
-    if manifest.lineage is None and origin.package.count("/") == 1 and not origin.package.startswith((".", "/")):
+    if origin.package.count("/") == 1 and not origin.package.startswith((".", "/")):
         owner, _, name = origin.package.partition("/")
         version = f"@{quote(origin.version)}" if origin.version else ""
         return f"pkg:huggingface/{quote(owner)}/{quote(name)}{version}"
@@ -125,7 +125,7 @@ def _related(one: Ancestor) -> dict[str, Any]:
 
 def _datasets(manifest: Manifest, card: Card) -> Iterator[dict[str, Any]]:
     line = manifest.lineage
-    if line is not None:
+    if line is not None and line.dataset_sha256:
         name = f"dataset of {line.workflow or line.recipe}"
         yield {
             "type": "data",

@@ -5,6 +5,7 @@ Invariant: whatever binds or harms an ancestor counts for what was made of it; a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -105,13 +106,14 @@ def step_of(manifest: Manifest) -> Step:
     of: list[Part] = []
     line = manifest.lineage
     if line is not None:
-        if manifest.kind == "adapter":
-            how = "adapt"
+        how = "adapt" if manifest.kind == "adapter" else "fine-tune" if line.base and how == "admit" else how
         if line.base:
             # A classifier's own licence says nothing of the encoder it asks.
             licence = "" if manifest.kind == "classifier" else manifest.licence
             of.append(Part(name=line.base, sha256=line.base_sha256, role="base", licence=licence))
-        of.append(Part(name=f"dataset of {line.workflow or line.recipe}", sha256=line.dataset_sha256, role="dataset"))
+        if line.dataset_sha256:
+            name = f"dataset of {line.workflow or line.recipe}"
+            of.append(Part(name=name, sha256=line.dataset_sha256, role="dataset"))
     else:
         name = f"{manifest.origin.package} {manifest.origin.version}".strip()
         sources = dict.fromkeys((manifest.making.from_sha256, manifest.origin.sha256))
@@ -127,15 +129,37 @@ def walk(
     `manifests` are the store's, by name; `steps` what signed statements add, by the artefact's name: the parts of a
     merge, the base a card names. Raises KeyError where `name` is not in the store.
     """
+    return _walk(name, _Held(manifests, _by_digest(manifests), steps or {}))
+
+
+def walk_all(
+    manifests: Mapping[str, Manifest], steps: Mapping[str, tuple[Step, ...]] | None = None
+) -> dict[str, tuple[Ancestor, ...]]:
+    """The same of every artefact, by name."""
+    held = _Held(manifests, _by_digest(manifests), steps or {})
+    return {name: _walk(name, held) for name in manifests}
+
+
+class _Held(msgspec.Struct, frozen=True):
+    manifests: Mapping[str, Manifest]
+    by_digest: Mapping[str, Manifest]
+    steps: Mapping[str, tuple[Step, ...]]
+
+
+def _by_digest(manifests: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    return {file.sha256: one for one in manifests.values() for file in one.files}
+
+
+def _walk(name: str, held: _Held) -> tuple[Ancestor, ...]:
     found: dict[tuple[str, tuple[str, ...]], Ancestor] = {}
-    by_digest = {file.sha256: one for one in manifests.values() for file in one.files}
-    queue: list[tuple[Manifest, tuple[str, ...]]] = [(manifests[name], (name,))]
+    queue: deque[tuple[Manifest, tuple[str, ...]]] = deque([(held.manifests[name], (name,))])
     seen = {name}
     while queue:
-        manifest, way = queue.pop(0)
-        for part in _parts(manifest, (steps or {}).get(manifest.name, ())):
-            one, parent = _ancestor(part, way, manifests, by_digest)
-            if one.digests and {*one.digests} <= {file.sha256 for file in manifest.files}:
+        manifest, way = queue.popleft()
+        own = {file.sha256 for file in manifest.files}
+        for part in _parts(manifest, held.steps.get(manifest.name, ())):
+            one, parent = _ancestor(part, way, held)
+            if one.digests and {*one.digests} <= own:
                 continue  # taken in as it was: the source is the artefact
             found.setdefault((one.name, one.digests), one)
             if parent is not None and parent.name not in seen:
@@ -153,30 +177,20 @@ def _parts(manifest: Manifest, steps: tuple[Step, ...]) -> Iterator[Part]:
                 yield part
 
 
-def _ancestor(
-    part: Part, way: tuple[str, ...], manifests: Mapping[str, Manifest], by_digest: Mapping[str, Manifest]
-) -> tuple[Ancestor, Manifest | None]:
+def _ancestor(part: Part, way: tuple[str, ...], held: _Held) -> tuple[Ancestor, Manifest | None]:
     """The part with what the store knows of it: by its bytes first, by its name only where no bytes are named."""
-    held = by_digest.get(part.sha256) if part.sha256 else manifests.get(part.name)
-    if held is None:
-        digests: tuple[str, ...] = (part.sha256,) if part.sha256 else ()
-        # The store may hold that name with other bytes: those are not what was used, yet what came before them counts.
-        return (
-            Ancestor(
-                name=part.name,
-                digests=digests,
-                role=part.role,
-                licence=part.licence,
-                here=False,
-                via=(*way, part.name),
-            ),
-            manifests.get(part.name),
-        )
-    digests = tuple(dict.fromkeys(one.sha256 for one in held.files))
-    one = Ancestor(
-        name=held.name, digests=digests, role=part.role, licence=held.licence, here=True, via=(*way, held.name)
-    )
-    return one, held
+    known = held.by_digest.get(part.sha256) if part.sha256 else held.manifests.get(part.name)
+    if known is not None:
+        digests = tuple(dict.fromkeys(one.sha256 for one in known.files))
+        via = (*way, known.name)
+        return Ancestor(
+            name=known.name, digests=digests, role=part.role, licence=known.licence, here=True, via=via
+        ), known
+    digests = (part.sha256,) if part.sha256 else ()
+    via = (*way, part.name)
+    one = Ancestor(name=part.name, digests=digests, role=part.role, licence=part.licence, here=False, via=via)
+    # The store may hold that name with other bytes: those are not what was used, yet what came before them counts.
+    return one, held.manifests.get(part.name)
 
 
 def _described(part: Part) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def recognise(root: Path, *, given: str = "", name: str = "", bases: Mapping[str
     card = read_card(root)
     weights = {one.name: metadata(one) for one in _weights(root)}
     read = (*card.bases, *(base for found in weights.values() for base in _bases(found)))
-    made_of = {**dict.fromkeys(read, ""), **(bases or {})}
+    made_of = _made_of(dict.fromkeys(read), bases or {})
     claims = [*_claims(root, card, weights, given), *_inherited(made_of)]
     parts = tuple(dict.fromkeys(one.expression for one in claims))
     own = tuple(dict.fromkeys(one.expression for one in claims if one.source != "base"))
@@ -107,6 +107,13 @@ def licence_of_text(text: str) -> str:
     if not refs or (long and len(whole) == len(matches)) or (short and _NARROWING.search(f" {plain} ")):
         refs[UNREAD] = None
     return " AND ".join(refs)
+
+
+def _made_of(read: Mapping[str, None], told: Mapping[str, str]) -> dict[str, str]:
+    """What it says it is made of, and what a person says. Names nobody knows are taken for what the person named."""
+    unknown = [one for one in read if one not in told and licence_of_base(one) == NOBODY_SAYS]
+    settled = sum(bool(one) for one in told.values()) >= len(unknown)
+    return {**{one: "" for one in read if not (settled and one in unknown)}, **told}
 
 
 def _claims(root: Path, card: Card, weights: dict[str, dict[str, str]], given: str) -> Iterator[Claim]:

@@ -6,6 +6,7 @@ Each is stored as a blob and named in the papers by its digest, so it is checked
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import msgspec
 
@@ -42,7 +43,10 @@ def step_of_card(manifest: Manifest, card: Card, bases: tuple[str, ...] = ()) ->
     named = dict.fromkeys((*bases, *card.bases))
     role = _ROLES.get(card.relation, "base")
     known = {one.name for one in step.of}
-    parts = tuple(Part(name=one, role=role) for one in named if one not in known)
+    # Where a person named the one base there is, the card's word is another name of it.
+    base = manifest.lineage.base if manifest.lineage else ""
+    licence = manifest.licence if base and len(card.bases) == 1 else ""
+    parts = tuple(Part(name=one, role=role, licence=licence) for one in named if one not in known)
     merged = card.relation == "merge" and step.how == "admit"
     return msgspec.structs.replace(step, how="merge" if merged else step.how, of=(*step.of, *parts))
 
@@ -50,13 +54,27 @@ def step_of_card(manifest: Manifest, card: Card, bases: tuple[str, ...] = ()) ->
 def documents(
     manifest: Manifest, licence: Licence, card: Card, identity: Identity, line: tuple[Ancestor, ...] = ()
 ) -> tuple[Document, ...]:
-    """What is put beside an artefact. `line` are its ancestors, as `lineage.walk` finds them."""
+    """What is put beside an artefact. `line` are its ancestors, as `lineage.walk` finds them; else its step's parts."""
     step = step_of_card(manifest, card)
+    line = line or tuple(_ancestors(manifest, step))
     return (
         Document("bom", BOM_TYPE, canonical(bom(manifest, licence, line, card))),
         Document("card", CARD_TYPE, msgspec.json.encode(card)),
         Document("lineage", LINEAGE_TYPE, signed(step, identity)),
     )
+
+
+def _ancestors(manifest: Manifest, step: Step) -> Iterator[Ancestor]:
+    for one in step.of:
+        if one.role != "dataset" and one.sha256 != manifest.files[0].sha256:
+            yield Ancestor(
+                name=one.name,
+                digests=(one.sha256,) if one.sha256 else (),
+                role=one.role,
+                licence=one.licence,
+                here=False,
+                via=(manifest.name, one.name),
+            )
 
 
 def card_of(data: bytes) -> Card:
