@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import stat
+import time
 from collections.abc import Iterable, Mapping, MutableSequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,12 +19,14 @@ from pathlib import Path
 import msgspec
 
 from freehold.core.canonical import canonical
+from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, Verifier
 from freehold.core.errors import BadArtefact, Conflict, NotFound
 from freehold.core.lock import locked
 from freehold.registry import layout
+from freehold.registry.errors import ReviewNeeded
 from freehold.registry.staging import bring, digest_of
-from freehold.registry.types import Blob, Kind, Lineage, Making, Manifest, Origin
+from freehold.registry.types import Blob, Kind, Lineage, Making, Manifest, Origin, expired
 
 __all__ = ["Blob", "Kind", "Lineage", "Making", "Manifest", "Origin", "Record", "Store", "digest_of"]
 
@@ -44,8 +47,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Store:
     """The store at `root`. A `Verifier` may read it; admitting takes the `Identity`."""
 
-    def __init__(self, root: Path, identity: Verifier) -> None:
+    def __init__(self, root: Path, identity: Verifier, clock: Clock = time.time) -> None:
         self.root = root
+        self._clock = clock
         self._identity = identity
 
     @property
@@ -136,19 +140,22 @@ class Store:
         return manifest
 
     def open_verified(self, name: str) -> Path:
-        """The file an engine may open, all bytes just checked. Raises as `verify` does."""
-        return self.blob(self.verify(name).files[0].sha256)
+        """The file an engine may open, all bytes just checked. Raises as `verify` does.
+
+        Raises ReviewNeeded where a person's word for it has run out.
+        """
+        return self.blob(self._loadable(name).files[0].sha256)
 
     def open_with_base(self, name: str) -> tuple[Path, Path]:
-        """The base's file and the adapter's, all bytes just checked. Raises as `verify` does.
+        """The base's file and the adapter's, all bytes just checked. Raises as `open_verified` does.
 
         Raises BadArtefact also where the store's base is not, byte for byte, what the adapter was trained on.
         """
-        manifest = self.verify(name)
+        manifest = self._loadable(name)
         lineage = manifest.lineage
         if lineage is None or not lineage.base_sha256:
             raise BadArtefact(f"{name} names no base it was trained on", hint="admit it with its lineage")
-        base = self.verify(lineage.base)
+        base = self._loadable(lineage.base)
         if base.files[0].sha256 != lineage.base_sha256:
             message = (
                 f"{name} was trained on {lineage.base_sha256[:16]}, and {base.name} is {base.files[0].sha256[:16]}"
@@ -213,6 +220,14 @@ class Store:
                     found.append((path.name, path.stat().st_size))
                     path.unlink()
         return tuple(found)
+
+    def _loadable(self, name: str) -> Manifest:
+        manifest = self.verify(name)
+        if expired(manifest, self._clock()):
+            papers = manifest.papers
+            said = f"the word of {papers.reviewed_by} for {name} ran out on {papers.reviewed_until}" if papers else ""
+            raise ReviewNeeded(said, hint=f"vouch for it anew: freehold models review {name} --expires 90d", param=name)
+        return manifest
 
     def _manifest_path(self, name: str) -> Path:
         if not _NAME.match(name):

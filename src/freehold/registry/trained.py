@@ -11,7 +11,9 @@ import msgspec
 
 from freehold.core.clock import iso
 from freehold.core.errors import BadArtefact
+from freehold.registry.admission import Admission
 from freehold.registry.artefacts import Blob, Kind, Lineage, Making, Manifest, Origin, Store, digest_of
+from freehold.registry.offers import Offer
 
 OWN_LICENCE = "LicenseRef-owner"
 """Of what was made of the owner's data alone: no licence of anybody else's applies."""
@@ -34,10 +36,11 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-def admit_trained(store: Store, product: Product, now: float) -> Manifest:
+def admit_trained(store: Store, product: Product, now: float, admission: Admission | None = None) -> Manifest:
     """Take a trained artefact into the store and sign it; `now` in Unix seconds.
 
-    Raises NotFound where the base is not in the store, BadArtefact for no files, or two of one name.
+    With `admission` it passes the gate like anything else and gets papers. Raises NotFound where the base is not in
+    the store, BadArtefact for no files, or two of one name, and as `Admission.take` does.
     """
     names = [one.name for one in product.files]
     if not names or len(set(names)) != len(names):
@@ -45,18 +48,17 @@ def admit_trained(store: Store, product: Product, now: float) -> Manifest:
     base = store.show(product.base) if product.base else None
     if product.kind in ("adapter", "prompt") and base is None:
         raise BadArtefact(f"the {product.kind} {product.name} names no base", hint="say what it was trained on")
+    sources = {one.name: one for one in product.files}
     blobs = tuple(Blob(one.name, digest_of(one), one.stat().st_size) for one in product.files)
     base_sha256 = base.files[0].sha256 if base else ""
-    manifest = Manifest(
+    offer = Offer(
         name=product.name,
         kind=product.kind,
         format=product.format,
-        files=blobs,
         origin=Origin("this installation", product.recipe, blobs[0].sha256),
         making=Making("train", base_sha256, product.detail),
         # A classifier asks its encoder and holds nothing of it.
         licence=base.licence if base and product.kind != "classifier" else OWN_LICENCE,
-        made_at=iso(now),
         lineage=Lineage(
             recipe=product.recipe,
             dataset_sha256=product.dataset_sha256,
@@ -65,4 +67,17 @@ def admit_trained(store: Store, product: Product, now: float) -> Manifest:
             workflow=product.workflow,
         ),
     )
-    return store.admit(manifest, {one.name: one for one in product.files})
+    if admission is not None:
+        return admission.made_here(sources, offer)
+    manifest = Manifest(
+        name=offer.name,
+        kind=offer.kind,
+        format=offer.format,
+        files=blobs,
+        origin=offer.origin,
+        making=offer.making,
+        licence=offer.licence,
+        made_at=iso(now),
+        lineage=offer.lineage,
+    )
+    return store.admit(manifest, sources)

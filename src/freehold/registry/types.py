@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -69,3 +70,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def size(self) -> int:
         """Bytes of all files."""
         return sum(one.size for one in self.files)
+
+
+def expired(manifest: Manifest, now: float) -> bool:
+    """Whether a person's word that let it in has run out; `now` in Unix seconds."""
+    until = manifest.papers.reviewed_until if manifest.papers else ""
+    return bool(until) and datetime.fromisoformat(until).timestamp() <= now

@@ -57,4 +57,6 @@ class Papers(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature = Signature()
     reviewed_by: str = ""
     """Who vouched for these bytes, where the gate or the licence asked for a person."""
+    reviewed_until: str = ""
+    """RFC 3339, UTC: from then on they are not loaded again before somebody vouches anew."""
     statements: tuple[Statement, ...] = ()
