@@ -12,9 +12,10 @@ from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, mark, say, table
 from freehold.cli.papers import VERBS as PAPERS
 from freehold.cli.place import Place
+from freehold.cli.signatures import VERBS as SIGNATURES
 
 
-@click.group(cls=Noun, commands=PAPERS)
+@click.group(cls=Noun, commands=(*PAPERS, *SIGNATURES))
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 

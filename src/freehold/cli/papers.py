@@ -141,11 +141,10 @@ def _every(place: Place, *, as_json: bool) -> int:
 
 
 def _terms(place: Place) -> Terms:
-    from freehold.registry.papers.binding import Terms
     from freehold.settings.load import load
+    from freehold.settings.papers import terms
 
-    settings = load(place.config, place.home_option).settings
-    return Terms(settings.licensee.licensee, settings.licensee.use, settings.models.policy)
+    return terms(load(place.config, place.home_option))
 
 
 VERBS: tuple[click.Command, ...] = (bom, licence, lineage)

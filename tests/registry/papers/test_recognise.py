@@ -100,6 +100,12 @@ def test_a_base_nobody_knows_goes_to_a_person_unless_its_licence_is_given(tmp_pa
     assert decide(held, Licensee(), Use(), Policy()).verdict == "allow"
 
 
+def test_who_adds_to_a_free_base_and_says_nothing_grants_nothing(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "microsoft/phi-4"}')
+    assert recognise(tmp_path).expression == "NOASSERTION AND MIT"
+    assert recognise(tmp_path, given="MIT OR ISC").expression == "(MIT OR ISC) AND MIT"
+
+
 def test_one_base_that_a_person_names_settles_one_unknown_name_and_no_known_one(tmp_path):
     card(tmp_path, "license: apache-2.0\nbase_model: somebody/something")
     assert recognise(tmp_path, bases={"held": "MIT"}).expression == "Apache-2.0 AND MIT"

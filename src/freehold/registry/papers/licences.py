@@ -230,7 +230,7 @@ def _derived(terms: Terms, case: _Case) -> Iterator[Reason]:
 
 def _unsaid(recognised: Recognised) -> str:
     bases = [one.partition(":")[0] for one in recognised.said if one.endswith(NOBODY_SAYS)]
-    return f"nobody says under which licence {', '.join(bases) or 'it'} is"
+    return f"nobody says under which licence {', '.join(bases) or 'it'} is: name it, or put its text beside it"
 
 
 def _duties(terms: Terms, case: _Case) -> Iterator[str]:

@@ -69,11 +69,13 @@ def recognise(root: Path, *, given: str = "", name: str = "", bases: Mapping[str
     weights = {one.name: metadata(one) for one in _weights(root)}
     read = (*card.bases, *(base for found in weights.values() for base in _bases(found)))
     made_of = _made_of(dict.fromkeys(read), bases or {})
-    claims = [*_claims(root, card, weights, given), *_inherited(made_of)]
-    parts = tuple(dict.fromkeys(one.expression for one in claims))
-    own = tuple(dict.fromkeys(one.expression for one in claims if one.source != "base"))
+    own_claims = tuple(_claims(root, card, weights, given))
+    claims = [*own_claims, *_inherited(made_of)]
+    own = tuple(dict.fromkeys(one.expression for one in own_claims))
+    # Whoever made it of something else and says nothing has granted nothing of what they added.
+    parts = dict.fromkeys((*(own or (NOBODY_SAYS,)), *(one.expression for one in claims)))
     return Recognised(
-        expression=" AND ".join(f"({one})" if " OR " in one else one for one in parts) or NOBODY_SAYS,
+        expression=" AND ".join(f"({one})" if " OR " in one and len(parts) > 1 else one for one in parts),
         source=claims[0].source if claims else "",
         said=tuple(one.said for one in claims),
         disagree=len({frozenset(re.findall(r"[\w.+-]+", one)) for one in own}) > 1,

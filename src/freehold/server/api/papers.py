@@ -8,12 +8,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Response
 
 from freehold.registry.artefacts import Store
-from freehold.registry.papers.binding import Binding, Line, Terms, bind, line_of
+from freehold.registry.papers.binding import Binding, Line, bind, line_of
 from freehold.registry.papers.bom import MEDIA_TYPE, bom
 from freehold.registry.papers.lineage import Ancestor, Step
 from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
+from freehold.settings.papers import terms
 
 router = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(Allowed("models:read"))])
 
@@ -33,7 +34,7 @@ FORMS = (Binding, Descent)
 def bill(name: str, instance: Served) -> Response:
     """A model's bill of materials, CycloneDX 1.6: files, licence and duties, lineage, data, card."""
     line = _line(instance, name)
-    found = bom(line.manifest, bind(line, _terms(instance)).licence, line.ancestors, line.card, line.papers)
+    found = bom(line.manifest, bind(line, terms(instance.loaded)).licence, line.ancestors, line.card, line.papers)
     return Response(msgspec.json.encode(found), media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
 
 
@@ -47,13 +48,8 @@ def descent(name: str, instance: Served) -> Response:
 @router.get("/{name}/licence", responses=described(Binding))
 def licence(name: str, instance: Served) -> Response:
     """What binds a model by the settings in force: its licence, and those of all it comes from."""
-    return answer(bind(_line(instance, name), _terms(instance)))
+    return answer(bind(_line(instance, name), terms(instance.loaded)))
 
 
 def _line(instance: Instance, name: str) -> Line:
     return line_of(Store(instance.home / "store", instance.identity), name)
-
-
-def _terms(instance: Instance) -> Terms:
-    settings = instance.settings
-    return Terms(settings.licensee.licensee, settings.licensee.use, settings.models.policy)
