@@ -62,10 +62,10 @@ class Imported:
         return made
 
 
-_STANDARD: Any = pickle._Unpickler  # type: ignore[attr-defined]  # noqa: SLF001 - the machine in Python
+_STANDARD: Any = pickle._Unpickler  # noqa: SLF001 - the machine in Python
 
 
-class Machine(_STANDARD):
+class Machine(_STANDARD):  # type: ignore[misc]
     """One run over one stream. `imports` and `storages` are what it found."""
 
     # The opcodes of the standard machine; those that call or build are replaced below.

@@ -187,7 +187,7 @@ def _local(data: memoryview, at: int, told: tuple[bytes, int, int, int, int, int
     (_needs, here_flags, here_method, _time, here_crc, here_packed, here_size, name_size, extra_size) = (
         struct.unpack_from("<4xHHHIIIIHH", data, at)
     )
-    start = at + 30 + name_size + extra_size
+    start: int = at + 30 + name_size + extra_size
     name = shown(raw.decode("utf-8", "replace"))
     if bytes(data[at + 30 : at + 30 + name_size]) != raw:
         raise Torn("zip.header", f"{name!r} has another name in its own header")
@@ -240,7 +240,7 @@ def _descriptor(after: bytes, one: Member) -> int:
         if not after.startswith(signed):
             continue
         for form in ("<III", "<IQQ"):
-            size = int(len(signed) + struct.calcsize(form))
+            size = len(signed) + struct.calcsize(form)
             if len(after) >= size and struct.unpack_from(form, after, len(signed)) == (one.crc, one.packed, one.size):
                 return size
     raise Torn("zip.header", f"{shown(one.name)!r} is streamed and its descriptor says another thing")
