@@ -37,6 +37,7 @@ MODULES: tuple[str, ...] = (
     "gateway/json_splice",
     "gateway/lanes",
     "gateway/listener",
+    "gateway/notebook",
     "gateway/outgoing",
     "gateway/pipeline",
     "gateway/plane",

@@ -17,14 +17,14 @@ from freehold.gateway.account import Account
 from freehold.gateway.callers import Caller, Gate
 from freehold.gateway.inbound import Inbound
 from freehold.gateway.listener import Connection
+from freehold.gateway.notebook import Notebook
 from freehold.gateway.pipeline import Call
 from freehold.gateway.plane import Plane, Sender
 from freehold.gateway.ports import Dialect
 from freehold.gateway.routing.table import Path, RouteTable, Stop
 from freehold.gateway.routing.types import Arm
 from freehold.gateway.upstream import Upstream
-from freehold.ledger.frames import Body, Close, Frame, Open, Refused
-from freehold.ledger.journal import Journal, Then
+from freehold.ledger.frames import Body, Close, Frame, Open
 from freehold.policy.budgets import Purse, Slice
 from freehold.policy.periods import period_start, resets_at
 
@@ -59,27 +59,6 @@ class Wire(asyncio.Transport):
 
     def resume_reading(self) -> None:
         """Nothing is read."""
-
-
-class Notebook(Journal):
-    """Frames of one call that are written nowhere yet. `ended` is called with the frame that ends it."""
-
-    def __init__(self, ended: Callable[[], None]) -> None:
-        self.strict = True
-        self.broken = False
-        self.frames: list[Frame] = []
-        self._ended = ended
-
-    def add(self, frame: Frame, then: Then | None = None, *, exact: bool = False) -> None:
-        """Keep it, and go on at once."""
-        self.frames.append(frame)
-        if then is not None:
-            then(None)
-        if isinstance(frame, Close | Refused):
-            self._ended()
-
-    def flush(self) -> None:
-        """Nothing waits."""
 
 
 class Way:
