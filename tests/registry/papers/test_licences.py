@@ -70,6 +70,7 @@ def test_an_eu_exclusion_of_multimodal_models_asks_whether_this_is_one():
 def test_an_agreement_of_ones_own_stands_in_place_of_limits_but_not_of_what_answers_may_train():
     above = Licensee(country="FR", monthly_users=2_000_000_000)
     assert decided("llama4", above, policy=Policy(agreements=("llama4",))).verdict == "allow"
+    assert decided("jamba-open-model", Licensee(), policy=Policy(agreements=("jamba-open-model",))).verdict == "allow"
     trains = Use(commercial=True, trains_on_outputs=True)
     assert decided("llama2", above, trains, policy=Policy(agreements=("llama2",))).verdict == "block"
 

@@ -163,7 +163,8 @@ def _reasons(terms: Terms, case: _Case) -> Iterator[Reason]:
         yield _reason("review", "asked", f"{terms.name} is looked at by a person, by [models]")
     if not names & _lower(case.policy.agreements):
         yield from _grant(terms, case)
-    if terms.certainty != "high" and not names & _lower(case.policy.read):
+    settled = _lower((*case.policy.read, *case.policy.agreements))
+    if terms.certainty != "high" and not names & settled:
         yield _reason("review", "uncertain", f"what is known of {terms.name} is not certain: read its text once")
     yield from _outputs(terms, case.use)
     yield from _derived(terms, case)
