@@ -29,6 +29,7 @@ COMMANDS = (
     ("import", "recorded calls of other tools and vendors into this instance"),
     ("imports", "what was imported: list, relabel, erase"),
     ("keys", "virtual keys: create, list, show, update, rotate, revoke, erase"),
+    ("lifecycle", "retirements of rented models: what they hit here, and the move away"),
     ("login", "sign in as yourself; commands then act in your role"),
     ("logout", "end your session"),
     ("models", "owned models: fetch, list, show, verify"),

@@ -52,6 +52,7 @@ ACCESS: tuple[tuple[str, str, str], ...] = (
     ("POST", "/api/keys/{name:path}/erase", "bodies:erase"),
     ("POST", "/api/keys/{name:path}/revoke", "keys:write"),
     ("POST", "/api/keys/{name:path}/rotate", "keys:write"),
+    ("GET", "/api/lifecycle", "routes:read"),
     ("GET", "/api/login", ""),
     ("POST", "/api/login", ""),
     ("POST", "/api/login/finish", ""),
