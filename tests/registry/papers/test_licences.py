@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from freehold.registry.gate.types import VERDICTS
 from freehold.registry.papers.licences import Licensee, Policy, Recognised, Use, decide, strictest
+from freehold.registry.papers.recognise import spelt
 from freehold.registry.papers.terms import known, named
 from freehold.registry.papers.types import Licence
 
@@ -191,3 +192,22 @@ def test_every_licence_of_the_common_table_is_known_alike():
         assert bool(terms.revenue_usd) == bool(row["revenue_limit_usd"])
         assert bool(terms.excluded) == bool(row["territory_excluded"])
         assert terms.certainty == row["certainty"]
+
+
+odd = st.lists(
+    st.sampled_from(["MIT", "AND", "OR", "WITH", "(", ")", "llama3.1", "+", "Classpath-exception-2.0", "NOASSERTION"]),
+    max_size=9,
+).map(" ".join)
+
+
+@given(odd | st.text(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_written_is_decided_and_what_is_no_expression_is_never_allowed(text):
+    found = decided(text)
+    assert found.verdict in VERDICTS
+    again = decided(spelt(text))
+    assert found.verdict != "allow" or again.verdict == "allow"
+
+
+def test_an_endless_expression_is_none():
+    assert decided("(" * 20_000 + "MIT" + ")" * 20_000).verdict == "review"

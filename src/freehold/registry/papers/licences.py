@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from freehold.registry.gate.types import VERDICTS, Reason, Verdict, hardest
+from freehold.registry.papers.expressions import parsed
 from freehold.registry.papers.terms import EUROPEAN_UNION, Terms, named
 from freehold.registry.papers.types import Licence
 
@@ -83,7 +84,7 @@ class _Judged(msgspec.Struct, frozen=True):
 
 def decide(recognised: Recognised, licensee: Licensee, use: Use, policy: Policy) -> Licence:
     """What policy makes of a licence. Never raises: what cannot be read is `policy.unknown`."""
-    tree = _parsed(recognised.expression)
+    tree = parsed(recognised.expression)
     if tree is None:
         said = f"{recognised.expression[:80]!r} is no licence expression"
         judged = _Judged(reasons=(_reason(policy.unknown, "expression", said),))
@@ -265,16 +266,6 @@ def _limits(terms: Terms, licensee: Licensee) -> Iterator[tuple[int, int | None,
 def _begins(name: str, prefix: str) -> bool:
     plain = "".join(one for one in name.lower() if one.isalnum())
     return plain.startswith("".join(one for one in prefix.lower() if one.isalnum()))
-
-
-def _parsed(expression: str) -> Any:
-    """The expression's tree; None where it is none."""
-    from license_expression import ExpressionError, Licensing
-
-    try:
-        return Licensing().parse(expression)
-    except ExpressionError:
-        return None
 
 
 def _reason(verdict: Verdict, code: str, said: str) -> Reason:

@@ -24,7 +24,14 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "urn:freehold:make:"
 MEDIA_TYPE = "application/vnd.in-toto+json"
-_HOW: Mapping[str, How] = {"none": "admit", "convert": "convert", "requantise": "quantise", "train": "fine-tune"}
+_HOW: Mapping[str, How] = {
+    "none": "admit",
+    "convert": "convert",
+    "merge": "merge",
+    "quantise": "quantise",
+    "requantise": "quantise",
+    "train": "fine-tune",
+}
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

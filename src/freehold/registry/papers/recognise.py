@@ -18,6 +18,7 @@ import msgspec
 
 from freehold.registry.papers.cards import Card, read_card
 from freehold.registry.papers.embedded import metadata
+from freehold.registry.papers.expressions import parsed, spdx_key
 from freehold.registry.papers.licences import NOBODY_SAYS, Recognised
 from freehold.registry.papers.terms import known, named
 
@@ -166,22 +167,16 @@ def _weights(root: Path) -> list[Path]:
 
 def _expression(claim: str) -> str:
     """Normalised, where it is an expression of known names throughout; else empty."""
-    from license_expression import ExpressionError, Licensing, get_spdx_licensing
-
-    if len(claim) > 400:
+    tree = parsed(claim)
+    if tree is None:
         return ""
-    try:
-        tree: Any = Licensing().parse(claim)
-    except (ExpressionError, RecursionError):
-        return ""
-    spdx = {key.lower(): key for key in get_spdx_licensing().known_symbols}
-    for symbol in tree.symbols if tree is not None else ():
+    for symbol in tree.symbols:
         for one in symbol.decompose():
             row = named().get(one.key.lower())
-            one.key = row.ref if row else spdx.get(one.key.lower(), "")
+            one.key = row.ref if row else spdx_key(one.key)
             if not one.key:
                 return ""
-    return str(tree) if tree is not None else ""
+    return str(tree)
 
 
 @cache

@@ -202,6 +202,13 @@ def check(bundle: bytes, files: Mapping[str, str], trust: Trust) -> Signature:
     return who
 
 
+def public_pem(identity: Identity) -> str:
+    """The installation's public key as others name it in [models] signers."""
+    key = ed25519.Ed25519PublicKey.from_public_bytes(identity.public)
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()
+
+
 def fingerprint(key: object) -> str:
     """How the format names a public key: SHA-256 of its PEM, in hex."""
     if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):

@@ -1,0 +1,28 @@
+"""SPDX licence expressions as trees: AND, OR, WITH. What cannot be parsed is no expression, and nothing is guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_LENGTH = 2_000
+
+
+def parsed(expression: str) -> Any:
+    """The tree of an expression, as `license-expression` makes it; None where it is none."""
+    from license_expression import ExpressionError, Licensing
+
+    if len(expression) > _LENGTH:
+        return None
+    try:
+        return Licensing().parse(expression)
+    except (ExpressionError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
+        # Its parser meets what it did not expect, such as an empty pair of brackets, with errors of the language.
+        return None
+
+
+def spdx_key(name: str) -> str:
+    """The name as SPDX's list has it; empty for others."""
+    from license_expression import get_spdx_licensing
+
+    known = get_spdx_licensing().known_symbols
+    return next((str(key) for key in known if key.lower() == name.lower()), "")
