@@ -146,7 +146,9 @@ class _Up:
         if not settings.enabled:
             deploy(run, (), 0, 0, 1)
             return 0
-        models = admit(chosen(folders(settings.weights)), Store(self.home / "store", self.identity), time.time)
+        store = Store(self.home / "store", self.identity)
+        store.settle()
+        models = admit(chosen(folders(settings.weights)), store, time.time)
         for one in deploy(run, models, settings.threads, settings.context_tokens, settings.slots):
             log = self.home / "logs" / f"engine-{one.name}.log"
             self.supervisor.start(command(one, self.home / "store", self.identity, log))

@@ -26,6 +26,7 @@ OPENS_SOCKETS = {
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",
     "policy/authority.py": "binds the budget authority's local socket",
+    "registry/wire.py": "asks the registry or hub that a person named, when they ask, from the admin process alone",
     "server/app.py": "takes a listener that is bound already",
     "serving/deployments.py": "finds free ports on loopback",
     "serving/engines/classifier.py": "binds the engine's listener, on loopback",

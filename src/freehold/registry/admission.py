@@ -33,6 +33,7 @@ Gate = Callable[[Path], Report]
 SCAN_TYPE = "application/vnd.freehold.scan+json"
 REVIEW_TYPE = "application/vnd.freehold.review+json"
 _WEIGHTS = (".gguf", ".safetensors", ".onnx", ".keras")
+OWN = "this installation"
 _SHOWN = 5
 
 
@@ -65,17 +66,20 @@ class Admission:
             vouched = review if judged.verdict == "review" else None
             return self._enter(folder, files, offer, judged, vouched)
 
-    def made_here(self, sources: Mapping[str, Path], offer: Offer) -> Manifest:
-        """Let in what this installation made, in the order given: what stands on a base went through a person with it.
+    def made_here(self, sources: Mapping[str, Path], offer: Offer, *, link: bool = False, pin: str = "") -> Manifest:
+        """Let in what this installation made or pins by digest, in the order given: that stands in a person's place.
 
-        Raises NotAdmitted where the gate or the licence blocks it.
+        `pin` is the SHA-256 that the first file must have. Raises BadArtefact where it has not, NotAdmitted where the
+        gate or the licence blocks it.
         """
         with staging.folder(self._store.root) as folder:
             files = tuple(
                 msgspec.structs.replace(blob, name=name)
                 for name, path in sources.items()
-                for blob in staging.stage(path, folder)
+                for blob in staging.stage(path, folder, link=link)
             )
+            if pin and files[0].sha256 != pin:
+                raise BadArtefact(f"{files[0].name} is {files[0].sha256[:16]} where {pin[:16]} is pinned")
             judged = self.judge(folder, files, offer)
             if judged.verdict == "block":
                 raise NotAdmitted(f"{offer.name} is not let in: {_said(judged.reasons)}", param=offer.name)
@@ -230,12 +234,13 @@ def _reasons(report: Report) -> Iterator[Reason]:
 
 
 def _papers(judged: Judged, beside: list[Document], review: Review | None) -> Papers:
+    own = OWN if judged.verdict == "review" else ""
     return Papers(
         scan=judged.report.verdict,
         rules=judged.report.rules,
         licence=judged.licence,
         signature=judged.signature,
-        reviewed_by=review.by if review else "",
+        reviewed_by=review.by if review else own,
         reviewed_until=iso(review.until) if review else "",
         statements=tuple(one.statement for one in beside),
     )

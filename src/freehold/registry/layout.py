@@ -66,13 +66,12 @@ class Image(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return tuple(Blob(one.annotations[FILE_PATH], one.sha256, one.size) for one in self.layers)
 
 
-class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class Index(msgspec.Struct, frozen=True, rename="camel"):
     """An OCI image index; `index.json` of a layout is one."""
 
     schema_version: int = 2
     media_type: str = INDEX
     manifests: tuple[Descriptor, ...] = ()
-    artifact_type: str = ""
 
 
 def described(data: bytes, media_type: str, annotations: dict[str, str] | None = None) -> Descriptor:
