@@ -36,4 +36,10 @@ port = 8700
 # home = "EU"                   # where this machine stands
 # air_gapped = true             # no rented target exists
 # guard = "protect"             # what every call is scanned for: freehold guard profiles
+
+# Facts about you that licences of models ask for. What they come to: freehold models licence --all
+# [licensee]
+# country = "DE"                # where your seat is
+# monthly_users = 1000          # of all your products
+# commercial = true
 """
