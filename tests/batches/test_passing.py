@@ -24,6 +24,7 @@ from freehold.policy.leases import Lease, Return
 from freehold.policy.types import Budget, Policy
 from tests.batches.conftest import Office, heard, line
 from tests.fakes.fake_batches import FakeOpenAiBatches, uploaded
+from tests.fakes.fake_message_batches import FakeMessageBatches
 from tests.fakes.wire import Fault
 from tests.gateway import pieces as p
 from tests.gateway.instance import Home, Instance
@@ -60,7 +61,10 @@ class House(Office):
         self.now = time.time()
         self.vendor = vendor
         self.counters = []
-        target = p.target("gpt-batch", vendor.port, model="gpt-fake", batches="openai", batch_price=HALF, **p.LIMITS)
+        make, model, form = p.target, "gpt-fake", "openai"
+        if isinstance(vendor, FakeMessageBatches):
+            make, model, form = p.claude, "claude-fake", "anthropic"
+        target = make("gpt-batch", vendor.port, model=model, batches=form, batch_price=HALF, **p.LIMITS)
         table = p.routes((target,), p.route("gpt", "gpt-batch", **more.pop("route", {})))
         keys = p.keys(
             p.principal(name="a", budgets=("team/red",), **more.pop("key", {})),
@@ -441,3 +445,81 @@ def test_lines_of_a_route_that_passes_nothing_are_asked_as_ever(office):
     office.start(line(1))
     office.run()
     assert len(office.door.asked) == 1
+
+
+@pytest.fixture
+def anthropic() -> Iterator[FakeMessageBatches]:
+    with FakeMessageBatches() as made:
+        yield made
+
+
+@pytest.fixture
+def other(tmp_path, anthropic) -> Iterator[House]:
+    """The same before a vendor whose batches have no files; what callers ask is translated for it."""
+    made = House(tmp_path, anthropic)
+    with made.gateway:
+        yield made
+    made.close()
+
+
+def test_chats_go_to_a_vendor_of_another_dialect_and_come_back_as_chats(other, anthropic):
+    anthropic.runs = 3
+    anthropic.odd["line 1"] = {
+        "type": "errored",
+        "error": {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}},
+    }
+    batch = other.start(*(chat(number) for number in range(4)))
+    other.run()
+    found, good, bad = other.answered(batch)
+    assert found["request_counts"] == {"total": 4, "completed": 2, "failed": 2}
+    assert [one["custom_id"] for one in good] == ["c0", "c2"]
+    assert all(one["response"]["body"]["choices"][0]["message"]["content"] for one in good)
+    assert bad[0]["response"]["status_code"] == 400
+    assert bad[1]["error"]["code"] == "batch_expired"
+    ((sent, *_),) = anthropic.inputs.values()
+    assert sent["params"]["model"] == "claude-fake"
+    assert not anthropic.batches
+    calls = other.calls()
+    assert sorted(one["outcome"] for one in calls) == ["failed", "failed", "ok", "ok"]
+    other.load()
+    assert other.money() == (sums(calls), 0)
+
+
+@pytest.mark.parametrize("shows", [0, 2])
+def test_a_batch_without_a_file_is_told_by_its_answers(other, anthropic, shows):
+    anthropic.shows_left = shows
+    anthropic._made([{"custom_id": "somebody-elses", "params": {"messages": [{"content": "x"}], "model": "m"}}] * 2)
+    anthropic.fail(Fault("reset"))
+    batch = other.start(chat(1), chat(2))
+    other.run()
+    assert len(other.answered(batch)[1]) == 2
+    assert len(anthropic.submitted) == 4
+
+
+def test_what_nobody_knows_of_is_not_sent_again_and_counts_as_spent(other, anthropic):
+    anthropic.fail(Fault("status", status=503))
+    batch = other.start(chat(1), chat(2))
+    other.run()
+    _, good, bad = other.answered(batch)
+    assert not good
+    assert {one["error"]["code"] for one in bad} == {"vendor_unclear"}
+    assert len([one for one in anthropic.requests if one.method == "POST"]) == 1
+    calls = other.calls()
+    assert [one["outcome"] for one in calls] == ["lost", "lost"]
+    other.load()
+    spent, held = other.money()
+    assert spent == sums(calls) > 0
+    assert not held
+
+
+@pytest.mark.parametrize("status", [429, 400])
+def test_a_vendor_that_says_no_took_nothing(other, anthropic, status):
+    anthropic.fail(Fault("status", status=status))
+    batch = other.start(chat(1))
+    other.run()
+    _, good, _ = other.answered(batch)
+    assert len(good) == (status == 429)
+    assert len(anthropic.submitted) == (status == 429)
+    calls = other.calls()
+    other.load()
+    assert other.money() == (sums(calls), 0)

@@ -21,7 +21,7 @@ from freehold.batches.asking import KeyEnded
 from freehold.batches.lines import Lines
 from freehold.batches.money import Holds
 from freehold.batches.passed import Refused, Unclear
-from freehold.batches.returning import KEY_ENDED, Home, Returning, line_of
+from freehold.batches.returning import KEY_ENDED, Home, Returning, line_of, number_of
 from freehold.batches.types import (
     CREATING,
     DECLINED,
@@ -184,19 +184,25 @@ class Passages:
 
     def _upload(self, batch: Batch, found: Passage) -> Step | None:
         mine = self._reading(found)
-        file = (
-            mine.file_called(self._pages(found, "files", mine), f"{_name(found)}.jsonl") if found.attempted_at else ""
-        )
+        file = ""
+        if found.attempted_at and not mine.direct:
+            file = mine.file_called(self._pages(found, "files", mine), f"{_name(found)}.jsonl")
         if not file:
-            self._save(replace(found, attempted_at=self._clock()))
+            found = replace(found, attempted_at=self._clock())
+            self._save(replace(found, status=CREATING) if mine.direct else found)
             lines = tuple(replace(one, opening=b"") for one in self._lines(batch, found).values())
             try:
                 heard = self._door.send(Send(key_id=batch.key_id, name=_name(found), lines=lines))
             except Refused:  # it may not leave by now: its lines are asked one by one, and told why
                 return self._give_up(batch, found, DECLINED)
             if heard.status != 200:
+                if mine.direct and not 400 <= heard.status < 500:
+                    raise Unclear(heard.error)
+                self._save(found)
                 return self._refused(batch, found, heard)
             file = mine.id_of(heard.body)
+            if mine.direct:
+                return self._taken(batch, found, file)
         self._save(replace(found, status=UPLOADED, file=file, attempted_at=0.0, tries=0))
         return None
 
@@ -216,6 +222,8 @@ class Passages:
     def _look(self, batch: Batch, found: Passage) -> Step | None:
         """Nobody told whether the batch was made: the vendor's list does."""
         mine = self._reading(found)
+        if mine.direct:
+            return self._look_among(batch, found, mine)
         remote = mine.batch_of(self._pages(found, "batches", mine), found.file)
         if remote:
             return self._taken(batch, found, remote)
@@ -230,6 +238,27 @@ class Passages:
         # Of a file that is gone nothing can be made any more.
         self._save(replace(found, status=HELD, file="", attempted_at=0.0))
         return None
+
+    def _look_among(self, batch: Batch, found: Passage, mine: Reading) -> Step | None:
+        """The same where a batch has no file: its answers tell whose it is. What is not found is not sent again."""
+        lines = len(self._lines(batch, found))
+        running = False
+        for one in mine.maybe(self._pages(found, "batches", mine), lines, found.attempted_at):
+            shown = self._ask(found, "show", one)
+            if shown.status != 200 or not mine.state(shown.body).over:
+                running = True
+                continue
+            content = self._ask(found, "content", one)
+            if content.status != 200:
+                running = True
+            elif any(number_of(batch, came.mark) for came in mine.answers(content.body)):
+                return self._taken(batch, found, one)
+        if running or self._clock() - found.attempted_at < 5 * UNCLEAR_SECONDS:
+            return Step(seconds=max(self._poll, SOON))
+        # Its calls end at what they reserved: perhaps the vendor ran them after all.
+        why = ("vendor_unclear", "Nobody knows whether the vendor took this line.")
+        self._returning.not_run(batch, found, why, tell=True)
+        return self._settled(batch, found)
 
     def _taken(self, batch: Batch, found: Passage, remote: str) -> Step | None:
         told: dict[str, object] = {"batch": batch.id.hex(), "target": found.target, "vendor_batch": remote}

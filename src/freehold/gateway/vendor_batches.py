@@ -83,7 +83,38 @@ class OpenAiBatches:
         return None
 
 
-VENDOR_BATCHES: tuple[VendorBatches, ...] = (OpenAiBatches(),)
+class AnthropicBatches:
+    """Anthropic's: lines are a batch at once, and its answers are asked for by its own id. From its API reference,
+    `/v1/messages/batches`.
+    """
+
+    name = "anthropic"
+    dialects = frozenset({"anthropic_messages"})
+
+    def upload(self, name: str, lines: Sequence[Written], boundary: str) -> Asking:
+        """The batch itself; it can carry no name."""
+        requests = [{"custom_id": one.mark, "params": msgspec.Raw(one.body)} for one in lines]
+        return Asking(method="POST", path=_MESSAGES, body=msgspec.json.encode({"requests": requests}), lines=(JSON,))
+
+    def ask(self, what: str, one: str, name: str = "") -> Asking | None:
+        """As the protocol says."""
+        own, after = quote(one, safe=""), f"&after_id={quote(one, safe='')}" if one else ""
+        match what:
+            case "show":
+                return Asking(path=f"{_MESSAGES}/{own}")
+            case "cancel":
+                return Asking(method="POST", path=f"{_MESSAGES}/{own}/cancel", lines=(JSON,))
+            case "batches":
+                return Asking(path=f"{_MESSAGES}?limit=100{after}")
+            case "content":
+                return Asking(path=f"{_MESSAGES}/{own}/results")
+            case "forget":
+                return Asking(method="DELETE", path=f"{_MESSAGES}/{own}")
+        return None
+
+
+_MESSAGES = "/messages/batches"
+VENDOR_BATCHES: tuple[VendorBatches, ...] = (AnthropicBatches(), OpenAiBatches())
 
 
 def batches_of(name: str) -> VendorBatches | None:

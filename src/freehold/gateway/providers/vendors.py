@@ -65,6 +65,12 @@ VENDORS: tuple[Vendor, ...] = (
         dialects=("anthropic_messages", "anthropic_count_tokens"),
         key_env="ANTHROPIC_API_KEY",
         offering="anthropic-api",
+        batching=Batching(
+            form="anthropic",
+            share=Decimal("0.5"),
+            source="https://platform.claude.com/docs/en/build-with-claude/batch-processing",
+            as_of="2026-11-22",
+        ),
         source="https://platform.claude.com/docs/en/api/overview",
         as_of="2026-11-22",
     ),
