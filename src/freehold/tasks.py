@@ -107,12 +107,13 @@ class Instance:
     def licence_of(self, target: str) -> str:
         """The licence of the model that an owned target serves, or served; empty where the store has none of it."""
         from freehold.registry.artefacts import Store
+        from freehold.registry.papers.terms import known_as
         from freehold.serving.deployments import deployed
 
         models = {one.name: one.model for one in deployed(self.home / "run")}
         with contextlib.suppress(NotFound):  # what a move made is served under its own name
             name = models.get(target, target.removeprefix("owned-"))
-            return Store(self.home / "store", self.identity).show(name).licence
+            return known_as(Store(self.home / "store", self.identity).show(name).licence)
         return ""
 
     def vendors(self) -> dict[str, str]:

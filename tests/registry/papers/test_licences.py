@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from freehold.registry.gate.types import VERDICTS
 from freehold.registry.papers.licences import Licensee, Policy, Recognised, Use, decide, strictest
 from freehold.registry.papers.recognise import spelt
-from freehold.registry.papers.terms import known, named
+from freehold.registry.papers.terms import known, known_as, named
 from freehold.registry.papers.types import Licence
 
 GERMAN = Licensee(country="DE", monthly_users=10_000, revenue_usd=100_000)
@@ -192,6 +192,24 @@ def test_every_licence_of_the_common_table_is_known_alike():
         assert bool(terms.revenue_usd) == bool(row["revenue_limit_usd"])
         assert bool(terms.excluded) == bool(row["territory_excluded"])
         assert terms.certainty == row["certainty"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("Apache-2.0", "Apache-2.0"),
+        ("LicenseRef-owner", "LicenseRef-owner"),
+        ("LicenseRef-scancode-llama-3.1-license-2024", "llama3.1"),
+        ("MIT AND LicenseRef-scancode-gemma-tou-2024-04-01", "gemma"),
+        ("MIT AND Apache-2.0", "MIT"),
+        ("LicenseRef-llama3 AND LicenseRef-exaone", "LicenseRef-llama3 AND LicenseRef-exaone"),
+        ("MIT AND LicenseRef-x", "MIT AND LicenseRef-x"),
+        ("MIT OR LicenseRef-llama3", "MIT OR LicenseRef-llama3"),
+        ("", ""),
+    ],
+)
+def test_what_answers_may_be_used_for_is_asked_by_the_name_that_tables_of_terms_have(expression, name):
+    assert known_as(expression) == name
 
 
 odd = st.lists(

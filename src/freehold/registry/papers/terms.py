@@ -75,6 +75,23 @@ def named() -> dict[str, Terms]:
     return {name.lower(): one for one in known() for name in one.names}
 
 
+def known_as(expression: str) -> str:
+    """The one licence of an expression that says what answers may be used for, as tables of vendors' terms name it.
+
+    SPDX's id where it has one, else the hub's. Parts that put no condition on answers are left out beside one that
+    does; where two do, or one is unknown, the expression comes back as it is, which no table knows.
+    """
+    parts = dict.fromkeys(expression.split(" AND "))
+    rows = [named().get(one.lower()) for one in parts]
+    told = [one for one in rows if one is not None]
+    if len(told) != len(rows):
+        return expression
+    bound = [one for one in told if one.outputs != "allowed"] or told[:1]
+    if len(bound) > 1:
+        return expression
+    return bound[0].id if bound[0].ref.startswith("LicenseRef-") and bound[0].kind != "owner" else bound[0].ref
+
+
 def _terms(row: dict[str, str]) -> Terms:
     changed = {
         **row,
