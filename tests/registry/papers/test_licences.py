@@ -34,6 +34,7 @@ def decided(licence, /, licensee=GERMAN, use=BUSINESS, policy=None, **more):
         ("LicenseRef-never-heard-of", GERMAN, BUSINESS, "review", "no row"),
         ("((", GERMAN, BUSINESS, "review", "no licence expression"),
         ("", GERMAN, BUSINESS, "review", "no licence expression"),
+        ("MIT MIT OR MIT", GERMAN, BUSINESS, "review", "no licence expression"),
         ("llama3.1", GERMAN, BUSINESS, "allow", ""),
         ("llama3.1", Licensee(country="DE"), BUSINESS, "review", "how many"),
         ("llama3.1", Licensee(country="DE", monthly_users=700_000_000), BUSINESS, "allow", ""),
@@ -219,7 +220,7 @@ odd = st.lists(
 
 
 @given(odd | st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_whatever_is_written_is_decided_and_what_is_no_expression_is_never_allowed(text):
     found = decided(text)
     assert found.verdict in VERDICTS

@@ -14,10 +14,13 @@ def parsed(expression: str) -> Any:
     if len(expression) > _LENGTH:
         return None
     try:
-        return Licensing().parse(expression)
+        tree: Any = Licensing().parse(expression)
     except (ExpressionError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
         # Its parser meets what it did not expect, such as an empty pair of brackets, with errors of the language.
         return None
+    if tree is None or any(" " in one.key for symbol in tree.symbols for one in symbol.decompose()):
+        return None  # it takes words that nothing joins for one name
+    return tree
 
 
 def spdx_key(name: str) -> str:
