@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _LENGTH = 2_000
+_NAME = re.compile(r"(DocumentRef-[A-Za-z0-9.-]+:)?[A-Za-z0-9][A-Za-z0-9.-]*\+?\Z")
 
 
 def parsed(expression: str) -> Any:
@@ -18,8 +20,8 @@ def parsed(expression: str) -> Any:
     except (ExpressionError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
         # Its parser meets what it did not expect, such as an empty pair of brackets, with errors of the language.
         return None
-    if tree is None or any(" " in one.key for symbol in tree.symbols for one in symbol.decompose()):
-        return None  # it takes words that nothing joins for one name
+    if tree is None or not all(_NAME.match(one.key) for symbol in tree.symbols for one in symbol.decompose()):
+        return None  # it takes words that nothing joins, and marks, for names
     return tree
 
 
