@@ -123,3 +123,22 @@ def office(tmp_path):
     made = Office(tmp_path)
     yield made
     made.engine.dispose()
+
+
+@pytest.fixture
+def vendor():
+    from tests.fakes.fake_batches import FakeOpenAiBatches
+
+    with FakeOpenAiBatches() as made:
+        yield made
+
+
+@pytest.fixture
+def house(tmp_path, vendor):
+    """An office before a gateway before a vendor that takes batches."""
+    from tests.batches.passed_house import House  # which is an office: it is made of what stands here
+
+    made = House(tmp_path, vendor)
+    with made.gateway:
+        yield made
+    made.close()
