@@ -96,6 +96,8 @@ def test_of_or_the_mildest_counts_and_of_and_the_hardest():
     assert decided("MIT AND CC-BY-NC-4.0").verdict == "block"
     assert decided("(MIT OR LicenseRef-x) AND Apache-2.0").verdict == "allow"
     assert decided("GPL-2.0-or-later WITH Classpath-exception-2.0").verdict == "allow"
+    assert decided("Apache-2.0 WITH Commons-Clause").verdict == "review"
+    assert decided(spelt("Apache-2.0 WITH Commons-Clause")).verdict == "review"
 
 
 def test_duties_are_told_with_the_licence_they_come_from():

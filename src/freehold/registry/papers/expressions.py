@@ -31,3 +31,11 @@ def spdx_key(name: str) -> str:
 
     known = get_spdx_licensing().known_symbols
     return next((str(key) for key in known if key.lower() == name.lower()), "")
+
+
+def permits(exception: str) -> bool:
+    """Whether what stands after WITH is an exception of SPDX's list: those only permit more, others may restrict."""
+    from license_expression import get_spdx_licensing
+
+    known = get_spdx_licensing().known_symbols
+    return any(one.is_exception and key.lower() == exception.lower() for key, one in known.items())

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from freehold.registry.gate.types import VERDICTS, Reason, Verdict, hardest
-from freehold.registry.papers.expressions import parsed
+from freehold.registry.papers.expressions import parsed, permits
 from freehold.registry.papers.terms import EUROPEAN_UNION, Terms, named
 from freehold.registry.papers.types import Licence
 
@@ -134,7 +134,7 @@ class _Case(msgspec.Struct, frozen=True):
 
 
 def _walk(tree: Any, case: _Case) -> _Judged:
-    """AND: all of it. OR: whatever asks least. An exception (WITH) only permits more."""
+    """AND: all of it. OR: whatever asks least. A known exception (WITH) only permits more."""
     operator = getattr(tree, "operator", "").strip()
     if operator in ("AND", "OR"):
         parts = [_walk(one, case) for one in tree.args]
@@ -144,7 +144,11 @@ def _walk(tree: Any, case: _Case) -> _Judged:
             _once(duty for one in parts for duty in one.duties), _once(why for one in parts for why in one.reasons)
         )
     symbol = getattr(tree, "license_symbol", tree)
-    return _one(str(symbol.key), case)
+    judged = _one(str(symbol.key), case)
+    if symbol is tree or permits(tree.exception_symbol.key):
+        return judged
+    said = f"{tree.exception_symbol.key[:80]} is no exception that is known: it may restrict"
+    return _Judged(judged.duties, (*judged.reasons, _reason(case.policy.unknown, "exception", said)))
 
 
 def _one(key: str, case: _Case) -> _Judged:
