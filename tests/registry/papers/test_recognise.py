@@ -129,6 +129,8 @@ def test_a_text_that_says_otherwise_than_the_card_is_told(tmp_path):
         "The Software may not be used for commercial purposes.",
         "You shall not use the Software for military ends.",
         "Use is limited to research purposes.",
+        "The Software shall be used for Good, not Evil.",
+        "The License does not grant to you the right to Sell the Software.",
         "word " * 300,
     ],
 )

@@ -31,10 +31,11 @@ _WORD = re.compile(r"[^a-z0-9]+")
 _NARROWING = re.compile(
     r" (non ?commercial|commercial (use|purposes?)|(research|academic|evaluation|personal|educational) (use|purposes?)"
     r"|(may|must|shall) not (be )?used? (it |them )?(for|by|in|to (train|create|develop))|monthly (active )?users"
-    r"|(annual|monthly) revenue|military|weapons?|prohibited uses?|acceptable use|domiciled|competing) "
+    r"|(annual|monthly) revenue|military|weapons?|prohibited uses?|acceptable use|domiciled|competing"
+    r"|commons clause|right to sell|good not evil|use based|use restrictions|solely for|not permitted|no right to) "
 )
 """Words of clauses that no open licence has: one that has them was changed."""
-_OVER, _MORE, _SHORT = 1.25, 60, 2000
+_OVER, _MORE, _SHORT = 1.1, 80, 2000
 """How many words a text may have over the licence's own: notices, names and addresses, but no further clause."""
 
 
