@@ -35,6 +35,13 @@ class ToolForbidden(Forbidden):
     hint_text = "list the tools that may be called, or ask the owner: allow and deny in [mcp.NAME]"
 
 
+class KeptFromFlaw(Forbidden):
+    """The request would reach a known flaw of the engine behind the target, so it was not sent."""
+
+    code = "FH-POL-034"
+    hint_text = "leave out what is named; the operators see the advisory and its fix: freehold errata list"
+
+
 class GuardUnavailable(Unavailable):
     """The route names a guard that could not be made ready: nothing goes through unguarded."""
 

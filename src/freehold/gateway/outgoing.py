@@ -10,6 +10,7 @@ from freehold.core.errors import MissingCredential, NotTranslatable
 from freehold.gateway.breakpoints import TAKES, with_breakpoints
 from freehold.gateway.errors import StateElsewhere
 from freehold.gateway.messages import Request
+from freehold.gateway.patches import check_patched
 from freehold.gateway.ports import Dialect, Peek, Restore
 from freehold.gateway.routing.table import Path, Stop
 from freehold.gateway.tools import check_tool
@@ -80,6 +81,8 @@ def prepare(
     if name == dialect.name and not (stop.adapts and stop.driver.must_adapt(target, peek)):
         add = peek.stream and not peek.wants_usage and "no_stream_options" not in target.quirks
         sent = dialect.with_model(body, peek, target.model, add_usage=add)
+        if stop.patches:
+            check_patched(stop.patches, stop.name, dialect.name, sent)
         out = Outgoing(sent, dialect, False, add)
         if dialect.in_path is not None:
             out.path = dialect.in_path.upstream(target.model, peek)
@@ -102,6 +105,8 @@ def prepare(
         raise NotTranslatable(
             f"{target.name} cannot carry {', '.join(dropped)}, and strict was asked for", param=dropped[0]
         )
+    if stop.patches:
+        check_patched(stop.patches, stop.name, outer.name, sent)
     out = Outgoing(sent, outer, True, False, dropped)
     out.restore = restore
     if outer.in_path is not None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from freehold.core.errors import BadConfig, FreeholdError, NoPermittedTarget, UnknownModel
 from freehold.core.label import Label, parse_label
 from freehold.core.permit import Origin
+from freehold.gateway.patches import patches_of
 from freehold.gateway.ports import Driver, Peek, Signer
 from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_cost, order_by_load, order_by_weight, place
@@ -77,6 +78,7 @@ class Stop:
         self.free = not (self.bound_input or self.bound_output or self.rate.units)
         self.forwards = driver.forwards()
         self.adapts = driver.adapts
+        self.patches = patches_of(target.quirks)
         self.named = f"x-freehold-target: {target.name}\r\n".encode()
         self.speaks: dict[str, str] = {}
         """Caller's dialect -> dialect to speak, filled in by `outgoing`."""
