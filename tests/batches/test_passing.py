@@ -10,7 +10,7 @@ from freehold.core.label import parse_label
 from freehold.identity.types import SERVICE
 from freehold.policy.types import Policy
 from tests.batches.conftest import heard, line
-from tests.batches.passed_house import BUDGET, SERVICE_KEY, House, chat, sums
+from tests.batches.passed_house import BUDGET, SERVICE_KEY, House, Killed, chat, sums
 from tests.fakes.fake_batches import uploaded
 from tests.fakes.wire import Fault
 from tests.gateway import pieces as p
@@ -220,3 +220,54 @@ def test_lines_of_a_route_that_passes_nothing_are_asked_as_ever(office):
     office.start(line(1))
     office.run()
     assert len(office.door.asked) == 1
+
+
+def test_lines_that_name_different_models_are_asked_line_by_line(house, vendor):
+    house.start(chat(1), chat(2, model="gpt-too"))
+    house.run()
+    assert not vendor.requests
+    assert len(house.door.asked) == 2
+
+
+def test_many_lines_are_one_batch(house, vendor):
+    vendor.shows_left = -1
+    house.start(*(chat(number) for number in range(200)))
+
+    def beat():
+        if vendor.batches:
+            raise Killed
+
+    with pytest.raises(Killed):
+        house.run(beat)
+    assert len(vendor.submitted) == 200
+
+
+def test_the_next_batch_of_a_key_does_not_wait_for_the_vendor(house, vendor):
+    vendor.shows_left = -1
+    first = house.start(chat(1))
+    second = house.start(line(2, model="nothing-like-it"))
+
+    def beat():
+        if house.show(second)["status"] == "completed":
+            raise Killed
+
+    with pytest.raises(Killed):
+        house.run(beat)
+    assert house.show(first)["status"] == "in_progress"
+
+
+def test_what_a_limit_refuses_just_now_is_made_ready_later(tmp_path, vendor):
+    house = House(tmp_path, vendor, key={"requests_per_minute": 2})
+    with house.gateway:
+        batch = house.start(*(chat(number) for number in range(3)))
+        wait = house.wait
+
+        def later(seconds):
+            wait(seconds)
+            house.gateway.skip(1.0)
+
+        house.wait = later
+        house.run()
+        assert house.show(batch)["request_counts"]["completed"] == 3
+    assert len(vendor.batches) == 1
+    house.close()

@@ -48,7 +48,7 @@ from freehold.ledger.frames import Open
 from freehold.ledger.journal import unpack
 from freehold.ledger.standing import PASSED, Standing
 
-MOST_BYTES = 24 << 20
+MOST_BYTES = 20 << 20
 """Largest input that is passed: the gateway takes all of it in one request."""
 DAY = 86400.0
 """A vendor's window: batches that must be over sooner are not passed."""

@@ -234,7 +234,7 @@ class Runner:
             done |= passages.ready(batch.id)
         one = Running(batch, said, deque(task for task in it.tasks if task.number not in done))
         if passages is not None:
-            one.passing = passages.may_pass(batch, len(content))
+            one.passing = bool(it.model) and passages.may_pass(batch, len(content))
             one.away = passages.known(batch.id)
         self._running[batch.id] = one
         return one

@@ -22,7 +22,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Its name at the vendor."""
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True, tag="answered"):
+class Answered(msgspec.Struct, frozen=True, kw_only=True, tag="answered", array_like=True):
     """What a caller is answered. Header names in lower case."""
 
     status: int
@@ -30,11 +30,11 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag="answered"):
     body: bytes
 
 
-class NotPassed(msgspec.Struct, frozen=True, tag="not_passed"):
+class NotPassed(msgspec.Struct, frozen=True, tag="not_passed", array_like=True):
     """This line leads to no vendor's batches: it is to be asked like any call."""
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready", array_like=True):
     """A line as it may leave, to `target` and in the words of `form`."""
 
     call: bytes
