@@ -141,8 +141,8 @@ def _every(place: Place, *, as_json: bool) -> int:
 
 
 def _terms(place: Place) -> Terms:
+    from freehold.settings.admission import terms
     from freehold.settings.load import load
-    from freehold.settings.papers import terms
 
     return terms(load(place.config, place.home_option))
 

@@ -75,11 +75,11 @@ def check_signature(
     Exits with 4 where it is not good.
     """
     from freehold.registry.papers import signing
+    from freehold.settings.admission import rules
     from freehold.settings.load import load
-    from freehold.settings.papers import trust
 
     file = signature or _beside(model)
-    known = trust(load(place.config, place.home_option))
+    known = rules(load(place.config, place.home_option)).trust
     counts = signing.Trust(
         keys=(*known.keys, *(one.read_bytes() for one in keys)),
         authorities=(*known.authorities, *(one.read_bytes() for one in authorities)),

@@ -8,6 +8,7 @@ from freehold.core.errors import BadConfig
 from freehold.registry.admission import Admission, gate
 from freehold.registry.artefacts import Store
 from freehold.registry.offers import Rules
+from freehold.registry.papers.binding import Terms
 from freehold.registry.papers.signing import Trust
 from freehold.settings.load import Loaded
 
@@ -31,6 +32,12 @@ def rules(loaded: Loaded) -> Rules:
         ),
         unsigned=settings.models.unsigned,
     )
+
+
+def terms(loaded: Loaded) -> Terms:
+    """What licences alone are decided by: no file is read."""
+    settings = loaded.settings
+    return Terms(settings.licensee.licensee, settings.licensee.use, settings.models.policy)
 
 
 def _read(folder: Path, name: str) -> bytes:

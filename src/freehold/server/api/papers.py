@@ -14,7 +14,7 @@ from freehold.registry.papers.lineage import Ancestor, Step
 from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
-from freehold.settings.papers import terms
+from freehold.settings.admission import terms
 
 router = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(Allowed("models:read"))])
 
