@@ -1,270 +1,277 @@
-"""Zip archives read by two witnesses: the central directory and the headers before the members must agree on all.
+"""Zip archives by an own reader that takes no archive of which two readers may see different members.
 
-Readers that believe one of the two, or forgive a flag or a checksum, see other members than those that believe the
-other; so a member counts only where nothing is left to believe.
+Invariant: every byte belongs to exactly one member or to the one directory; local and central headers agree.
 """
 
 from __future__ import annotations
 
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
 
 import msgspec
 
-from freehold.registry.gate.naming import quoted as shown
-from freehold.registry.gate.naming import unsafe
-from freehold.registry.gate.types import Reason, Source, Walk
+from freehold.registry.gate import naming
+from freehold.registry.gate.errors import Malformed, TooMuch
+from freehold.registry.gate.types import Format, Reason, Source, Walk
 
-_END, _CENTRAL, _LOCAL, _DESCRIPTOR = b"PK\x05\x06", b"PK\x01\x02", b"PK\x03\x04", b"PK\x07\x08"
-_END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
-_TAIL = 22 + 65535
-_STREAMED, _UTF8, _LEVELS = 0x8, 0x800, 0x6
-_MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
-_LINK, _KINDS, _PLAIN_KINDS = 0o120000, 0o170000, (0, 0o100000, 0o040000)
-STORED, DEFLATED = 0, 8
-BOMB_BYTES, BOMB_RATIO = 16 << 20, 200
-"""A member that grows beyond both is a bomb; weights of zeros stay below the first."""
+_END, _END64, _LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+_LOCAL, _CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
+_DESCRIPTOR = b"PK\x07\x08"
+_FLAGS = 0x080E
+"""Sizes follow the data, UTF-8 names, and how hard deflate tried; every other flag changes what readers see."""
+_FULL = 0xFFFFFFFF
+MOST_RATIO = 200
+RATIO_COUNTS_FROM = 16 << 20
+"""A smaller member is no bomb, however well it packs: arrays of zeros do."""
 
 
-class Member(msgspec.Struct, frozen=True):
-    """One member as both witnesses have it; `start` to `start + packed` are its bytes in the archive."""
+class Entry(msgspec.Struct, frozen=True):
+    """One member, as both its headers have it."""
 
     name: str
     method: int
-    flags: int
     crc: int
     packed: int
     size: int
-    header: int
     start: int
-    kind: int
+    """Where its packed bytes begin."""
+    mode: int
+    """Unix mode of the member; 0 where its maker wrote none."""
 
 
-class Torn(Exception):
-    """The archive says two things, or one that nobody should believe."""
-
-    def __init__(self, code: str, said: str) -> None:
-        super().__init__(said)
-        self.code = code
+class _Central(msgspec.Struct, frozen=True):
+    name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    local: int
+    mode: int
 
 
 def known(source: Source) -> bool:
-    """A zip begins with a member or is empty; what has other bytes in front is looked at as what they are."""
-    return bytes(source.data[:4]) in (_LOCAL, _END, _CENTRAL, _DESCRIPTOR, b"PK00")
+    """It begins as an archive: members first, or none at all."""
+    return bytes(source.data[:4]) in (_LOCAL, _END)
+
+
+def names(source: Source) -> tuple[str, ...]:
+    """Members by the directory, unchecked, to tell kinds of archives apart; empty where there is no directory."""
+    if not known(source):
+        return ()
+    try:
+        return tuple(_text(one.name, one.flags) for one in _directory(source.data)[0])
+    except (Malformed, struct.error, IndexError, ValueError):
+        return ()
+
+
+def members(source: Source, walk: Walk) -> Iterator[tuple[Entry, Source]]:
+    """Every member, unpacked, its digest compared. Raises Malformed or TooMuch before the first where anything is odd.
+
+    Folders are left out. A stored member is a view of the archive; a packed one is counted by `walk.spend`.
+    """
+    entries = _entries(source.data)
+    for one in entries:
+        if one.size >= RATIO_COUNTS_FROM and one.size > MOST_RATIO * max(one.packed, 1):
+            raise TooMuch(f"{naming.quoted(one.name)} unpacks to {one.size // max(one.packed, 1)} times its size")
+    for one in entries:
+        data = _unpacked(source.data, one, walk)
+        if zlib.crc32(data) != one.crc:
+            raise Malformed(f"the checksum of {naming.quoted(one.name)} is another")
+        if not one.name.endswith("/"):
+            yield one, Source(f"{source.name}!{naming.quoted(one.name)}", data)
+
+
+def reasons(source: Source) -> Iterator[Reason]:
+    """What members' names and kinds say against the archive. Raises Malformed."""
+    seen: set[str] = set()
+    folders: set[str] = set()
+    entries = _entries(source.data)
+    for one in entries:
+        where = f"{source.name}!{naming.quoted(one.name)}"
+        yield from naming.unsafe(one.name, where)
+        kind = stat.S_IFMT(one.mode)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            yield Reason("block", "zip.kind", where, "a link or device, not a file")
+        folded = one.name.casefold().rstrip("/")
+        if folded in seen:
+            yield Reason("block", "zip.twice", where, "two members of one name: readers differ in which they take")
+        seen.add(folded)
+        parts = folded.split("/")
+        folders.update("/".join(parts[:count]) for count in range(1, len(parts)))
+    for one in entries:
+        if not one.name.endswith("/") and one.name.casefold() in folders:
+            yield Reason(
+                "block", "zip.twice", f"{source.name}!{naming.quoted(one.name)}", "a file and a folder at once"
+            )
 
 
 def look(source: Source, walk: Walk) -> Iterator[Reason]:
-    """Everything of an archive: its structure, then each member by its own content."""
-    try:
-        found = members(source.data)
-        for one in found:
-            data = content(source.data, one, walk)
-            if data is not None:
-                yield from walk.inside(Source(f"{source.name}!{one.name}", data))
-    except Torn as torn:
-        yield Reason("block", torn.code, source.name, str(torn))
+    """Every member by its content."""
+    yield from reasons(source)
+    for _, member in members(source, walk):
+        yield from walk.inside(member)
 
 
-def members(data: memoryview) -> tuple[Member, ...]:
-    """The members, where both witnesses agree. Raises Torn."""
-    count, size, at, end = _directory(data)
-    directory = bytes(data[at : at + size])
-    found: list[Member] = []
-    place = 0
+def _text(name: bytes, flags: int) -> str:
+    return name.decode("utf-8") if flags & 0x0800 or name.isascii() else name.decode("cp437")
+
+
+def _end(data: memoryview) -> int:
+    """Where the one end record is, whose comment reaches the end of the file exactly."""
+    tail = bytes(data[-(22 + 0xFFFF) :])
+    base = len(data) - len(tail)
+    found = []
+    at = tail.find(_END)
+    while at >= 0:
+        if at + 22 <= len(tail) and at + 22 + struct.unpack_from("<H", tail, at + 20)[0] == len(tail):
+            found.append(base + at)
+        at = tail.find(_END, at + 1)
+    if len(found) != 1:
+        raise Malformed("the archive has no end, or bytes after it" if not found else "the archive ends twice")
+    if tail.count(_END, found[0] - base + 1):
+        raise Malformed("the archive's comment holds another end record")
+    return found[0]
+
+
+def _directory(data: memoryview) -> tuple[tuple[_Central, ...], int]:
+    """The central directory, and where it begins. Raises Malformed."""
+    end = _end(data)
+    disk, first, here, count, size, start = struct.unpack_from("<HHHHII", data, end + 4)
+    stop = end
+    if disk or first or here != count:
+        raise Malformed("the archive spans several files")
+    if end >= 76 and bytes(data[end - 20 : end - 16]) == _LOCATOR:
+        on, at, disks = struct.unpack_from("<IQI", data, end - 16)
+        if on or disks > 1 or at > end - 76 or bytes(data[at : at + 4]) != _END64:
+            raise Malformed("the archive's 64-bit end is elsewhere")
+        length, _, _, disk, first, here64, count64, size64, start64 = struct.unpack_from("<QHHIIQQQQ", data, at + 4)
+        if disk or first or here64 != count64 or at + 12 + length != end - 20:
+            raise Malformed("the archive's 64-bit end is broken")
+        for short, long, full in ((count, count64, 0xFFFF), (size, size64, _FULL), (start, start64, _FULL)):
+            if short not in (long, full):
+                raise Malformed("the archive's two ends disagree")
+        count, size, start, stop = count64, size64, start64, at
+    elif count == 0xFFFF or _FULL in (size, start):
+        raise Malformed("the archive's 64-bit end is missing")
+    if start + size != stop or count * 46 > size:
+        raise Malformed("the directory is not where the archive's end says")
+    found = []
+    at = start
     for _ in range(count):
-        member, place = _central(directory, place, data)
-        found.append(member)
-    if place != size or at + size != end:
-        raise Torn("zip.directory", "the directory is longer or shorter than it says")
-    _disjoint(data, found, at)
-    folded = [one.name.casefold().rstrip("/") for one in found]
-    if len(set(folded)) != len(folded):
-        raise Torn("zip.twice", "holds two members of one name")
+        one, at = _central(data, at, stop)
+        found.append(one)
+    if at != stop:
+        raise Malformed("bytes after the directory")
+    return tuple(found), start
+
+
+def _central(data: memoryview, at: int, stop: int) -> tuple[_Central, int]:
+    head = struct.unpack_from("<4sHHHHHHIIIHHHHHII", data, at)
+    sign, made, _, flags, method, _, _, crc, packed, size, name, extra, comment, disk, _, outer, local = head
+    begin = at + 46
+    next_ = begin + name + extra + comment
+    if sign != _CENTRAL or disk or next_ > stop:
+        raise Malformed("a broken entry in the directory")
+    wide = _wide(bytes(data[begin + name : begin + name + extra]), [size == _FULL, packed == _FULL, local == _FULL])
+    size = wide.pop(0) if size == _FULL else size
+    packed = wide.pop(0) if packed == _FULL else packed
+    local = wide.pop(0) if local == _FULL else local
+    mode = outer >> 16 if made >> 8 in (3, 19) or outer >> 16 else 0
+    return _Central(bytes(data[begin : begin + name]), flags, method, crc, packed, size, local, mode), next_
+
+
+def _wide(extra: bytes, wanted: list[bool]) -> list[int]:
+    """The 64-bit values of an extra field, as many as the header leaves to it."""
+    count = sum(wanted)
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, at)
+        if at + 4 + length > len(extra):
+            break
+        if kind == 1 and count:
+            if length < 8 * count:
+                raise Malformed("a 64-bit field that is too short")
+            return list(struct.unpack_from(f"<{count}Q", extra, at + 4))
+        if kind == 0x7075:
+            raise Malformed("a second name in an extra field")
+        at += 4 + length
+    if count:
+        raise Malformed("a 64-bit field is missing")
+    return []
+
+
+def _entries(data: memoryview) -> tuple[Entry, ...]:
+    """Members in the order of their bytes, which follow each other without gaps from the start. Raises Malformed."""
+    central, start = _directory(data)
+    at = 0
+    found = []
+    for one in sorted(central, key=lambda each: each.local):
+        if one.local != at:
+            raise Malformed("bytes that belong to no member" if one.local > at else "members overlap")
+        entry, at = _local(data, one, start)
+        found.append(entry)
+    if at != start:
+        raise Malformed("bytes before the directory that belong to no member")
     return tuple(found)
 
 
-def _directory(data: memoryview) -> tuple[int, int, int, int]:
-    """(entries, bytes, offset, where it must end)."""
-    tail = bytes(data[max(0, len(data) - _TAIL) :])
-    found = tail.rfind(_END)
-    if found < 0:
-        raise Torn("zip.directory", "has no directory")
-    end = len(data) - len(tail) + found
-    if len(tail) - found < 22:
-        raise Torn("zip.directory", "its directory's end is cut")
-    disk, first, here, count, size, at, comment = struct.unpack_from("<4xHHHHIIH", tail, found)
-    if comment or end + 22 != len(data):
-        raise Torn("zip.trailing", "holds bytes behind its directory")
-    if disk or first or here != count:
-        raise Torn("zip.directory", "is one of several parts")
-    if tail.find(_LOCATOR64, max(0, found - 20), found) == found - 20 and found >= 20:
-        return _directory64(data, end, (count, size, at))
-    if _MAX32 in (size, at) or count == _MAX16:
-        raise Torn("zip.directory", "names a 64-bit directory that is not there")
-    if at + size > end:
-        raise Torn("zip.directory", "its directory lies outside of it")
-    return count, size, at, end
+def _local(data: memoryview, one: _Central, stop: int) -> tuple[Entry, int]:
+    sign, _, flags, method, _, _, crc, packed, size, name, extra = struct.unpack_from("<4sHHHHHIIIHH", data, one.local)
+    begin = one.local + 30
+    body = begin + name + extra
+    after = body + one.packed
+    shown = naming.quoted(one.name.decode("latin-1"))
+    if sign != _LOCAL or bytes(data[begin : begin + name]) != one.name or method != one.method or flags != one.flags:
+        raise Malformed(f"the two headers of {shown} disagree")
+    if flags & ~_FLAGS:
+        raise Malformed(f"flags {flags:#06x} on {shown}")
+    if method not in (0, 8):
+        raise Malformed(f"packing method {method} on {shown}")
+    if method == 0 and one.packed != one.size:
+        raise Malformed(f"{shown} is stored, and yet of two sizes")
+    if after > stop:
+        raise Malformed(f"{shown} reaches into the directory")
+    wide = _wide(bytes(data[begin + name : body]), [size == _FULL, packed == _FULL])
+    size = wide.pop(0) if size == _FULL else size
+    packed = wide.pop(0) if packed == _FULL else packed
+    told = (crc, packed, size)
+    if told != (one.crc, one.packed, one.size) and not (flags & 8 and told == (0, 0, 0)):
+        raise Malformed(f"the two headers of {shown} disagree about its size or checksum")
+    if flags & 8:
+        after = _descriptor(data, one, after)
+    elif one.name.endswith(b"/") and one.size:
+        raise Malformed(f"{shown} is a folder with content")
+    text = _text(one.name, one.flags)
+    return Entry(text, one.method, one.crc, one.packed, one.size, body, one.mode), after
 
 
-def _directory64(data: memoryview, end: int, narrow: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    disk, at64, disks = struct.unpack_from("<4xIQI", data, end - 20)
-    if disk or disks > 1 or at64 + 56 > end - 20 or bytes(data[at64 : at64 + 4]) != _END64:
-        raise Torn("zip.directory", "its 64-bit directory is not where it says")
-    record, _made, _needs, one, other, here, count, size, at = struct.unpack_from("<4xQHHIIQQQQ", data, at64)
-    if record != 44 or at64 + 56 != end - 20 or one or other or here != count:
-        raise Torn("zip.directory", "its 64-bit directory's end is of another form")
-    for wide, slim, most in zip((count, size, at), narrow, (_MAX16, _MAX32, _MAX32), strict=True):
-        if slim not in (wide, most):
-            raise Torn("zip.directory", "its two directories' ends disagree")
-    if at + size > at64:
-        raise Torn("zip.directory", "its directory lies outside of it")
-    return count, size, at, at64
+def _descriptor(data: memoryview, one: _Central, at: int) -> int:
+    """Where the record of sizes after a member's data ends; it comes in four forms. Raises Malformed."""
+    for sign in (_DESCRIPTOR, b""):
+        for form in ("<IQQ", "<III"):
+            if one.size >= _FULL and form == "<III":
+                continue
+            told = sign + struct.pack(form, one.crc, one.packed, one.size)
+            after = bytes(data[at + len(told) : at + len(told) + 4])
+            if bytes(data[at : at + len(told)]) == told and after in (_LOCAL, _CENTRAL, _END64):
+                return at + len(told)
+    raise Malformed("the sizes after a member disagree with the directory")
 
 
-def _central(directory: bytes, place: int, data: memoryview) -> tuple[Member, int]:
-    if directory[place : place + 4] != _CENTRAL or place + 46 > len(directory):
-        raise Torn("zip.directory", "an entry of its directory is none")
-    (_made, _needs, flags, method, _time, crc, packed, size, name_size, extra_size, comment_size, disk, _inner,
-     outer, header) = struct.unpack_from("<4xHHHHIIIIHHHHHII", directory, place)  # fmt: skip
-    begin = place + 46
-    raw = directory[begin : begin + name_size]
-    extra = directory[begin + name_size : begin + name_size + extra_size]
-    place = begin + name_size + extra_size + comment_size
-    if disk not in (0, _MAX16) or place > len(directory):
-        raise Torn("zip.directory", "an entry of its directory is cut or of another part")
-    name = _name(raw, flags)
-    size, packed, header = _widened(extra, (size, packed, header))
-    member = Member(
-        name,
-        method,
-        flags,
-        crc,
-        packed,
-        size,
-        header,
-        _local(data, header, (raw, flags, method, crc, packed, size)),
-        outer >> 16,
-    )
-    _allowed(member)
-    return member, place
-
-
-def _name(raw: bytes, flags: int) -> str:
-    try:
-        name = raw.decode("utf-8" if flags & _UTF8 or not raw.isascii() else "ascii")
-    except UnicodeDecodeError:
-        raise Torn("zip.name", "a member's name is no text") from None
-    for one in unsafe(name, ""):
-        if one.verdict == "block":
-            raise Torn(one.code, f"the member {shown(name)!r}: {one.said}")
-    return name
-
-
-def _widened(extra: bytes, narrow: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes and offset, from the 64-bit extra field where they did not fit."""
-    if _MAX32 not in narrow:
-        return narrow
-    place = 0
-    while place + 4 <= len(extra):
-        kind, size = struct.unpack_from("<HH", extra, place)
-        if kind == 1:
-            field = extra[place + 4 : place + 4 + size]
-            wanted = sum(one == _MAX32 for one in narrow)
-            if len(field) < 8 * wanted:
-                break
-            values = iter(struct.unpack_from(f"<{wanted}Q", field))
-            return tuple(next(values) if one == _MAX32 else one for one in narrow)
-        place += 4 + size
-    raise Torn("zip.directory", "a member's size is in a field that is not there")
-
-
-def _local(data: memoryview, at: int, told: tuple[bytes, int, int, int, int, int]) -> int:
-    """Where the member's bytes start. Raises Torn where its own header says another thing than the directory."""
-    raw, flags, method, crc, packed, size = told
-    if at + 30 > len(data) or bytes(data[at : at + 4]) != _LOCAL:
-        raise Torn("zip.header", f"{shown(raw.decode('utf-8', 'replace'))!r} has no header")
-    (_needs, here_flags, here_method, _time, here_crc, here_packed, here_size, name_size, extra_size) = (
-        struct.unpack_from("<4xHHHIIIIHH", data, at)
-    )
-    start: int = at + 30 + name_size + extra_size
-    name = shown(raw.decode("utf-8", "replace"))
-    if bytes(data[at + 30 : at + 30 + name_size]) != raw:
-        raise Torn("zip.header", f"{name!r} has another name in its own header")
-    if (here_flags, here_method) != (flags, method):
-        raise Torn("zip.header", f"{name!r} has other flags or another method in its own header")
-    extra = bytes(data[at + 30 + name_size : start])
-    if _MAX32 in (here_size, here_packed):
-        here_size, here_packed = _widened(extra, (here_size, here_packed))
-    streamed = bool(flags & _STREAMED)
-    agrees = (here_crc, here_packed, here_size) == (crc, packed, size)
-    if not agrees and not (streamed and (here_crc, here_packed, here_size) == (0, 0, 0)):
-        raise Torn("zip.header", f"{name!r} has another size or checksum in its own header")
-    return start
-
-
-def _allowed(member: Member) -> None:
-    name = shown(member.name)
-    levels = _LEVELS if member.method == DEFLATED else 0
-    if member.flags & ~(_STREAMED | _UTF8 | levels):
-        raise Torn("zip.flags", f"{name!r} has the flags {member.flags:#x}: encrypted, patched or unknown")
-    if member.method not in (STORED, DEFLATED):
-        raise Torn("zip.method", f"{name!r} is packed by method {member.method}")
-    if member.method == STORED and member.packed != member.size:
-        raise Torn("zip.header", f"{name!r} is stored in {member.packed} bytes and has {member.size}")
-    if member.kind & _KINDS == _LINK:
-        raise Torn("path.link", f"{name!r} is a link")
-    if member.kind & _KINDS not in _PLAIN_KINDS:
-        raise Torn("path.special", f"{name!r} is no plain file")
-    if member.size > BOMB_BYTES and member.size > BOMB_RATIO * max(member.packed, 1):
-        raise Torn("bomb.ratio", f"{name!r} grows from {member.packed} to {member.size} bytes")
-
-
-def _disjoint(data: memoryview, found: list[Member], directory: int) -> None:
-    """Members follow each other, with nothing between them but their own descriptors."""
-    end = 0
-    for one in sorted(found, key=lambda one: one.header):
-        if one.header != end:
-            raise Torn("zip.gap", f"bytes nobody names, or two members in one place, before {shown(one.name)!r}")
-        end = one.start + one.packed
-        if end > directory:
-            raise Torn("zip.gap", f"{shown(one.name)!r} reaches into the directory")
-        if one.flags & _STREAMED:
-            end += _descriptor(bytes(data[end : end + 24]), one)
-    if end != directory:
-        raise Torn("zip.gap", "bytes nobody names before the directory")
-
-
-def _descriptor(after: bytes, one: Member) -> int:
-    for signed in (_DESCRIPTOR, b""):
-        if not after.startswith(signed):
-            continue
-        for form in ("<III", "<IQQ"):
-            size = len(signed) + struct.calcsize(form)
-            if len(after) >= size and struct.unpack_from(form, after, len(signed)) == (one.crc, one.packed, one.size):
-                return size
-    raise Torn("zip.header", f"{shown(one.name)!r} is streamed and its descriptor says another thing")
-
-
-def content(data: memoryview, one: Member, walk: Walk) -> memoryview | None:
-    """A member's bytes, checked; None for a folder. Raises Torn, and what `walk` raises where it is too much."""
-    if one.name.endswith("/"):
-        if one.size:
-            raise Torn("zip.header", f"the folder {shown(one.name)!r} holds bytes")
-        return None
-    packed = data[one.start : one.start + one.packed]
-    if one.method == STORED:
-        if zlib.crc32(packed) != one.crc:
-            raise Torn("zip.checksum", f"{shown(one.name)!r} is not what its checksum says")
-        return packed
+def _unpacked(data: memoryview, one: Entry, walk: Walk) -> memoryview:
+    raw = data[one.start : one.start + one.packed]
+    if one.method == 0:
+        walk.spend(0)
+        return raw
     walk.spend(one.size)
-    machine = zlib.decompressobj(-15)
-    try:
-        plain = machine.decompress(packed, one.size + 1)
-    except zlib.error:
-        raise Torn("zip.packed", f"{shown(one.name)!r} cannot be unpacked") from None
-    if len(plain) != one.size or not machine.eof or machine.unused_data or machine.unconsumed_tail:
-        raise Torn("zip.packed", f"{shown(one.name)!r} is longer or shorter than it says")
-    if zlib.crc32(plain) != one.crc:
-        raise Torn("zip.checksum", f"{shown(one.name)!r} is not what its checksum says")
-    return memoryview(plain)
+    stream = zlib.decompressobj(-15)
+    made = stream.decompress(raw, one.size + 1)
+    if len(made) != one.size or not stream.eof or stream.unused_data:
+        raise Malformed(f"{naming.quoted(one.name)} unpacks to another size than its headers say")
+    return memoryview(made)
+
+
+FORMAT = Format("zip", known, look)
