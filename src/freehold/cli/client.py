@@ -65,13 +65,13 @@ class Client:
             raise NotRunning(f"no instance runs in {home}")
         return cls(endpoints.admin, token, home)
 
-    def get(self, path: str, **query: object) -> Any:
-        """The JSON answer of a GET; query values that are None or empty are left out."""
-        return self._ask("GET", path + _query(query), None)
+    def get(self, path: str, *, seconds: float = TIMEOUT_SECONDS, **query: object) -> Any:
+        """The JSON answer of a GET, which may take `seconds`; query values that are None or empty are left out."""
+        return self._ask("GET", path + _query(query), None, seconds)
 
-    def post(self, path: str, body: object = None) -> Any:
-        """The JSON answer of a POST."""
-        return self._ask("POST", path, {} if body is None else body)
+    def post(self, path: str, body: object = None, *, seconds: float = TIMEOUT_SECONDS) -> Any:
+        """The JSON answer of a POST, which may take `seconds`."""
+        return self._ask("POST", path, {} if body is None else body, seconds)
 
     def patch(self, path: str, body: object) -> Any:
         """The JSON answer of a PATCH."""
@@ -86,8 +86,8 @@ class Client:
         finally:
             connection.close()
 
-    def _ask(self, method: str, path: str, body: object) -> Any:
-        connection, response = self._send(method, path, body)
+    def _ask(self, method: str, path: str, body: object, seconds: float = TIMEOUT_SECONDS) -> Any:
+        connection, response = self._send(method, path, body, seconds)
         try:
             self._checked(response)
             return json.loads(response.read())
@@ -95,9 +95,9 @@ class Client:
             connection.close()
 
     def _send(
-        self, method: str, path: str, body: object
+        self, method: str, path: str, body: object, seconds: float = TIMEOUT_SECONDS
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
         headers = {"authorization": f"Bearer {self._token}", "accept": "application/json"}
         data = None
         if body is not None:

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from freehold.cli.admission import VERBS as ADMISSION
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
+from freehold.cli.model_files import VERBS as FILES
 from freehold.cli.output import emit_json, fields, json_option, mark, say, table
 from freehold.cli.papers import VERBS as PAPERS
 from freehold.cli.place import Place
 from freehold.cli.signatures import VERBS as SIGNATURES
 
 
-@click.group(cls=Noun, commands=(*PAPERS, *SIGNATURES))
+@click.group(cls=Noun, commands=(*ADMISSION, *FILES, *PAPERS, *SIGNATURES))
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 
@@ -127,6 +129,9 @@ def remove(place: Place, name: str, *, as_json: bool) -> None:
         emit_json(gone)
     else:
         click.echo(f"removed {name}, {_size(gone)}")
+
+
+models.add_command(remove, "rm")
 
 
 @models.command()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from freehold.core.section import Flag, Section
+from freehold.core.section import Flag, Secret, Section
 from freehold.registry.papers.licences import Licensee, Policy, Use
 
 Whole = Annotated[int, Field(strict=True, ge=0)]
@@ -68,6 +68,11 @@ class ModelsSettings(Section):
     authorities: Entries = Field(
         (),
         description="Certificate authorities (PEM files, relative to this file) whose signers' signatures count.",
+    )
+    hub: str = Field("", description="Address of the model hub that `hf:owner/name` is fetched from; none by default.")
+    credentials: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Credentials of registries (`user:password`) and of the hub (a token), by host: references.",
     )
 
     @property

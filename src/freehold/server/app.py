@@ -13,6 +13,7 @@ from freehold import __version__
 from freehold.identity.service import KEY_ID
 from freehold.server.api import annotations as judgements
 from freehold.server.api import (
+    admission,
     audit,
     batches,
     break_glass,
@@ -48,6 +49,7 @@ from freehold.telemetry.tally import Tally
 
 ROUTERS = (
     judgements.router,
+    admission.router,
     audit.router,
     batches.router,
     break_glass.router,
@@ -77,6 +79,7 @@ ROUTERS = (
 
 FORMS = (
     *judgements.FORMS,
+    *admission.FORMS,
     *batches.FORMS,
     *calls.FORMS,
     *evals.FORMS,
