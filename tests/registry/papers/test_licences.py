@@ -138,6 +138,10 @@ def test_a_family_line_is_as_strict_as_its_strictest():
     assert found.expression == f"MIT AND {base.expression}"
     assert {*base.duties} <= {*found.duties}
     assert strictest((own,)) == own
+    assert strictest((found, base, own)).expression == found.expression
+    either = decided("MIT OR ISC")
+    assert strictest((either, base)).expression == f"(MIT OR ISC) AND {base.expression}"
+    assert decided(strictest((either, base)).expression).verdict == "block"
 
 
 verdicts = st.sampled_from(VERDICTS)
@@ -233,3 +237,17 @@ def test_whatever_is_written_is_decided_and_what_is_no_expression_is_never_allow
 
 def test_an_endless_expression_is_none():
     assert decided("(" * 20_000 + "MIT" + ")" * 20_000).verdict == "review"
+
+
+expressions = st.recursive(
+    st.sampled_from(["MIT", "ISC", "LicenseRef-x", "CC-BY-NC-4.0"]),
+    lambda inner: st.tuples(inner, st.sampled_from([" AND ", " OR "]), inner).map(lambda one: f"({''.join(one)})"),
+    max_leaves=4,
+).map(lambda one: one.removeprefix("(").removesuffix(")") if one.count("(") == 1 else one)
+
+
+@given(st.lists(expressions, min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_the_expression_of_a_line_comes_to_what_the_line_comes_to(line):
+    found = strictest([decided(one) for one in line])
+    assert decided(found.expression).verdict == found.verdict

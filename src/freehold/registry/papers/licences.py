@@ -110,13 +110,10 @@ def strictest(licences: Sequence[Licence]) -> Licence:
 
     The hardest verdict, every duty and reason once, and the expression of all. Raises ValueError for none.
     """
-    own, *others = licences
-    expression = own.expression
-    for one in others:
-        if one.expression not in expression.split(" AND "):
-            expression = f"{_bracketed(expression)} AND {_bracketed(one.expression)}"
+    own = licences[0]
+    parts = _once(part for one in licences for part in _parts(one.expression))
     return Licence(
-        expression=expression,
+        expression=" AND ".join(parts) if len(licences) > 1 else own.expression,
         verdict=max((one.verdict for one in licences), key=VERDICTS.index),
         source=own.source,
         duties=_once(duty for one in licences for duty in one.duties),
@@ -280,8 +277,12 @@ def _lower(names: Iterable[str]) -> set[str]:
     return {one.lower() for one in names}
 
 
-def _bracketed(expression: str) -> str:
-    return f"({expression})" if " OR " in expression else expression
+def _parts(expression: str) -> list[str]:
+    """What AND joins; with brackets or OR in it, it stays one."""
+    if "(" not in expression and " OR " not in expression:
+        return expression.split(" AND ")
+    whole = expression.startswith("(") and expression.endswith(")") and expression.count("(") == 1
+    return [expression if whole else f"({expression})"]
 
 
 def _once(found: Iterable[Any]) -> tuple[Any, ...]:
