@@ -202,10 +202,13 @@ def make_publisher(engine_url: str, home: Path, identity: Identity) -> Publisher
 
 
 def owned_targets(home: Path) -> Sequence[Target]:
-    """The embedded models as targets."""
+    """The embedded models, and what the engines of `[engines]` serve, as targets."""
+    from freehold.serving.attachments import attached
     from freehold.serving.deployments import deployed, targets
 
-    return targets(deployed(home / "run"))
+    own = targets(deployed(home / "run"))
+    names = {one.name for one in own}
+    return (*own, *(one for one in attached(home / "run") if one.name not in names))
 
 
 def list_price(vendor: str, model: str) -> Price | None:

@@ -33,6 +33,7 @@ from freehold.registry.artefacts import Store
 from freehold.server.instance import Audit
 from freehold.server.publish import Publisher
 from freehold.server.token import admin_token
+from freehold.serving.attached import Attached
 from freehold.serving.catalogue import admit
 from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.serving.fleet import Defaults, Fleet
@@ -41,6 +42,7 @@ from freehold.settings.banner import Started
 from freehold.settings.cedar_file import at_start
 from freehold.settings.data_plane import checkout, interpreter
 from freehold.settings.data_plane import chosen as chosen_plane
+from freehold.settings.engines import attachments
 from freehold.settings.environment import override_name, resolve_secret, with_overrides, with_path
 from freehold.settings.errors import MissingSecret
 from freehold.settings.load import Loaded
@@ -114,7 +116,8 @@ class _Up:
             for one in self._processes(self.loaded.settings):
                 self.supervisor.start(one)
             needed = tuple(one.name for one in self.supervisor.statuses())
-            fleet = asyncio.create_task(self._fleet().run())  # these may fail: the instance is up without them
+            looked_after = (self._fleet().run(), self._attached().run())
+            fleet = asyncio.gather(*looked_after)  # these may fail: the instance is up without them
             try:
                 if await started(self.supervisor, READY_SECONDS, stop, needed):
                     self._tell(secret, engines)
@@ -160,6 +163,12 @@ class _Up:
         defaults = Defaults(settings.threads or os.cpu_count() or 1, settings.context_tokens, settings.slots)
         store = Store(self.home / "store", self.identity)
         return Fleet(self.home, self.supervisor, store, deployed(run), defaults, self._told)
+
+    def _attached(self) -> Attached:
+        """What looks after the engines of `[engines]`."""
+        store = Store(self.home / "store", self.identity)
+        found = attachments(self.loaded.settings, self.home / "run", resolve_secret)
+        return Attached(self.home, self.supervisor, store, found, self._told)
 
     def _prepare(self) -> str:
         """Database, keys and snapshots; the first key's secret where it was made now."""

@@ -30,6 +30,7 @@ OPENS_SOCKETS = {
     "server/app.py": "takes a listener that is bound already",
     "serving/deployments.py": "finds free ports on loopback",
     "serving/engines/classifier.py": "binds the engine's listener, on loopback",
+    "serving/engines/control.py": "asks the engines of [engines] whether they are well, and to load adapters; no content",
     "serving/loopback.py": "asks the engines whether they are well, on loopback",
     "telemetry/sending.py": "tells the one collector that the settings name, from the worker; no content",
     "up.py": "probes its own processes and ports, on loopback",

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 from freehold import __version__
 from freehold.identity.service import KEY_ID
-from freehold.server.api import annotations as judgements
 from freehold.server.api import (
     admission,
     audit,
@@ -19,6 +18,8 @@ from freehold.server.api import (
     break_glass,
     calls,
     config,
+    engines,
+    errata,
     evals,
     jobs,
     keys,
@@ -40,6 +41,7 @@ from freehold.server.api import (
     vault,
     workflows,
 )
+from freehold.server.api import annotations as judgements
 from freehold.server.document import complete
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
@@ -55,6 +57,8 @@ ROUTERS = (
     break_glass.router,
     calls.router,
     config.router,
+    engines.router,
+    errata.router,
     evals.router,
     jobs.router,
     keys.router,
@@ -82,6 +86,8 @@ FORMS = (
     *admission.FORMS,
     *batches.FORMS,
     *calls.FORMS,
+    *engines.FORMS,
+    *errata.FORMS,
     *evals.FORMS,
     *jobs.FORMS,
     *lifecycle.FORMS,

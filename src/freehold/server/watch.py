@@ -11,6 +11,7 @@ from pathlib import Path
 from freehold.core.errors import FreeholdError
 from freehold.core.log import Log
 from freehold.server.instance import Instance
+from freehold.serving.attachments import TARGETS as ATTACHED
 from freehold.serving.deployments import FILE as DEPLOYMENTS
 from freehold.settings import last_good
 from freehold.settings.load import load
@@ -29,7 +30,7 @@ class Watch:
         self._log = log
         self._end = threading.Event()
         self._stamp: object = None
-        self._served: tuple[int, int, int] | None = None
+        self._served: object = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
@@ -43,7 +44,8 @@ class Watch:
 
     def check_served(self) -> None:
         """Look once: where other engines serve than before, publish the routes anew."""
-        served = _stamp_of(self._instance.home / "run" / DEPLOYMENTS)
+        run = self._instance.home / "run"
+        served = (_stamp_of(run / DEPLOYMENTS), _stamp_of(run / ATTACHED))
         if served != self._served:
             self._instance.versions = self._instance.publisher.publish(self._instance.settings)
             self._served = served

@@ -94,7 +94,7 @@ def deploy(run: Path, models: tuple[Manifest, ...], threads: int, context: int, 
                 kind=model.kind,
                 model=model.name,
                 sha256=model.files[0].sha256,
-                port=_free_port(),
+                port=free_port(),
                 secret_path=str(secret),
                 threads=(threads or cores) if chat else 1,
                 context=context if chat else _EMBEDDING_CONTEXT * 2,
@@ -119,7 +119,7 @@ def place(run: Path, model: Manifest, shape: Deployment) -> Deployment:
 
     The secret's file is the engine's own, so that a successor under the same target name does not lock callers out.
     """
-    port = _free_port()
+    port = free_port()
     secret = run / SECRETS / f"{shape.name}-{port}.secret"
     write_private(secret, secrets.token_hex(32).encode())
     return msgspec.structs.replace(
@@ -212,7 +212,8 @@ def _target(one: Deployment) -> Target:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

@@ -89,7 +89,7 @@ class Fleet:
 
     def look(self) -> None:
         """Begin what is newly wanted, end what is wanted no more, and write down how things stand."""
-        wishes = listed(self._home)
+        wishes = {name: wish for name, wish in listed(self._home).items() if wish[0] is None or not wish[0].engine}
         for name in [one for one in (*self._coming, *self._serving) if one not in wishes]:
             for runs in (self._coming, self._serving):
                 if (gone := runs.pop(name, None)) is not None:

@@ -90,6 +90,15 @@ async def _busy(port: int, secret: str) -> bool:
     return any(one.is_processing for one in slots)
 
 
+def leads(snapshots: Path, public: Verifier, host: str, port: int, model: str) -> bool:
+    """Whether the routes on disk have a target that asks for `model` there."""
+    try:
+        _, routes = read_snapshot(snapshots, "routes", Routes, public)
+    except (FileNotFoundError, BadArtefact):
+        return False
+    return any((one.origin.host, one.origin.port, one.model) == (host, port, model) for one in routes.targets)
+
+
 def _named(snapshots: Path, public: Verifier, port: int) -> bool:
     """Whether the routes on disk lead to the port. Unreadable ones lead nowhere: gateways refuse them too."""
     try:

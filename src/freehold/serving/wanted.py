@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -19,10 +19,13 @@ from freehold.serving.deployments import CHAT, EMBED, Deployment, deployed
 
 FOLDER = "deployments"
 STANDING = "standing.json"
+SEEN = "engines.json"
+"""In the folder `run`: what the fleet made of wishes, and what is known of engines of `[engines]`."""
 POLL_SECONDS = 0.05
 
 _NAME = re.compile(r"owned-[a-z0-9][a-z0-9._-]{0,56}\Z")
 
+_T = TypeVar("_T")
 Phase = Literal["starting", "ready", "restarting", "failed", "stopping"]
 
 
@@ -42,6 +45,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     max_output: int = 0
     by: str = ""
     """Id of the move that asked for it; empty where a person did."""
+    engine: str = ""
+    """The engine of `[engines]` that loads this adapter; empty for an embedded one of its own."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +61,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""
     stamp: int = 0
     """Of the wish it is about, so that an old failure is not taken for a new one's."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine of `[engines]`: how it is, its model first and then its adapters."""
+
+    name: str
+    kind: str
+    address: str
+    started_here: bool
+    """False where it runs elsewhere and is only asked."""
+    standings: tuple[Standing, ...]
+    running: float | None = None
+    """Calls it answers by its own metrics; None where it gives none."""
+    waiting: float | None = None
 
 
 def want(home: Path, wanted: Wanted) -> Wanted:
@@ -104,9 +123,15 @@ def listed(home: Path) -> dict[str, tuple[Wanted | None, int]]:
 
 
 def standing(home: Path) -> tuple[Standing, ...]:
-    """How far every wanted engine has come, by name; empty where no instance runs."""
+    """How far every wanted engine and adapter has come; empty where no instance runs."""
+    run = home / "run"
+    fleet = _read(run / STANDING, tuple[Standing, ...])
+    return (*fleet, *(each for one in _read(run / SEEN, tuple[Seen, ...]) for each in one.standings))
+
+
+def _read(path: Path, form: type[tuple[_T, ...]]) -> tuple[_T, ...]:
     try:
-        return msgspec.json.decode((home / "run" / STANDING).read_bytes(), type=tuple[Standing, ...])
+        return msgspec.json.decode(path.read_bytes(), type=form)
     except FileNotFoundError:
         return ()
 

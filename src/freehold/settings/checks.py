@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from urllib.parse import quote, urlsplit
 
-from freehold.core.permit import Origin
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.providers.vendors import VENDORS, vendor, vendor_names
@@ -16,6 +12,8 @@ from freehold.gateway.routing.joints import KINDS
 from freehold.gateway.settings import ProviderSettings
 from freehold.grading.registry import GRADERS
 from freehold.policy.vendors import packaged
+from freehold.settings.addresses import address_of, is_loopback, split_url
+from freehold.settings.engine_checks import engine_problems, engine_targets
 from freehold.settings.errors import BadSetting, DanglingName, MissingSetting, UnsafeUrl
 from freehold.settings.guards import guard_problems
 from freehold.settings.mcp import PREFIX
@@ -23,8 +21,6 @@ from freehold.settings.owned import OWNED_ROUTES, OWNED_TARGETS
 from freehold.settings.problems import Finding, suggestion
 from freehold.settings.tree import Settings
 
-_QUERY = re.compile(r"api-version=[A-Za-z0-9.-]+")
-"""The one query an address may have: it is no place for keys."""
 Declared = Mapping[str, AbstractSet[str]]
 """Names by table as the file has them, also those whose tables are not valid themselves."""
 
@@ -34,6 +30,7 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
     return [
         *_providers(settings),
         *_targets(settings, declared),
+        *engine_problems(settings),
         *_composites(settings, declared),
         *_routes(settings, declared),
         *_owners(settings, declared),
@@ -43,44 +40,6 @@ def check(settings: Settings, declared: Declared) -> list[Finding]:
         *_telemetry(settings),
         *guard_problems(settings, declared),
     ]
-
-
-def split_url(url: str) -> tuple[Origin, str]:
-    """Origin and base path of a provider's address. Raises ValueError, in words, where it is not safe."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is no http or https address")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("holds more than scheme, host, port and path")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("is plain http to another machine")
-    path = parts.path.rstrip("/")
-    if ".." in path or "//" in path or not all("!" <= one <= "~" for one in path):
-        raise ValueError("has a path that is not plain")
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        raise ValueError("has a port that is no number up to 65535") from None
-    return Origin(parts.scheme, parts.hostname, port), path
-
-
-def address_of(url: str, model: str) -> tuple[Origin, str, str]:
-    """Origin, base path and query of a provider's address for one model: `{model}` in its path stands for its name.
-
-    Raises ValueError, in words, where it is not safe.
-    """
-    place, mark, query = url.partition("?")
-    if mark and not _QUERY.fullmatch(query):
-        raise ValueError("has a query other than api-version=...: a key goes into api_key")
-    return *split_url(place.replace("{model}", quote(model, safe=""))), mark + query
-
-
-def is_loopback(host: str) -> bool:
-    """True for this machine's own addresses and for `localhost`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _dangling(path: tuple[str | int, ...], kind: str, name: str, known: Collection[str]) -> Finding:
@@ -153,7 +112,8 @@ def _telemetry(settings: Settings) -> Iterator[Finding]:
 
 
 def _known_targets(settings: Settings, declared: Declared) -> list[str]:
-    return [*declared.get("targets", ()), *(OWNED_TARGETS if settings.serving.enabled else ())]
+    embedded = OWNED_TARGETS if settings.serving.enabled else ()
+    return [*declared.get("targets", ()), *embedded, *engine_targets(settings)]
 
 
 def _known_routes(declared: Declared) -> list[str]:

@@ -29,8 +29,8 @@ from freehold.policy.settings import ContractSettings, LimitSettings
 from freehold.policy.targets import Target
 from freehold.policy.types import Budget, Narrowing, Policy
 from freehold.policy.vendors import Fact, packaged
+from freehold.settings.addresses import address_of
 from freehold.settings.air_gap import without_rented
-from freehold.settings.checks import address_of
 from freehold.settings.guards import guard_of, in_use
 from freehold.settings.owned import OWNED_TARGETS, owned_routes
 from freehold.settings.tree import Settings

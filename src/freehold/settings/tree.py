@@ -20,7 +20,7 @@ from freehold.moves.settings import MoveSettings
 from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.registry.settings import LicenseeSettings, ModelsSettings
-from freehold.serving.settings import ServingSettings
+from freehold.serving.settings import EngineSettings, ServingSettings
 from freehold.settings.mcp import McpSettings
 from freehold.telemetry.settings import TelemetrySettings
 
@@ -56,6 +56,7 @@ class Settings(Section):
     licensee: LicenseeSettings = LicenseeSettings()
     models: ModelsSettings = ModelsSettings()
     serving: ServingSettings = ServingSettings()
+    engines: dict[Name, EngineSettings] = Field(default_factory=dict)
     batches: BatchSettings = BatchSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.providers.vendors import VENDORS, vendor, vendor_names
 from freehold.gateway.routing.table import Health, Stop
 from freehold.policy.targets import Target
-from freehold.settings.checks import address_of
+from freehold.settings.addresses import address_of
 
 
 def target(**more) -> Target:
