@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, Engine
 
+from freehold.assurance.errata.patches import patched
 from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, sha256
 from freehold.core.db import reading, writing
@@ -52,7 +53,9 @@ class Publisher:
 
     def routes(self, settings: Settings, moves: Sequence[Move] = ()) -> Routes:
         """The routes that settings lead to now, under the influence of the moves under way."""
-        return influenced(compiled.routes(settings, self._facts.owned(), self._facts.list_price), moves)
+        routes = influenced(compiled.routes(settings, self._facts.owned(), self._facts.list_price), moves)
+        vendors = {name: one.vendor or "" for name, one in settings.providers.items()}
+        return patched(routes, {one.name: vendors[one.provider] for one in routes.targets if one.provider in vendors})
 
     def versions(self) -> dict[str, int]:
         """The version of every kind that was published last; 0 where none was."""

@@ -75,8 +75,8 @@ class _Index:
 def _own(thing: Thing, index: _Index, patched: Mapping[str, str]) -> Iterable[Match]:
     for advisory, affected in index.about(thing):
         standing, reason = _standing(thing, affected)
-        if standing == "affected" and advisory.id in patched:
-            standing, reason = "patched", patched[advisory.id]
+        if standing in ("affected", "unknown") and advisory.id in patched:
+            standing, reason = "patched", f"{reason}; {patched[advisory.id]}"
         yield Match(
             advisory=advisory.id,
             what=thing.name,
