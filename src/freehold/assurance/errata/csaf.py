@@ -49,7 +49,7 @@ def document(
             "title": advisory.title,
             "lang": "en",
             "publisher": {"category": "vendor", "name": publisher, "namespace": namespace},
-            "references": [{"summary": advisory.source, "url": namespace}] if advisory.source else [],
+            **({"references": [{"summary": advisory.source, "url": namespace}]} if advisory.source else {}),
             "tracking": {
                 "id": advisory.id,
                 "status": "final",

@@ -40,8 +40,11 @@ def matched(advisories: Sequence[Advisory], things: Sequence[Thing], patched: Ma
     found = [each for matches in own.values() for each in matches]
     for one in things:
         found.extend(_inherited(one.name, own, bases))
-    unique = {(one.advisory, one.what): one for one in reversed(found)}
-    return tuple(sorted(unique.values(), key=lambda one: (ORDER.index(one.standing), one.what, one.advisory)))
+    found.sort(key=lambda one: (ORDER.index(one.standing), one.what, one.advisory, len(one.via)))
+    first: dict[tuple[str, str], Match] = {}
+    for each in found:  # of an advisory's several ranges, or ways along the lineage, the worst counts
+        first.setdefault((each.advisory, each.what), each)
+    return tuple(first.values())
 
 
 class _Index:
