@@ -29,6 +29,7 @@ from freehold.core.startup import started
 from freehold.gateway.settings import GatewaySettings
 from freehold.identity import lifecycle, service, store
 from freehold.identity.keys import Key
+from freehold.registry.admission import reads
 from freehold.registry.artefacts import Store
 from freehold.server.instance import Audit
 from freehold.server.publish import Publisher
@@ -38,6 +39,7 @@ from freehold.serving.catalogue import admit
 from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.serving.fleet import Defaults, Fleet
 from freehold.settings import last_good
+from freehold.settings.admission import admission
 from freehold.settings.banner import Started
 from freehold.settings.cedar_file import at_start
 from freehold.settings.data_plane import checkout, interpreter
@@ -151,7 +153,8 @@ class _Up:
             return 0
         store = Store(self.home / "store", self.identity)
         store.settle()
-        models = admit(chosen(folders(settings.weights)), store, time.time)
+        way = admission(self.loaded, store) if reads("gguf") else None
+        models = admit(chosen(folders(settings.weights)), store, time.time, way)
         for one in deploy(run, models, settings.threads, settings.context_tokens, settings.slots):
             log = self.home / "logs" / f"engine-{one.name}.log"
             self.supervisor.start(command(one, self.home / "store", self.identity, log))

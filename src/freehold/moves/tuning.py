@@ -19,7 +19,9 @@ import msgspec
 from freehold.core.crypto import Identity
 from freehold.core.errors import Unavailable
 from freehold.moves.training.job import Recipe, Trained, read_error, read_progress, read_result
+from freehold.registry.admission import Admission, gate, reads
 from freehold.registry.artefacts import Kind, Manifest, Store
+from freehold.registry.offers import Rules
 from freehold.registry.trained import Product, admit_trained
 from freehold.serving.wanted import Wanted, wait_ready, want
 
@@ -96,7 +98,9 @@ def admit(store: Store, home: Path, name: str, made: Trained) -> Manifest:
         base=job.base.name if job.base and made.uses_base else "",
         workflow=job.workflow,
     )
-    return admit_trained(store, product, time.time())
+    # Facts about the licensee bind its base, which went by them when it came in.
+    admission = Admission(store, gate(), Rules()) if reads("gguf", "json", "safetensors") else None
+    return admit_trained(store, product, time.time(), admission)
 
 
 def work_folder(home: Path, name: str) -> Path:

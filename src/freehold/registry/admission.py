@@ -227,6 +227,13 @@ def gate() -> Gate:
     return scan_apart
 
 
+def reads(*formats: str) -> bool:
+    """Whether the gate has a reader for these formats: what it cannot read it never allows."""
+    from freehold.registry.gate.formats import FORMATS
+
+    return {*formats} <= {one.name for one in FORMATS}
+
+
 def _reasons(report: Report) -> Iterator[Reason]:
     yield from report.reasons
     for one in report.files:
