@@ -74,6 +74,12 @@ def line_of(store: Store, name: str) -> Line:
     )
 
 
+def lines(store: Store) -> dict[str, tuple[Ancestor, ...]]:
+    """Everything each artefact of the store comes from, by its name. Raises BadSignature or BadArtefact."""
+    manifests = {one.name: one for one in store.list()}
+    return lineage.walk_all(manifests, {one.name: signed_steps(store, one) for one in manifests.values()})
+
+
 def signed_steps(store: Store, manifest: Manifest) -> tuple[Step, ...]:
     """The steps of the lineage statements in its papers, for `lineage.walk`. Raises BadSignature or BadArtefact."""
     data = document(store, manifest, "lineage")

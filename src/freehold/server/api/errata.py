@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from freehold import __version__
 from freehold.assurance.errata import feeds, inventory
+from freehold.assurance.errata.descent import with_ancestors
 from freehold.assurance.errata.matching import matched
 from freehold.assurance.errata.patches import PATCHES, VirtualPatch, held_off
 from freehold.assurance.errata.types import Advisory, Match
 from freehold.core.errors import NotFound
 from freehold.registry.artefacts import Store
+from freehold.registry.papers.binding import lines
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
@@ -89,13 +91,13 @@ def take(new: NewDocument, instance: Served, actor: Writer) -> Response:
 def standing(instance: Instance) -> tuple[Match, ...]:
     """What is known of everything that is here."""
     found = feeds.everything(instance.home)
-    manifests = Store(instance.home / "store", instance.identity).list()
+    store = Store(instance.home / "store", instance.identity)
     embedded = {one.model: inventory.EMBEDDED for one in deployed(instance.home / "run") if one.kind != "classifier"}
     routes = instance.publisher.routes(instance.settings)
     things = (
         *inventory.engines(),
         *inventory.tools(found),
-        *inventory.models(manifests, embedded),
+        *with_ancestors(inventory.models(store.list(), embedded), lines(store)),
         *inventory.rented(routes.targets),
         *inventory.ours(__version__, _version("genai-prices"), __version__),
     )
