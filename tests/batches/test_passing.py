@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -271,3 +272,24 @@ def test_what_a_limit_refuses_just_now_is_made_ready_later(tmp_path, vendor):
         assert house.show(batch)["request_counts"]["completed"] == 3
     assert len(vendor.batches) == 1
     house.close()
+
+
+def test_what_is_with_the_vendor_counts_against_the_budget_until_it_is_back(house, vendor):
+    vendor.shows_left = -1
+    lines = [chat(number, max_tokens=30_000) for number in range(2)]  # 0.45 $ of output each, of 1 $
+    house.start(*lines)
+    second: list[str] = []
+
+    def beat():
+        if vendor.batches and not second:
+            second.append(house.start(*lines, wish={"metadata": {"which": "second"}}))
+        if second and house.show(second[0])["status"] == "completed":
+            raise Killed
+
+    with pytest.raises(Killed):
+        house.run(beat)
+    assert len(vendor.batches) == 1
+    assert len(house.door.asked) == 2
+    spent, held = house.money()
+    assert not spent
+    assert Decimal("0.9") < held <= 1
