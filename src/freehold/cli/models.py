@@ -10,6 +10,7 @@ import click
 from freehold.cli.admission import VERBS as ADMISSION
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
+from freehold.cli.gate import VERBS as GATE
 from freehold.cli.model_files import VERBS as FILES
 from freehold.cli.output import emit_json, fields, json_option, mark, say, table
 from freehold.cli.papers import VERBS as PAPERS
@@ -17,7 +18,7 @@ from freehold.cli.place import Place
 from freehold.cli.signatures import VERBS as SIGNATURES
 
 
-@click.group(cls=Noun, commands=(*ADMISSION, *FILES, *PAPERS, *SIGNATURES))
+@click.group(cls=Noun, commands=(*ADMISSION, *FILES, *GATE, *PAPERS, *SIGNATURES))
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 

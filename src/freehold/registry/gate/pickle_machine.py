@@ -17,7 +17,7 @@ from freehold.registry.gate.pickle_names import listed
 MOST_IN_KEY = 10_000
 """Parts of a tuple that is a key: hashing one whose parts are shared takes time without end."""
 
-_Standard: Any = pickle._Unpickler  # type: ignore[attr-defined]  # noqa: SLF001  its machine in C cannot be led
+_Standard: Any = pickle._Unpickler  # noqa: SLF001  its machine in C cannot be led
 
 BROKEN = (
     ArithmeticError,

@@ -18,6 +18,10 @@ import msgspec
 from freehold.registry.gate.types import Verdict
 
 
+SCRIPTED = "__torch__"
+"""Where TorchScript keeps the classes that its archives bring along; nothing in Python can be imported from there."""
+
+
 class Listed(msgspec.Struct, frozen=True):
     """One name a pickle may import."""
 
@@ -42,6 +46,8 @@ def names() -> Mapping[tuple[str, str], Listed]:
 def listed(module: str, name: str) -> Verdict:
     """`allow`, `review`, or `block` for an import."""
     found = names().get((module, name))
+    if found is None and module.partition(".")[0] == SCRIPTED:
+        return "review"
     return found.verdict if found else "block"
 
 

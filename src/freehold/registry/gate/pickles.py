@@ -139,12 +139,17 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
 
 def known_joblib(source: Source) -> bool:
     """A pickle that names joblib's wrapper of arrays near an opcode that imports."""
-    if not looks(source):
+    if not _mentions(source.data, b"NumpyArrayWrapper") or not looks(source):
         return False
     machine = JoblibMachine(ByteReader(source.data), strict=False)
     with suppress(Refused, *BROKEN):
         machine.load()
     return machine.arrays > 0
+
+
+def _mentions(data: memoryview, word: bytes) -> bool:
+    step = 1 << 20
+    return any(word in bytes(data[at : at + step + len(word)]) for at in range(0, len(data), step))
 
 
 def look_joblib(source: Source, walk: Walk) -> Iterator[Reason]:
@@ -159,7 +164,7 @@ def look_joblib(source: Source, walk: Walk) -> Iterator[Reason]:
         plain.load()
     except Refused as refused:
         yield Reason("block", refused.code, source.name, f"read without joblib: {naming.quoted(str(refused))}")
-    except (Refused, *BROKEN):
+    except BROKEN:
         return
 
 

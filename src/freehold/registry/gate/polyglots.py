@@ -14,7 +14,8 @@ from freehold.registry.gate.types import Reason, Source
 _END = b"PK\x05\x06"
 _END64 = b"PK\x06\x07"
 _PICKLED = frozenset({"pickle", "joblib", "torch_legacy"})
-_ZIPPED = frozenset({"zip", "torch", "keras"})
+_ZIPPED = frozenset({"zip", "torch", "keras", "tar"})
+"""An archive may end with a stored archive: its members have been looked at."""
 
 
 def others(source: Source, found: str) -> Iterator[Reason]:

@@ -92,6 +92,8 @@ class Look:
             found.extend(polyglots.others(source, name))
         except TooMuch:
             raise
+        except MemoryError:
+            raise TooMuch("more memory would be needed than there is") from None
         except BROKEN as broken:
             said = naming.quoted(str(broken) or type(broken).__name__)
             found.append(Reason("block", "format.broken", source.name, f"not understood as {name}: {said}"))

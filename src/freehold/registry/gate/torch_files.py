@@ -63,7 +63,10 @@ def _rest(parts: dict[str, Source], named: dict[str, tuple[str, int]], walk: Wal
             continue
         if name in _SCRIPT or name.startswith("code/"):
             yield Reason("review", "torch.script", member.name, "TorchScript: a program of its own")
-        yield from walk.inside(member)
+        found = walk.inside(member)
+        spare = name.startswith("data/") and name.removeprefix("data/").isdecimal()
+        # torch keeps storages that nothing names any more, and never opens them
+        yield from (one for one in found if not (spare and one.code == "format.unknown"))
 
 
 FORMAT = Format("torch", known, look)

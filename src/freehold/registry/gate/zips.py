@@ -24,7 +24,9 @@ _FLAGS = 0x080E
 _FULL = 0xFFFFFFFF
 MOST_RATIO = 200
 RATIO_COUNTS_FROM = 16 << 20
-"""A smaller member is no bomb, however well it packs: arrays of zeros do."""
+"""A smaller member is no bomb, however well it packs."""
+RATIO_COUNTS_FROM_ARRAYS = 256 << 20
+"""As above, for arrays: those of zeros pack like bombs, and their headers say how large they are."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -74,7 +76,8 @@ def members(source: Source, walk: Walk) -> Iterator[tuple[Entry, Source]]:
     """
     entries = _entries(source.data)
     for one in entries:
-        if one.size >= RATIO_COUNTS_FROM and one.size > MOST_RATIO * max(one.packed, 1):
+        least = RATIO_COUNTS_FROM_ARRAYS if one.name.endswith(".npy") else RATIO_COUNTS_FROM
+        if one.size >= least and one.size > MOST_RATIO * max(one.packed, 1):
             raise TooMuch(f"{naming.quoted(one.name)} unpacks to {one.size // max(one.packed, 1)} times its size")
     for one in entries:
         data = _unpacked(source.data, one, walk)
