@@ -17,7 +17,6 @@ import msgspec
 
 from freehold.registry.gate.types import Verdict
 
-
 SCRIPTED = "__torch__"
 """Where TorchScript keeps the classes that its archives bring along; nothing in Python can be imported from there."""
 

@@ -139,7 +139,7 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
 
 def known_joblib(source: Source) -> bool:
     """A pickle that names joblib's wrapper of arrays near an opcode that imports."""
-    if not _mentions(source.data, b"NumpyArrayWrapper") or not looks(source):
+    if not looks(source) or not _mentions(source.data, b"NumpyArrayWrapper"):
         return False
     machine = JoblibMachine(ByteReader(source.data), strict=False)
     with suppress(Refused, *BROKEN):

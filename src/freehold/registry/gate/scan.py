@@ -182,13 +182,14 @@ def _file(path: Path, name: str, walk: Look) -> Checked:
         size = os.fstat(file.fileno()).st_size
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         shown = naming.quoted(name)
-        with _mapped(file.fileno(), size) as data:
+        with mapped(file.fileno(), size) as data:
             kind, reasons = walk.look(Source(shown, data))
     return Checked(shown, digest, size, kind, hardest(reasons), reasons)
 
 
 @contextmanager
-def _mapped(descriptor: int, size: int) -> Iterator[memoryview]:
+def mapped(descriptor: int, size: int) -> Iterator[memoryview]:
+    """The bytes of an open file, mapped and not read."""
     if not size:
         yield memoryview(b"")
         return
