@@ -210,6 +210,35 @@ def test_an_adapter_is_bound_to_its_base_and_names_one(store, admission, folder,
     assert [one.name for one in line_of(store, "lora").ancestors] == ["tiny"]
 
 
+def test_one_of_several_models_in_a_folder_is_chosen(admission, folder):
+    for name in ("a-Q4.gguf", "a-Q8.gguf"):
+        (folder / name).write_bytes(name.encode())
+    with pytest.raises(BadArtefact, match="2 models here"):
+        admission.take(folder, offer(format="gguf"))
+    made = admission.take(folder, offer(format="gguf", only=("*Q8.gguf", "*.md")))
+    assert [one.name for one in made.files] == ["a-Q8.gguf", "README.md"]
+    with pytest.raises(BadArtefact, match="no files of these names"):
+        admission.take(folder, offer(only=("*.none",)))
+
+
+def test_what_is_made_here_goes_past_the_gate_in_its_own_order(store, admission, tmp_path, clock):
+    from freehold.registry.trained import Product, admit_trained
+
+    files = []
+    for name in ("zeta.json", "alpha.safetensors"):
+        (tmp_path / name).write_text("fine")
+        files.append(tmp_path / name)
+    given = {"kind": "classifier", "format": "json", "files": tuple(files), "recipe": "r", "dataset_sha256": "d" * 64}
+    made = admit_trained(store, Product(name="mine", **given), clock(), admission)
+    assert [one.name for one in made.files] == ["zeta.json", "alpha.safetensors"]
+    assert (made.licence, made.papers.licence.verdict) == ("LicenseRef-owner", "allow")
+    assert made.lineage.dataset_sha256 == "d" * 64
+    assert store.verify("mine") == made
+    files[1].write_text("evil")
+    with pytest.raises(NotAdmitted):
+        admit_trained(store, Product(name="other", **given), clock(), admission)
+
+
 def test_links_are_followed_only_inside_and_in_a_hubs_cache(admission, store, folder, tmp_path):
     outside = tmp_path / "secret.json"
     outside.write_text("{}")

@@ -42,6 +42,12 @@ def test_files_come_from_the_commit_that_was_pinned_first(server, tmp_path):
     assert all(COMMIT in one for one in server.asked[1:])
 
 
+def test_only_the_files_that_are_meant_are_fetched(server, tmp_path):
+    found = fetch("hf:org/tiny", tmp_path / "in", server.endpoint, only=("*.safetensors", "onnx/*"))
+    assert sorted(found.files) == ["model.safetensors", "onnx/a.txt"]
+    assert not any("config.json" in one for one in server.asked)
+
+
 @pytest.mark.parametrize("lie", [b"weightz", b"weights+", b"weight", b""])
 def test_bytes_that_are_not_those_named_are_refused(server, tmp_path, lie):
     server.lies["model.safetensors"] = lie

@@ -29,6 +29,9 @@ KINDS = ("adapter", "chat", "classifier", "embedding", "prompt")
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Its maker's signature (OpenSSF model signing); else model.sig in the folder, where [models] names signers.",
 )
+@click.option(
+    "--only", multiple=True, metavar="PATTERN", help="Take only files that match: '*Q4_K_M.gguf'; repeatable."
+)
 @click.option("--link", is_flag=True, help="Share the bytes with the source, which nobody may edit from then on.")
 @json_option
 @click.pass_obj
@@ -121,7 +124,16 @@ def push(place: Place, name: str, reference: str, *, as_json: bool) -> None:
 def pull(ctx: click.Context, source: str, name: str, *, as_json: bool) -> None:
     """Let a model in from a registry: `add` by another name, for oci://HOST/REPOSITORY:TAG."""
     ctx.invoke(
-        add, source=source, name=name, kind=None, licence="", base="", signature=None, link=False, as_json=as_json
+        add,
+        source=source,
+        name=name,
+        kind=None,
+        licence="",
+        base="",
+        signature=None,
+        only=(),
+        link=False,
+        as_json=as_json,
     )
 
 

@@ -54,7 +54,8 @@ class Admission:
         """
         identity = self._identity
         with staging.folder(self._store.root) as folder:
-            files = first_weights(staging.stage(source, folder, link=link))
+            files = first_weights(staging.stage(source, folder, link=link, only=offer.only))
+            _one_model(files)
             offer = self._bound(offer)
             judged = self.judge(folder, files, offer)
             if judged.verdict == "block":
@@ -212,6 +213,16 @@ def first_weights(files: tuple[Blob, ...]) -> tuple[Blob, ...]:
         return (kind, one.name.count("/"), one.name)
 
     return tuple(sorted(files, key=rank))
+
+
+def _one_model(files: tuple[Blob, ...]) -> None:
+    """Raises BadArtefact for several GGUF files: each is a whole model, or a part that no engine of ours opens."""
+    found = [one.name for one in files if one.name.lower().endswith(".gguf")]
+    if len(found) > 1 and any("-of-" in one for one in found):
+        raise BadArtefact(f"{found[0]} is one of several parts", hint="join them: llama-gguf-split --merge")
+    if len(found) > 1:
+        said = f"there are {len(found)} models here: {', '.join(found[:_SHOWN])}"
+        raise BadArtefact(said, hint="choose one: freehold models add SOURCE --only '*Q4_K_M*' --only '*.md'")
 
 
 def said_of(report: Report) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import msgspec
 
 from freehold.core.errors import BadArtefact
 from freehold.registry import wire
+from freehold.registry.staging import LEFT_OUT, wanted
 
 SCHEME = "hf:"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?\Z")
@@ -41,8 +42,8 @@ def parsed(reference: str) -> tuple[str, str]:
     return repository, revision
 
 
-def fetch(reference: str, into: Path, endpoint: str, token: str = "") -> Fetched:
-    """Download a model's files into the folder `into`. `endpoint` is the hub's address.
+def fetch(reference: str, into: Path, endpoint: str, token: str = "", only: tuple[str, ...] = ()) -> Fetched:
+    """Download a model's files into the folder `into`; `only` those that match a pattern. `endpoint` is the hub's.
 
     Raises NotFound, RegistryFailed, and BadArtefact where bytes are not those the hub named.
     """
@@ -58,7 +59,7 @@ def fetch(reference: str, into: Path, endpoint: str, token: str = "") -> Fetched
         name = one.get("rfilename")
         if not isinstance(name, str) or not _inside(name):
             raise BadArtefact(f"the hub names a file {str(name)[:80]!r}, which is none of a model's")
-        if name.split("/")[0] in (".gitattributes", ".gitignore"):
+        if name.split("/")[0] in LEFT_OUT or not wanted(name, only):
             continue
         lfs = one.get("lfs")
         size, sha256 = one.get("size"), str(lfs.get("sha256") or "") if isinstance(lfs, dict) else ""

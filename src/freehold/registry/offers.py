@@ -35,6 +35,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     """Name in the store of what it was trained on."""
     lineage: Lineage | None = None
+    only: tuple[str, ...] = ()
+    """Patterns of the files that are meant, where not all of a folder are."""
     signature: bytes = b""
     """Its maker's, as OpenSSF's format has it."""
 

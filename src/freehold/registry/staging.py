@@ -6,6 +6,7 @@ Staged files are private copies in the store's own folder: what is looked at the
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import hashlib
 import os
 import shutil
@@ -57,8 +58,10 @@ def folder(root: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def stage(source: Path, into: Path, *, link: bool = False) -> tuple[Blob, ...]:
+def stage(source: Path, into: Path, *, link: bool = False, only: tuple[str, ...] = ()) -> tuple[Blob, ...]:
     """Bring a file, or a folder with all that is below it, into the folder `into`, in the order of names.
+
+    `only` leaves out of a folder what none of these patterns (`*Q4_K_M.gguf`) matches.
 
     A link is followed where it leads to a file of the same folder or, as in a hub's cache, to one of its blobs. Raises
     BadArtefact for other links, for what is no file, for too many files and for none.
@@ -67,12 +70,19 @@ def stage(source: Path, into: Path, *, link: bool = False) -> tuple[Blob, ...]:
         raise BadArtefact(f"there is no {source}", hint="name a file or a folder that is there", param=str(source))
     found = []
     for name, path in _files(source):
+        if source.is_dir() and not wanted(name, only):
+            continue
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         found.append(_stage(name, path, target, link=link))
     if not found:
-        raise BadArtefact(f"{source} holds no files", param=str(source))
+        raise BadArtefact(f"{source} holds no files{' of these names' if only else ''}", param=str(source))
     return tuple(found)
+
+
+def wanted(name: str, only: tuple[str, ...]) -> bool:
+    """Whether a file's path matches one of the patterns; every one does where there are none."""
+    return not only or any(fnmatch.fnmatchcase(name, one) for one in only)
 
 
 def _files(source: Path) -> Iterator[tuple[str, Path]]:

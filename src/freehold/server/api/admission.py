@@ -41,6 +41,8 @@ class NewModel(BaseModel):
     base: str = ""
     signature: str = ""
     """Path of its maker's signature; else `model.sig` in the folder, where there are signers that count."""
+    only: tuple[str, ...] = ()
+    """Patterns of the files that are meant, where not all of a folder or of the hub's are."""
     link: bool = False
     """Share the bytes with the source, which nobody may edit then."""
 
@@ -180,7 +182,7 @@ def _bring(new: NewModel, instance: Instance, folder: Path) -> _Brought:
             raise BadRequest("no hub is named", hint='write its address in freehold.toml: [models] hub = "https://..."')
         host = endpoint.partition("://")[2].partition("/")[0]
         _may_ask(instance, host)
-        fetched = hub.fetch(new.source, folder, endpoint, _credential(instance, host))
+        fetched = hub.fetch(new.source, folder, endpoint, _credential(instance, host), new.only)
         origin = Origin(f"{hub.SCHEME}{fetched.repository}", fetched.commit, "")
         return _Brought(folder, _offer(new, folder, origin, fetched.repository), link=True)
     path = Path(new.source)
@@ -207,6 +209,7 @@ def _offer(new: NewModel, path: Path, origin: Origin, called: str) -> Offer:
         origin=origin,
         licence=new.licence,
         base=new.base,
+        only=new.only,
         signature=signature,
     )
 
