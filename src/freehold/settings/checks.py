@@ -91,7 +91,7 @@ def _targets(settings: Settings, declared: Declared) -> Iterator[Finding]:
             yield _dangling(("targets", name, "provider"), "provider", one.provider, declared.get("providers", ()))
         provider = settings.providers.get(one.provider)
         row = vendor(provider.vendor) if provider and provider.vendor else None
-        if one.batches and (row is None or row.batching is None):
+        if one.batches and provider and (row is None or row.batching is None):
             message = f'batches cannot be passed on by target "{name}": its vendor has none that Freehold speaks to'
             yield Finding(BadSetting, ("targets", name, "batches"), message, fix="leave batches out")
 
