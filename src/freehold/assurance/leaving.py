@@ -149,6 +149,8 @@ class Leaving:
             self._add(f"{here}/manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
             for blob in manifest.files:
                 self._copy(f"{here}/{blob.name}", owned.blob(blob.sha256))
+            for paper in manifest.papers.statements if manifest.papers else ():
+                self._copy(f"{here}/papers/{paper.kind}.json", owned.blob(paper.sha256))
 
     def _audit(self) -> None:
         self.told("audit log")

@@ -12,13 +12,14 @@ from freehold.cli.client import segment
 from freehold.cli.commands import Noun
 from freehold.cli.gate import VERBS as GATE
 from freehold.cli.model_files import VERBS as FILES
+from freehold.cli.optimising import VERBS as OPTIMISING
 from freehold.cli.output import emit_json, fields, json_option, mark, say, table
 from freehold.cli.papers import VERBS as PAPERS
 from freehold.cli.place import Place
 from freehold.cli.signatures import VERBS as SIGNATURES
 
 
-@click.group(cls=Noun, commands=(*ADMISSION, *FILES, *GATE, *PAPERS, *SIGNATURES))
+@click.group(cls=Noun, commands=(*ADMISSION, *FILES, *GATE, *OPTIMISING, *PAPERS, *SIGNATURES))
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 
@@ -62,6 +63,7 @@ def show(place: Place, name: str, *, as_json: bool) -> None:
             ("from", f"{origin['package']} {origin['version']} ({origin['sha256']})"),
             ("made by", f"{making['how']}: {making['detail']}"),
             *_lineage(one),
+            *_papers(one),
             ("serves", _serves(one)),
             *((f"file {each['name']}", each["sha256"]) for each in one["files"]),
         ]
@@ -167,6 +169,22 @@ def _serves(one: dict[str, Any]) -> str:
     return ", ".join(
         each["name"] + ("" if each["phase"] == "ready" else f" ({each['phase']})") for each in one["deployments"]
     )
+
+
+def _papers(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was found out before it was let in."""
+    papers = one["papers"]
+    if papers is None:
+        return [("papers", "none: let in before there were any")]
+    until = f" until {papers['reviewed_until']}" if papers["reviewed_until"] else ""
+    return [
+        ("gate", papers["scan"]),
+        ("licence says", "; ".join((papers["licence"]["verdict"], *papers["licence"]["reasons"]))),
+        *(("duty", duty) for duty in papers["licence"]["duties"]),
+        ("signed by", papers["signature"]["signer"] or "nobody who was checked"),
+        ("vouched by", papers["reviewed_by"] + until),
+        ("papers", ", ".join(each["kind"] for each in papers["statements"])),
+    ]
 
 
 def _lineage(one: dict[str, Any]) -> list[tuple[str, str]]:
