@@ -104,6 +104,15 @@ def header_ms(folder: Path) -> float:
     return round(spent, 1)
 
 
+def table(rows: list[dict[str, Any]], others: dict[str, dict[str, str]]) -> None:
+    labels = (*LEAST, "benign")
+    print(f"\n{'flagged':12}" + "".join(f"{label:>10}" for label in labels))
+    flags = {label: [one["verdict"] != "allow" for one in rows if one["label"] == label] for label in labels}
+    print(f"{'freehold':12}" + "".join(f"{f'{sum(each)}/{len(each)}':>10}" for each in flags.values()))
+    for name, each in others.items():
+        print(f"{name:12}" + "".join(f"{each[label]:>10}" for label in labels))
+
+
 def peers(environments: list[str], folder: Path, found: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Each scanner that an environment has, by the corpus' own runner."""
     labels = {one["id"]: one["label"] for one in found}
@@ -149,13 +158,7 @@ def main() -> int:
     for one in rows:
         if not good(one):
             print(f"{one['label']:7} {one['id']:28} {one['verdict']:7} {'; '.join(one['said'])[:120]}")
-    print(f"\n{'flagged':12}" + "".join(f"{label:>10}" for label in (*LEAST, "benign")))
-    flags = {
-        label: [one["verdict"] != "allow" for one in rows if one["label"] == label] for label in (*LEAST, "benign")
-    }
-    print(f"{'freehold':12}" + "".join(f"{f'{sum(each)}/{len(each)}':>10}" for each in flags.values()))
-    for name, each in others.items():
-        print(f"{name:12}" + "".join(f"{each[label]:>10}" for label in labels))
+    table(rows, others)
     keep("gate", {**mine, "others_flagged": others}, RESULTS if options.keep else OUT)
     print(json.dumps(mine))
     return 0

@@ -10,6 +10,7 @@ import mmap
 import os
 import struct
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -133,8 +134,9 @@ def scan(
     files: list[Checked] = []
     whole: list[Reason] = []
     try:
-        for path, name in _files(root, whole, limits.members):
-            files.append(_file(path, name, walk))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, of odd escapes in hostile texts
+            files.extend(_file(path, name, walk) for path, name in _files(root, whole, limits.members))
     except TooMuch as much:
         whole.append(Reason("block", "gate.budget", "", much.message))
     if not files and not whole:
