@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.planner.plan import Plan
 from freehold.planner.report.parts import Section, Table
-from freehold.planner.report.words import ADVICE_WORDS, amount, share, spread
+from freehold.planner.report.words import ADVICE_WORDS, amount, counted, share, spread
 
 
 def front(plan: Plan) -> Section:
@@ -17,7 +17,8 @@ def front(plan: Plan) -> Section:
     advised, currency = plan.advised, plan.inputs.contract.currency
     nothing = plan.together.options[0].best
     costs = (
-        f"Doing nothing costs {spread(nothing.all_in)} {currency} a month, all in, over {plan.inputs.months} months. "
+        f"Doing nothing costs {spread(nothing.all_in)} {currency} a month, all in, "
+        f"over {counted(plan.inputs.months, 'month')}. "
         f"Following the advice costs {spread(advised.all_in)} a month, all in; "
         f"{amount(advised.upfront.p50)} is paid at the beginning."
     )

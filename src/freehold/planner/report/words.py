@@ -42,12 +42,20 @@ def share(value: float) -> str:
     return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
 
 
+def counted(number: float, noun: str) -> str:
+    """A whole number of things: one month, but two months."""
+    said = f"{number:.0f}"
+    return f"{said} {noun}" if said == "1" else f"{said} {noun}s"
+
+
 def months(value: float | None) -> str:
     """A payback."""
-    return "not within the horizon" if value is None else f"{value:.0f} months"
+    return "not within the horizon" if value is None else counted(value, "month")
 
 
 def paybacks(found: tuple[float | None, float | None, float | None]) -> str:
     """Median, and the range."""
     low, middle, high = ("never" if one is None else f"{one:.0f}" for one in found)
+    if low == middle == high == "1":
+        return "1 month"
     return f"{middle} ({low} to {high}) months" if middle != "never" else f"never in the median; {low} at best"
