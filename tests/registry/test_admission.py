@@ -339,6 +339,22 @@ def test_bytes_nobody_names_are_collected_and_others_stay(store, admission, fold
     assert read_index(store.root).manifests == ()
 
 
+def test_what_a_killed_admission_left_is_swept_a_day_later(store, admission, folder, clock):
+    made = admission.take(folder, offer())
+    left = store.root / "staging" / "1.abc" / "sub"
+    left.mkdir(parents=True)
+    (left / "half.gguf").write_bytes(b"half")
+    half = store.root / "blobs" / "sha256" / f".{'0' * 64}.1.abc"
+    half.write_bytes(b"half")
+    clock.now = half.stat().st_mtime + DAY - 60
+    store.gc()
+    assert half.exists() and (left / "half.gguf").exists()
+    clock.now += 120
+    store.gc()
+    assert not half.exists() and not left.parent.exists()
+    assert store.verify("tiny") == made
+
+
 def test_an_older_store_is_read_and_gets_its_images(store, admission, folder):
     made = admission.take(folder, offer())
     bare = store.admit(

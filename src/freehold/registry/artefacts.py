@@ -25,7 +25,7 @@ from freehold.core.errors import BadArtefact, Conflict, NotFound
 from freehold.core.lock import locked
 from freehold.registry import layout
 from freehold.registry.errors import ReviewNeeded
-from freehold.registry.staging import bring, digest_of
+from freehold.registry.staging import bring, digest_of, sweep
 from freehold.registry.types import Blob, Kind, Lineage, Making, Manifest, Origin, expired
 
 __all__ = ["Blob", "Kind", "Lineage", "Making", "Manifest", "Origin", "Record", "Store", "digest_of"]
@@ -219,6 +219,7 @@ class Store:
                 if _DIGEST.match(path.name) and path.name not in kept:
                     found.append((path.name, path.stat().st_size))
                     path.unlink()
+        sweep(self.root, self._clock())
         return tuple(found)
 
     def _loadable(self, name: str) -> Manifest:

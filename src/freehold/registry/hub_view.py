@@ -24,11 +24,11 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z")
 def show(store: Store, name: str, cache: Path) -> tuple[str, Path]:
     """Put a model, every byte checked, into the cache folder; its repository's name there and its snapshot.
 
-    The folder must be on the store's file system. Raises as `Store.verify` does, and BadArtefact where no links can
-    be made.
+    The folder must be on the store's file system. Raises as `Store.open_verified` does, and BadArtefact where no links
+    can be made.
     """
-    manifest = store.verify(name)
     store.open_verified(name)
+    manifest = store.show(name)
     repository, commit = named(store, manifest)
     home = cache / f"models--{repository.replace('/', '--')}"
     snapshot = home / "snapshots" / commit

@@ -23,6 +23,7 @@ LEFT_OUT = (".cache", ".git", ".gitattributes", ".github", ".gitignore", "model.
 """At the top of a folder; none of it is part of a model, and none is taken in."""
 _CHUNK = 4 << 20
 _FILES = 10_000
+_LEFT_SECONDS = 86400.0
 _FICLONE = 0x40049409
 """Of Linux, `linux/fs.h`."""
 
@@ -56,6 +57,19 @@ def folder(root: Path) -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def sweep(root: Path, now: float) -> None:
+    """Remove what admissions that were killed left on their way, a day after the last of it was written."""
+    blobs = root / "blobs" / "sha256"
+    for path in (*(root / FOLDER).glob("*"), *blobs.glob(".*")):
+        last = max((one.lstat().st_mtime for one in (path, *path.rglob("*"))), default=now)
+        if last + _LEFT_SECONDS > now:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def stage(source: Path, into: Path, *, link: bool = False, only: tuple[str, ...] = ()) -> tuple[Blob, ...]:

@@ -140,12 +140,13 @@ def _connected(url: str, headers: Headers) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https":
-        return http.client.HTTPSConnection(host, parts.port, timeout=SECONDS, context=ssl.create_default_context())
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(host, parts.port, timeout=SECONDS, context=context, blocksize=CHUNK)
     if parts.scheme != "http" or not host:
         raise BadArtefact(f"{_bare(url)} is no address of a registry")
     if "authorization" in headers and not local(host):
         raise RegistryFailed(f"credentials are not sent to {host} in clear", hint="use https")
-    return http.client.HTTPConnection(host, parts.port, timeout=SECONDS)
+    return http.client.HTTPConnection(host, parts.port, timeout=SECONDS, blocksize=CHUNK)
 
 
 def _bare(url: str) -> str:
