@@ -6,6 +6,7 @@ Two processes, so that a move that serves is watched also while another one trai
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from freehold.core.crypto import Identity
     from freehold.evals import runs
     from freehold.evals.door import Door
+    from freehold.evals.optimising import Bench
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base, Recipe
     from freehold.policy.rights import Rules
@@ -201,6 +203,7 @@ def erase_key(instance: Instance, key_id: str, why: str, now: float) -> int:
 def long(instance: Instance) -> tuple[Kind, ...]:
     """The trainer's kinds."""
     from freehold.evals import jobs as evals
+    from freehold.evals import optimising
     from freehold.moves.preparing import Parts, Preparation, give_up
     from freehold.moves.store import moving
     from freehold.workflows import discovery
@@ -227,8 +230,32 @@ def long(instance: Instance) -> tuple[Kind, ...]:
 
     return (
         *evals.kinds(instance.runs),
+        *optimising.kinds(lambda: bench_of(instance)),
         *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish, moving),
         Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS, tries=PREPARE_TRIES, gave_up=unprepared),
+    )
+
+
+def bench_of(instance: Instance) -> Bench:
+    """What variants of models are measured with, by the settings in force."""
+    from freehold.evals.optimising import Bench
+    from freehold.registry.artefacts import Store
+    from freehold.serving.certified import Flags
+    from freehold.settings.admission import admission
+    from freehold.settings.last_good import in_force
+
+    loaded = in_force(instance.config, instance.home)
+    serving, cores = loaded.settings.serving, os.cpu_count() or 1
+    store = Store(instance.home / "store", instance.identity)
+    return Bench(
+        home=instance.home,
+        store=store,
+        identity=instance.identity,
+        admission=admission(loaded, store),
+        runs=instance.runs(),
+        defaults=Flags(threads=serving.threads or cores, slots=serving.slots, context=serving.context_tokens),
+        cores=cores,
+        clock=time.time,
     )
 
 

@@ -58,6 +58,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     max_output: int = 1024
     """Output tokens where the caller names no limit: small models may never stop by themselves."""
+    batch: int = 0
+    kv: str = ""
+    """Tokens of prompts read at once, and the type of the cache, where they are not the engine's own."""
     examples: str = ""
     """Of a prompt: its artefact, which the gateway puts before what is asked."""
     sha256: str = ""
@@ -158,6 +161,8 @@ def command(deployment: Deployment, store: Path, public: Verifier, log: Path) ->
         argv += ["--kind", deployment.kind]
         argv += ["--threads", str(deployment.threads), "--context", str(deployment.context)]
         argv += ["--slots", str(deployment.slots), "--max-output", str(deployment.max_output)]
+        argv += ["--batch", str(deployment.batch)] if deployment.batch else []
+        argv += ["--kv", deployment.kv] if deployment.kv else []
 
     async def probe() -> bool:
         return await healthy(deployment.port)

@@ -179,6 +179,8 @@ class Fleet:
             threads=wanted.threads or self._defaults.threads,
             context=wanted.context or self._defaults.context,
             slots=wanted.slots or self._defaults.slots,
+            batch=wanted.batch,
+            kv=wanted.kv,
         )
         if manifest.kind == "prompt":
             found = msgspec.structs.replace(found, examples=self._store.open_verified(manifest.name).read_text())

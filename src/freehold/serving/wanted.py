@@ -43,6 +43,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens over all slots."""
     slots: int = 0
     max_output: int = 0
+    batch: int = 0
+    """Tokens of prompts read at once; 0 for the engine's own number."""
+    kv: str = ""
+    """Type of the cache, such as `q8_0`; empty for f16."""
     by: str = ""
     """Id of the move that asked for it; empty where a person did."""
     engine: str = ""

@@ -20,6 +20,8 @@ from freehold.registry.artefacts import Store
 
 _HTTP_SPARE = 4
 """HTTP threads beyond the slots, for health, counting and queued calls."""
+KV = {"f16": "GGML_TYPE_F16", "q8_0": "GGML_TYPE_Q8_0"}
+"""Types of the cache that lose nothing worth telling, by the engine's names for them."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--context", type=int, required=True, help="tokens over all slots")
     made.add_argument("--slots", type=int, required=True, help="calls answered at once")
     made.add_argument("--max-output", type=int, default=-1, help="tokens where the caller names no limit")
+    made.add_argument("--batch", type=int, default=0, help="tokens of prompts read at once; 0 for the engine's own")
+    made.add_argument("--kv", choices=sorted(KV), default="f16", help="type of the cache")
     return made
 
 
@@ -67,6 +71,9 @@ def params(options: argparse.Namespace, weights: Path, adapter: Path | None, sec
     made.endpoint_slots = True
     made.endpoint_metrics = True
     made.verbosity = 1  # errors; more would write prompts into the log
+    made.cache_type_k = made.cache_type_v = getattr(xllamacpp.ggml_type, KV[options.kv])
+    if options.batch:
+        made.n_batch = made.n_ubatch = options.batch
     if adapter is not None:
         made.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
         made.lora_init_without_apply = False
