@@ -7,6 +7,7 @@ import shutil
 import socket
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from freehold.core.errors import FreeholdError
 
 LEAST_FREE_BYTES = 1 << 30
 ANSWER_SECONDS = 3.0
+SOON_SECONDS = 14 * 86400.0
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -236,6 +238,31 @@ def _deployments(place: Place) -> Iterator[Finding]:
             yield Finding("fail", f"deployment {one.name}", f"cannot serve {one.model}: {one.reason}", fix)
 
 
+def _vouched(place: Place) -> Iterator[Finding]:
+    """Models that wait for a person, and people's words that have run out or soon will."""
+    from freehold.core.crypto import Identity
+    from freehold.registry.artefacts import Store
+    from freehold.registry.held import waiting
+    from freehold.registry.types import expired
+
+    key, root = place.home / "identity.key", place.home / "store"
+    if not key.is_file() or not root.is_dir():
+        return
+    identity, now = Identity.load(key), time.time()
+    try:
+        for one in waiting(root, identity):
+            fix = f"freehold models held, then: freehold models review {one.offer.name} --expires 90d"
+            yield Finding("warn", f"model {one.offer.name}", "waits for a person before it may come in", fix)
+        for model in Store(root, identity).list():
+            if model.papers is not None and expired(model, now + SOON_SECONDS):
+                over, until = expired(model, now), model.papers.reviewed_until
+                said = f"the word of {model.papers.reviewed_by} {'ran out' if over else 'runs out'} on {until}"
+                fix = f"freehold models review {model.name} --expires 90d"
+                yield Finding("fail" if over else "warn", f"model {model.name}", said, fix)
+    except FreeholdError as error:
+        yield Finding("fail", "store", error.message, error.hint)
+
+
 def _listeners(place: Place) -> Iterator[Finding]:
     from freehold.cli.door import Door
     from freehold.settings.location import read_endpoints
@@ -283,6 +310,7 @@ CHECKS: tuple[Check, ...] = (
     _outside,
     _processes,
     _deployments,
+    _vouched,
     _listeners,
     _status,
     _keys,
