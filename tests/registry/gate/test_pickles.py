@@ -88,6 +88,7 @@ HOSTILE = {
     "a long bytearray8": b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b".",
     "a key that hashes for ever": b"\x80\x02})" + b"2\x86" * 64 + b"Ns.",
     "a set of them": b"\x80\x04\x8f()" + b"2\x86" * 64 + b"\x90.",
+    "long before it runs": b"N0" * 700_000 + RUN,
     "dill": pickled(call("dill._dill", "_create_function")),
     "cloudpickle": pickled(call("cloudpickle.cloudpickle", "_builtin_type", arguments(text("CodeType")))),
     "objects as bytes": pickled(

@@ -96,9 +96,9 @@ class Machine(_Standard):  # type: ignore[misc]  # it has no types
 
     def call(self, found: object, given: object, named: object = None) -> Made:
         """What a call would make. Raises Refused for one that must not be made."""
-        self.calls += 1
         if not isinstance(found, Imported):
             raise Refused("pickle.call", f"calls what it made itself ({type(found).__name__})")
+        self.calls += 1
         if not isinstance(given, tuple):
             raise Refused("pickle.call", "calls with arguments that are no tuple")
         if self.strict:
@@ -143,7 +143,6 @@ def _obj(machine: Machine) -> None:
 def _build(machine: Machine) -> None:
     state = machine.stack.pop()
     made = machine.stack[-1]
-    machine.calls += 1
     if not isinstance(made, Made):
         raise Refused("pickle.build", f"changes what it did not make ({type(made).__name__})")
     why = wrong_state(made, state)

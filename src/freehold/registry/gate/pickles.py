@@ -81,7 +81,7 @@ def looks(source: Source) -> bool:
     try:
         machine.load()
     except (Refused, *BROKEN):
-        whole = False
+        whole = len(data) > _SNIFFED <= machine.file.at  # nothing broke it off but the end of what was sniffed
     else:
         whole = machine.file.at >= min(len(data), _SNIFFED)
     return whole or machine.calls > 0 or any(_matters(module) for module, _ in machine.imports)
