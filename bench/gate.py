@@ -122,7 +122,11 @@ def peers(environments: list[str], folder: Path, found: list[dict[str, Any]]) ->
             out = folder / f"{name}.jsonl"
             command = [f"{environment}/bin/python", str(TOOLS / "bench.py"), "run", name, str(folder), str(out)]
             quiet = {"PATH": os.defpath, "HOME": str(folder)}
-            if name in told or subprocess.run(command, check=False, capture_output=True, env=quiet).returncode:
+            if name in told:
+                continue
+            # what a scanner said of a corpus that was given is kept beside it: some take minutes
+            if not out.exists() and subprocess.run(command, check=False, capture_output=True, env=quiet).returncode:
+                out.unlink(missing_ok=True)
                 continue
             rows = [json.loads(one) for one in out.read_text().splitlines()]
             verdicts = {one["id"]: one["verdict"] for one in rows if one.get("id") in labels}
