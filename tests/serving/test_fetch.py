@@ -7,7 +7,10 @@ import pytest
 
 from freehold.core.crypto import Identity
 from freehold.core.errors import BadArtefact, Unavailable
+from freehold.registry.admission import Admission
 from freehold.registry.artefacts import Store, digest_of
+from freehold.registry.gate.types import Checked, Report
+from freehold.registry.offers import Rules
 from freehold.serving import fetch
 from freehold.serving.catalogue import MODELS, admit
 
@@ -108,4 +111,34 @@ def test_a_cache_with_other_weights_is_refused(weights, tmp_path):
     store = Store(tmp_path / "store", Identity.load(tmp_path / "key"))
     with pytest.raises(BadArtefact):
         admit(tmp_path / "cache", store, lambda: 0.0)
+    assert store.list() == ()
+
+
+def passing(root):
+    """A gate that lets everything through: what the real one finds is tested with it."""
+    files = (Checked(one.name, digest_of(one), one.stat().st_size, "gguf", "allow") for one in root.iterdir())
+    return Report("allow", tuple(files), "0" * 64)
+
+
+def test_what_comes_along_passes_the_gate_and_gets_papers_also_where_it_came_in_without(weights, tmp_path):
+    store = Store(tmp_path / "store", Identity.load(tmp_path / "key"))
+    bare = admit(weights, store, lambda: 1_795_000_000.0)
+    assert [one.papers for one in bare] == [None, None]
+    way = Admission(store, passing, Rules())
+    made = admit(tmp_path / "gone", store, lambda: 1_795_000_000.0, way)
+    for one, model in zip(made, MODELS, strict=True):
+        assert (one.licence, one.papers.licence.verdict, one.papers.scan) == ("Apache-2.0", "allow", "allow")
+        assert (one.files[0].sha256, one.papers.reviewed_by) == (model.sha256, "")
+        assert {paper.kind for paper in one.papers.statements} == {"bom", "card", "lineage", "scan"}
+        assert store.open_verified(one.name).stat().st_size == model.size
+    assert admit(tmp_path / "gone", store, lambda: 0.0, way) == made
+
+
+def test_the_pin_holds_on_the_way_past_the_gate_too(weights, tmp_path):
+    model = MODELS[0]
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / model.file).write_bytes((weights / model.file).read_bytes() + b"!")
+    store = Store(tmp_path / "store", Identity.load(tmp_path / "key"))
+    with pytest.raises(BadArtefact, match="is pinned"):
+        admit(tmp_path / "cache", store, lambda: 0.0, Admission(store, passing, Rules()))
     assert store.list() == ()

@@ -74,11 +74,7 @@ class Admission:
         gate or the licence blocks it.
         """
         with staging.folder(self._store.root) as folder:
-            files = tuple(
-                msgspec.structs.replace(blob, name=name)
-                for name, path in sources.items()
-                for blob in staging.stage(path, folder, link=link)
-            )
+            files = tuple(staging.stage_file(name, path, folder, link=link) for name, path in sources.items())
             if pin and files[0].sha256 != pin:
                 raise BadArtefact(f"{files[0].name} is {files[0].sha256[:16]} where {pin[:16]} is pinned")
             judged = self.judge(folder, files, offer)

@@ -84,11 +84,8 @@ def stage(source: Path, into: Path, *, link: bool = False, only: tuple[str, ...]
         raise BadArtefact(f"there is no {source}", hint="name a file or a folder that is there", param=str(source))
     found = []
     for name, path in _files(source):
-        if source.is_dir() and not wanted(name, only):
-            continue
-        target = into / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        found.append(_stage(name, path, target, link=link))
+        if not source.is_dir() or wanted(name, only):
+            found.append(stage_file(name, path, into, link=link))
     if not found:
         raise BadArtefact(f"{source} holds no files{' of these names' if only else ''}", param=str(source))
     return tuple(found)
@@ -127,7 +124,10 @@ def _plain(path: Path, source: Path) -> Path:
     return real
 
 
-def _stage(name: str, source: Path, target: Path, *, link: bool) -> Blob:
+def stage_file(name: str, source: Path, into: Path, *, link: bool = False) -> Blob:
+    """Bring one file into the folder `into` under a name."""
+    target = into / name
+    target.parent.mkdir(parents=True, exist_ok=True)
     if link:
         try:
             os.link(source, target)
