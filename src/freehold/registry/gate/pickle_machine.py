@@ -7,6 +7,7 @@ they would; nothing of the file's is imported, called or set.
 from __future__ import annotations
 
 import pickle
+import struct
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -29,6 +30,7 @@ BROKEN = (
     TypeError,
     ValueError,
     pickle.UnpicklingError,
+    struct.error,
 )
 """What the machine ends with on a stream that is none."""
 

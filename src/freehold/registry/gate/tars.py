@@ -5,6 +5,7 @@ Invariant: every block is a header that checks, a member's bytes, or the zeros a
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 import msgspec
@@ -64,7 +65,7 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
     for name, kind, member in _members(source):
         where = f"{source.name}!{naming.quoted(name)}"
         yield from naming.unsafe(name, where)
-        folded = name.casefold().rstrip("/")
+        folded = posixpath.normpath(name.casefold())
         if kind == b"0" and folded in seen:
             yield Reason("block", "tar.twice", where, "two members of one name")
         seen.add(folded)

@@ -5,6 +5,7 @@ Invariant: every byte belongs to exactly one member or to the one directory; loc
 
 from __future__ import annotations
 
+import posixpath
 import stat
 import struct
 import zlib
@@ -98,14 +99,14 @@ def reasons(source: Source) -> Iterator[Reason]:
         kind = stat.S_IFMT(one.mode)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield Reason("block", "zip.kind", where, "a link or device, not a file")
-        folded = one.name.casefold().rstrip("/")
+        folded = posixpath.normpath(one.name.casefold())
         if folded in seen:
             yield Reason("block", "zip.twice", where, "two members of one name: readers differ in which they take")
         seen.add(folded)
         parts = folded.split("/")
         folders.update("/".join(parts[:count]) for count in range(1, len(parts)))
     for one in entries:
-        if not one.name.endswith("/") and one.name.casefold() in folders:
+        if not one.name.endswith("/") and posixpath.normpath(one.name.casefold()) in folders:
             yield Reason(
                 "block", "zip.twice", f"{source.name}!{naming.quoted(one.name)}", "a file and a folder at once"
             )
@@ -189,6 +190,7 @@ def _central(data: memoryview, at: int, stop: int) -> tuple[_Central, int]:
 def _wide(extra: bytes, wanted: list[bool]) -> list[int]:
     """The 64-bit values of an extra field, as many as the header leaves to it."""
     count = sum(wanted)
+    found: list[int] = []
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)
@@ -197,13 +199,13 @@ def _wide(extra: bytes, wanted: list[bool]) -> list[int]:
         if kind == 1 and count:
             if length < 8 * count:
                 raise Malformed("a 64-bit field that is too short")
-            return list(struct.unpack_from(f"<{count}Q", extra, at + 4))
+            found = list(struct.unpack_from(f"<{count}Q", extra, at + 4))
         if kind == 0x7075:
             raise Malformed("a second name in an extra field")
         at += 4 + length
-    if count:
+    if len(found) != count:
         raise Malformed("a 64-bit field is missing")
-    return []
+    return found
 
 
 def _entries(data: memoryview) -> tuple[Entry, ...]:
