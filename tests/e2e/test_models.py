@@ -35,7 +35,7 @@ def test_a_model_is_added_shown_verified_served_and_taken_along(instance, weight
     wait_ready(instance.home, NAME, 60)
     key = service_key(instance.home)
     body = {"model": f"target:{NAME}", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
-    got = instance.ask("/v1/chat/completions", body, {}, key)
+    got = instance.ask("/v1/chat/completions", body, {"x-freehold-label": "restricted:GDPR"}, key)
     assert got.status == 200, got.body
     assert got.json["choices"][0]["message"]["content"]
     instance.freehold("models", "export", "mine", str(tmp_path / "out"))
