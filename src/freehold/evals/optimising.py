@@ -24,7 +24,7 @@ from freehold.core.errors import BadArtefact, BadRequest, FreeholdError, LeaseLo
 from freehold.core.process import read_processes
 from freehold.evals import store as evals
 from freehold.evals.door import Door
-from freehold.evals.runs import Parts, evaluate
+from freehold.evals.runs import Parts, chosen, evaluate
 from freehold.evals.scorecards import Scorecard
 from freehold.evals.types import Plan, Run
 from freehold.grading.types import Spec
@@ -269,7 +269,16 @@ def _graded(bench: Bench, order: Order, target: str, beat: Beat) -> Scorecard:
     with writing(bench.runs.engine) as connection:
         evals.add_run(connection, run)
     told = {"phase": "grading", "variant": target}
-    return evaluate(bench.runs, run.id, lambda done, of: beat({**told, "done": done, "of": of}))
+    door = bench.runs.door.bounded(_most_output(bench, plan))
+    runs = msgspec.structs.replace(bench.runs, door=door)
+    return evaluate(runs, run.id, lambda done, of: beat({**told, "done": done, "of": of}))
+
+
+def _most_output(bench: Bench, plan: Plan) -> int:
+    """Tokens enough for any answer of these calls, twice the longest at three characters a token: some never stop."""
+    found = (one.reference for one in chosen(bench.runs, plan, bench.clock()).examples)
+    longest = (len(one.text) + sum(len(call.arguments) for call in one.tool_calls) for one in found)
+    return 32 + 2 * max(longest, default=0) // 3
 
 
 def _target(model: str) -> str:
