@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
@@ -110,6 +111,7 @@ def _bounded(found: list[Reason]) -> tuple[Reason, ...]:
     return tuple(unique[:MOST_REASONS])
 
 
+@cache
 def rules(formats: tuple[Format, ...] = FORMATS) -> str:
     """Digest of what the gate goes by: its own source files, and which formats it was given."""
     told = hashlib.sha256()
