@@ -40,6 +40,7 @@ _FILTERS = frozenset(
     min reject rejectattr replace reverse round safe select selectattr slice sort string sum title tojson trim unique
     upper wordcount groupby batch""".split()  # noqa: SIM905
 )
+_BY_NAME = frozenset({"groupby", "map", "max", "min", "rejectattr", "selectattr", "sort", "sum", "unique"})
 _REFUSED_FILTERS = frozenset({"attr", "pprint", "xmlattr", "filesizeformat", "random"})
 _INNER = re.compile(r"_|.*__|(?:mro|gi|cr|ag|tb|co|func|im|f)_|mro\Z|format_map\Z", re.DOTALL)
 """Names of what Python's objects keep to themselves."""
@@ -154,7 +155,8 @@ class _Reader:
         elif one.name not in _FILTERS:
             yield "review", "filter", f"filters by {quoted(one.name, 40)}"
         for each in (*one.args, *(pair.value for pair in one.kwargs)):
-            if isinstance(each, self.nodes.Const) and isinstance(each.value, str) and each.value.startswith("_"):
+            named = isinstance(each, self.nodes.Const) and isinstance(each.value, str)
+            if one.name in _BY_NAME and named and _INNER.match(each.value):
                 yield "block", "attribute", f"filters by the name {quoted(each.value, 40)}"
 
     def _call(self, one: Any) -> Iterator[tuple[str, str, str]]:
