@@ -35,6 +35,7 @@ from freehold.server.instance import Audit
 from freehold.server.publish import Publisher
 from freehold.server.token import admin_token
 from freehold.serving.attached import Attached
+from freehold.serving.attachments import forget
 from freehold.serving.catalogue import admit
 from freehold.serving.deployments import CHAT, command, deploy, deployed
 from freehold.serving.fleet import Defaults, Fleet
@@ -148,6 +149,7 @@ class _Up:
         """Begin to load the embedded models; how many."""
         settings = self.loaded.settings.serving
         run = self.home / "run"
+        forget(run)
         if not settings.enabled:
             deploy(run, (), 0, 0, 1)
             return 0

@@ -18,7 +18,7 @@ from freehold.core.snapshot import write_snapshot
 from freehold.gateway.routing.types import Routes
 from freehold.registry.artefacts import Blob, Making, Manifest, Origin, Store, digest_of
 from freehold.serving.attached import Attached
-from freehold.serving.attachments import attached, seen
+from freehold.serving.attachments import attached, forget, seen
 from freehold.serving.keeper import engine_name
 from freehold.serving.wanted import Wanted, standing, unwant, want
 from freehold.settings.engines import attachments
@@ -125,8 +125,9 @@ def living(house, tables, work):
             await house.supervisor.close()
 
     asyncio.run(whole())
-    assert attached(house.run) == ()
     assert seen(house.run) == ()
+    forget(house.run)
+    assert attached(house.run) == ()
 
 
 def test_an_engine_that_runs_already_gets_a_target_once_it_answers(house, engine):

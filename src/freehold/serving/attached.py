@@ -35,8 +35,8 @@ class Attached:
         try:
             await asyncio.gather(*(one.run() for one in self._keepers))
         finally:
-            for name in (FILE, TARGETS):
-                (self._home / "run" / name).unlink(missing_ok=True)
+            # The targets stay: routes must not change while the gateway ends its calls. `up` forgets them at its start.
+            (self._home / "run" / FILE).unlink(missing_ok=True)
 
     def write(self) -> None:
         """Both files, where they would say something new."""

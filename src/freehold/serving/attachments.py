@@ -95,6 +95,11 @@ def attached(run: Path) -> tuple[Target, ...]:
         return ()
 
 
+def forget(run: Path) -> None:
+    """Of the last start: nothing of it is led to before it has answered again."""
+    (run / TARGETS).unlink(missing_ok=True)
+
+
 def seen(run: Path) -> tuple[Seen, ...]:
     """What is known of each attached engine, by name."""
     try:
