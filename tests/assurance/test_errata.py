@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from freehold.assurance.errata import csaf, feeds, osv
-from freehold.assurance.errata.inventory import EMBEDDED, engines, tools
+from freehold.assurance.errata.inventory import EMBEDDED, Attached, engines, tools
 from freehold.assurance.errata.matching import Thing, matched
 from freehold.assurance.errata.patches import PATCHES, held_off, patched
 from freehold.assurance.errata.seeds import seeds
@@ -79,7 +79,9 @@ def advisory(name: str = "FHSA-2026-0001", **affected: object) -> Advisory:
     return Advisory(id=name, subject="engine", title="t", kind="k", affected=(Affected(**affected),))  # type: ignore[arg-type]
 
 
-def standings(advisories: list[Advisory], *things: Thing, patched_by: dict[str, str] | None = None) -> dict[str, str]:
+def standings(
+    advisories: list[Advisory], *things: Thing, patched_by: dict[str, tuple[str, str]] | None = None
+) -> dict[str, str]:
     """Of each thing the worst."""
     return {one.what: one.standing for one in reversed(matched(advisories, things, patched_by or {}))}
 
@@ -118,7 +120,7 @@ def test_lineages_that_run_in_a_circle_end() -> None:
 def test_a_patch_holds_off_and_says_so() -> None:
     found = advisory(purl=VLLM, versions="vers:pypi/*")
     thing = Thing(name="v", subject="engine", purl=VLLM, version="1")
-    (match,) = matched([found], [thing], {found.id: "refused at the door"})
+    (match,) = matched([found], [thing], {found.id: ("gateway", "refused at the door")})
     assert match.standing == "patched" and "refused at the door" in match.reason and match.fix
 
 
@@ -169,7 +171,11 @@ def test_engines_here_are_held_off_and_packages_are_by_their_versions() -> None:
     def versions(name: str) -> str:
         return {"xllamacpp": "2026.10.11549", "torch": "2.5.1", "keras": "3.12.0"}.get(name, "")
 
-    attached = {"big": ("vllm", "0.13.0"), "small": ("sglang", "")}
+    attached = {
+        "big": Attached("vllm", "0.13.0", ours=True),
+        "far": Attached("vllm", "0.13.0"),
+        "small": Attached("sglang"),
+    }
     found = standings(list(seeds()), *engines(versions, attached), *tools(seeds(), versions), patched_by=held_off())
     assert found[EMBEDDED] == "patched"
     assert found["package torch"] == "patched" and found["package keras"] == "fixed"
@@ -177,6 +183,8 @@ def test_engines_here_are_held_off_and_packages_are_by_their_versions() -> None:
     assert {one.advisory: one.standing for one in big} == {
         "CVE-2026-22807": "affected", "CVE-2026-27893": "affected", "CVE-2026-9540": "not_affected",
     }  # fmt: skip
+    assert found["engine big"] == "patched"  # it loads only what the gate let in
+    assert found["engine far"] == "affected"  # what it loads nobody here has seen
     assert found["engine small"] == "unknown"  # its broker: nothing here holds that off
 
 
@@ -276,16 +284,16 @@ def test_signatures_count_only_by_keys_that_were_named(tmp_path: Path) -> None:
     path = tmp_path / "doc.json"
     path.write_text(json.dumps(OSV))
     data = path.read_bytes()
-    assert feeds.signer_of(path, data, ()) == ""
+    assert feeds.signed_by(path, data, ())[0] == ""
     beside = path.with_name("doc.json.ed25519")
     beside.write_text(identity.sign(data).hex())
-    assert feeds.signer_of(path, data, (identity.public.hex(),)) == identity.public.hex()
+    assert feeds.signed_by(path, data, (identity.public.hex(),))[0] == identity.public.hex()
     for keys, content in (((), data), ((other.public.hex(),), data), ((identity.public.hex(),), data + b" ")):
         with pytest.raises(BadSignature):
-            feeds.signer_of(path, content, keys)
+            feeds.signed_by(path, content, keys)
     beside.write_text("no hex")
     with pytest.raises(BadSignature):
-        feeds.signer_of(path, data, (identity.public.hex(),))
+        feeds.signed_by(path, data, (identity.public.hex(),))
     with pytest.raises(NotFound):
         feeds.documents(tmp_path / "nowhere")
 
@@ -316,6 +324,6 @@ def test_our_own_advisory_is_published_signed_and_comes_in_again(tmp_path: Path)
     made = json.loads(done.output)
     assert made["id"].startswith("FHSA-") and made["id"].endswith("-0001")
     path = Path(made["file"])
-    assert feeds.signer_of(path, path.read_bytes(), (made["key"],)) == made["key"]
+    assert feeds.signed_by(path, path.read_bytes(), (made["key"],))[0] == made["key"]
     (again,) = feeds.parse(path.read_bytes(), path.name)
     assert again.id == made["id"] and again.affected[0].digests == ("a" * 64,)

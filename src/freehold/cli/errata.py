@@ -97,13 +97,13 @@ def import_(place: Place, source: Path, keys: tuple[str, ...], *, unsigned: bool
     read: list[dict[str, str]] = []
     for path in feeds.documents(source):
         data = path.read_bytes()
-        signer = feeds.signer_of(path, data, keys)
+        signer, signature = feeds.signed_by(path, data, keys)
         if not signer and not unsigned:
             raise BadSignature(
                 f"{path.name} is not signed", param=str(path), hint="take it in all the same: --unsigned"
             )
         feeds.parse(data, path.name)
-        read.append({"name": path.name, "content": data.decode(), "signer": signer})
+        read.append({"name": path.name, "content": data.decode(), "key": signer, "signature": signature})
     client = place.client()
     taken = [client.post("/api/errata/documents", one) for one in read]
     if as_json:

@@ -54,8 +54,9 @@ class Publisher:
     def routes(self, settings: Settings, moves: Sequence[Move] = ()) -> Routes:
         """The routes that settings lead to now, under the influence of the moves under way."""
         routes = influenced(compiled.routes(settings, self._facts.owned(), self._facts.list_price), moves)
-        vendors = {name: one.vendor or "" for name, one in settings.providers.items()}
-        return patched(routes, {one.name: vendors[one.provider] for one in routes.targets if one.provider in vendors})
+        kinds = {name: one.vendor or "" for name, one in settings.providers.items()}
+        kinds |= {name: one.kind for name, one in settings.engines.items()}
+        return patched(routes, {one.name: kinds[one.provider] for one in routes.targets if one.provider in kinds})
 
     def versions(self) -> dict[str, int]:
         """The version of every kind that was published last; 0 where none was."""

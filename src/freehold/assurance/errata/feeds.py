@@ -78,14 +78,14 @@ def documents(source: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def signer_of(path: Path, data: bytes, trusted: Iterable[str]) -> str:
-    """The trusted key that signed the document; empty where nothing lies beside it.
+def signed_by(path: Path, data: bytes, trusted: Iterable[str]) -> tuple[str, str]:
+    """The trusted key that signed the document, and its signature, in hex; empty where nothing lies beside it.
 
     Raises BadSignature where what lies beside it is of none of these keys.
     """
     beside = path.with_name(path.name + SIGNATURE)
     if not beside.exists():
-        return ""
+        return "", ""
     try:
         signature = bytes.fromhex(beside.read_text().strip())
     except (ValueError, UnicodeDecodeError):
@@ -95,7 +95,7 @@ def signer_of(path: Path, data: bytes, trusted: Iterable[str]) -> str:
             Verifier(bytes.fromhex(key)).verify(signature, data)
         except (BadSignature, ValueError):
             continue
-        return key
+        return key, signature.hex()
     raise BadSignature(
         f"{path.name} is signed by nobody who is trusted here", param=str(path), hint="name the key: --key HEX"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
+
 from freehold.assurance.errata.matching import Thing
 from freehold.assurance.errata.types import Advisory
 from freehold.policy.targets import Target
@@ -13,6 +15,9 @@ from freehold.registry.types import Manifest
 LLAMA = "pkg:github/ggml-org/llama.cpp"
 EMBEDDED = "engine llama.cpp"
 _PYPI = "pkg:pypi/"
+_ENGINES = {"llama-server": LLAMA, "lm-studio": LLAMA, "ollama": "pkg:github/ollama/ollama"}
+SERVERS = frozenset({"sglang", "vllm", *_ENGINES})
+"""Kinds of engines that are somebody's own, though a URL leads to them."""
 Versions = Callable[[str], str]
 """Version of an installed package; empty where it is not installed."""
 
@@ -25,12 +30,23 @@ def installed(package: str) -> str:
         return ""
 
 
-def engines(versions: Versions = installed, attached: Mapping[str, tuple[str, str]] | None = None) -> tuple[Thing, ...]:
-    """The embedded engine, and those attached: name to (kind, version, empty where it does not tell)."""
+class Attached(msgspec.Struct, frozen=True):
+    """An engine beside the embedded one. `ours`: it loads what our store gives it, and nothing else."""
+
+    kind: str
+    version: str = ""
+    """Empty where it does not tell."""
+    ours: bool = False
+
+
+def engines(versions: Versions = installed, attached: Mapping[str, Attached] | None = None) -> tuple[Thing, ...]:
+    """The embedded engine, and those attached, by name."""
     # Its wheel names a build of its own, not the commit of llama.cpp, which advisories go by: unknown, and said so.
     found = [Thing(name=EMBEDDED, subject="engine", purl=LLAMA, version="")] if versions("xllamacpp") else []
-    for name, (kind, version) in sorted((attached or {}).items()):
-        found.append(Thing(name=f"engine {name}", subject="engine", purl=f"{_PYPI}{kind}", version=version))
+    for name, one in sorted((attached or {}).items()):
+        held = ("gateway", "store") if one.ours else ("gateway",)
+        purl = _ENGINES.get(one.kind, f"{_PYPI}{one.kind}")
+        found.append(Thing(name=f"engine {name}", subject="engine", purl=purl, version=one.version, held=held))
     return tuple(found)
 
 

@@ -17,6 +17,11 @@ ORDER: tuple[Standing, ...] = ("affected", "unknown", "patched", "fixed", "not_a
 """From the most urgent on."""
 
 
+NAMELESS = "its version is not known"
+Patched = Mapping[str, tuple[str, str]]
+"""Advisories with a virtual patch: its side, and what it does."""
+
+
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
     """Something here that an advisory may be about."""
 
@@ -28,12 +33,14 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     """Empty where nobody knows."""
     digests: tuple[str, ...] = ()
     licence: str = ""
+    held: tuple[str, ...] = ("gateway", "store")
+    """Sides on which a virtual patch holds for it: an engine that loads what it likes is not held by our store."""
     bases: tuple[str, ...] = ()
     """Names of the things whose advisories it inherits: its base, the engine that serves it."""
 
 
-def matched(advisories: Sequence[Advisory], things: Sequence[Thing], patched: Mapping[str, str]) -> tuple[Match, ...]:
-    """Every match, the most urgent first. `patched`: advisories a virtual patch holds off, with what it does."""
+def matched(advisories: Sequence[Advisory], things: Sequence[Thing], patched: Patched) -> tuple[Match, ...]:
+    """Every match, the most urgent first. `patched`: advisories with a virtual patch, its side and what it does."""
     index = _Index(advisories)
     own = {one.name: tuple(_own(one, index, patched)) for one in things}
     bases = {one.name: one.bases for one in things}
@@ -75,11 +82,12 @@ class _Index:
             yield from self.by_licence.get(thing.licence, ())
 
 
-def _own(thing: Thing, index: _Index, patched: Mapping[str, str]) -> Iterable[Match]:
+def _own(thing: Thing, index: _Index, patched: Patched) -> Iterable[Match]:
     for advisory, affected in index.about(thing):
         standing, reason = _standing(thing, affected)
-        if standing in ("affected", "unknown") and advisory.id in patched:
-            standing, reason = "patched", f"{reason}; {patched[advisory.id]}"
+        side, does = patched.get(advisory.id, ("", ""))
+        if standing in ("affected", "unknown") and side in thing.held:
+            standing, reason = "patched", f"{reason}; {does}"
         yield Match(
             advisory=advisory.id,
             what=thing.name,
@@ -96,11 +104,12 @@ def _standing(thing: Thing, affected: Affected) -> tuple[Standing, str]:
         return "not_affected", "another licence"
     if affected.digests:
         return "affected", "these very bytes"
-    if not thing.version and affected.versions:
-        return "unknown", "its version is not known"
     inside = within(affected.versions, thing.version)
     if inside is None:
-        return "unknown", f"{thing.version or 'its version'} cannot be compared with {affected.versions!r}"
+        return (
+            "unknown",
+            f"{thing.version} cannot be compared with {affected.versions!r}" if thing.version else NAMELESS,
+        )
     if inside:
         return "affected", f"{thing.version or 'any version'} is in {affected.versions or 'all versions'}"
     past = bool(affected.fixed) and within(f"vers:generic/>={affected.fixed}", thing.version) is True

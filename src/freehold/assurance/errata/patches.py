@@ -48,13 +48,19 @@ PATCHES: tuple[VirtualPatch, ...] = (
     VirtualPatch("CVE-2026-9540", "none", "", "nobody says which request brings it down: limits per key bound who can"),
 )
 
-ENGINES: tuple[tuple[str, str], ...] = (("llama_cpp", "n_discard"), ("sglang", "ranking"), ("vllm", ""))
-"""Kind of engine, as targets tell it, and the gateway's rule for it."""
+ENGINES: tuple[tuple[str, str], ...] = (
+    ("llama-server", "n_discard"),
+    ("llama_cpp", "n_discard"),
+    ("lm-studio", "n_discard"),
+    ("ollama", "n_discard"),
+    ("sglang", "ranking"),
+)
+"""Kind of engine, as targets tell it, and the gateway's rule for it. Several serve by llama.cpp's code."""
 
 
-def held_off(patches: Iterable[VirtualPatch] = PATCHES) -> dict[str, str]:
-    """Advisories that a patch holds off, with what it does."""
-    return {one.advisory: one.said for one in patches if one.side != "none"}
+def held_off(patches: Iterable[VirtualPatch] = PATCHES) -> dict[str, tuple[str, str]]:
+    """Advisories that a patch holds off, with its side and what it does."""
+    return {one.advisory: (one.side, one.said) for one in patches if one.side != "none"}
 
 
 def patched(routes: Routes, kinds: dict[str, str]) -> Routes:

@@ -15,6 +15,7 @@ from freehold.assurance.errata.descent import with_ancestors
 from freehold.assurance.errata.matching import matched
 from freehold.assurance.errata.patches import PATCHES, VirtualPatch, held_off
 from freehold.assurance.errata.types import Advisory, Match
+from freehold.core.crypto import Verifier
 from freehold.core.errors import NotFound
 from freehold.registry.artefacts import Store
 from freehold.registry.papers.binding import lines
@@ -47,15 +48,14 @@ FORMS = (AdvisoryView, Match, Taken)
 
 
 class NewDocument(BaseModel):
-    """A CSAF or OSV document, as it came; whoever sends it has checked the signature."""
+    """A CSAF or OSV document, as it came, with its signature and the key that made it, where it has one."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=200)
     content: str = Field(description="The document's text.")
-    signer: str = Field(
-        "", pattern=r"^([0-9a-f]{64})?$", description="Public key that signed it, in hex; empty for none."
-    )
+    signature: str = Field("", pattern=r"^([0-9a-f]{128})?$", description="Ed25519, of the text, in hex.")
+    key: str = Field("", pattern=r"^([0-9a-f]{64})?$", description="Public key that made the signature, in hex.")
 
 
 @router.get("", responses=described(list[Match]))
@@ -81,8 +81,11 @@ def show(name: str, instance: Served) -> Response:
 
 @router.post("/documents", responses=described(Taken))
 def take(new: NewDocument, instance: Served, actor: Writer) -> Response:
-    """Take in a document of advisories."""
-    document = feeds.take(instance.home, new.name, new.content.encode(), new.signer)
+    """Take in a document of advisories; it is marked with the key only where the signature holds."""
+    data = new.content.encode()
+    if new.key:
+        Verifier(bytes.fromhex(new.key)).verify(bytes.fromhex(new.signature), data)
+    document = feeds.take(instance.home, new.name, data, new.key)
     taken = Taken(document.name, document.sha256, document.signer, tuple(one.id for one in document.advisories))
     instance.note(actor.name, "errata.take", {"document": taken.sha256, "signer": taken.signer})
     return answer(taken)
@@ -95,13 +98,24 @@ def standing(instance: Instance) -> tuple[Match, ...]:
     embedded = {one.model: inventory.EMBEDDED for one in deployed(instance.home / "run") if one.kind != "classifier"}
     routes = instance.publisher.routes(instance.settings)
     things = (
-        *inventory.engines(),
+        *inventory.engines(attached=_attached(instance)),
         *inventory.tools(found),
         *with_ancestors(inventory.models(store.list(), embedded), lines(store)),
         *inventory.rented(routes.targets),
         *inventory.ours(__version__, _version("genai-prices"), __version__),
     )
     return matched(found, things, held_off())
+
+
+def _attached(instance: Instance) -> dict[str, inventory.Attached]:
+    """Engines that the settings name, and servers of one's own among the providers; none of them is asked here."""
+    settings = instance.settings
+    found = {
+        name: inventory.Attached(one.vendor)
+        for name, one in settings.providers.items()
+        if one.vendor in inventory.SERVERS
+    }
+    return found | {name: inventory.Attached(one.kind, ours=not one.url) for name, one in settings.engines.items()}
 
 
 def _version(package: str) -> str:
