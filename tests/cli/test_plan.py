@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -52,6 +53,34 @@ def test_a_trace_becomes_a_plan_and_three_reports(cli, folder):
     assert "would decide" in shown.out or "stay" in shown.out
 
 
+def test_one_call_is_no_month(cli, folder):
+    (folder / "one.csv").write_text("arrival_s,input_tokens,output_tokens\n0,500,100\n")
+    told = cli("plan", "--trace", "one.csv", *DAY, "--out", "one.json")
+    assert told.code == 0, told.err
+    assert "not yet" in told.out
+    assert "1 call in a second or less" in told.out
+    assert not any("%" in line for line in told.out.splitlines()), "no chance of saving is told"
+    (found,) = cli("plan", "show", "one.json", "--json").json["content"]["workflows"]
+    assert (found["rests"]["calls"], found["rests"]["enough"], found["decision"]["advice"]) == (1, False, "not_yet")
+    assert "open" in cli("plan", "show", "one.json", "--why", "all").out
+
+
+def test_people_and_moving_stand_beside_tokens(cli, folder):
+    """A model with lower prices that is dearer all in shows why."""
+    told = cli("plan", "--trace", "trace.csv", *DAY, "--closed", "openai/gpt-5-mini")
+    heads, now, other = (
+        re.split(r"\s{2,}", next(line for line in told.out.splitlines() if words in line))
+        for words in ("people, moving", "openai/gpt-4o", "openai/gpt-5-mini")
+    )
+    tokens, people = heads.index("tokens, machines"), heads.index("people, moving")
+    assert _number(other[tokens]) < _number(now[tokens])
+    assert _number(other[people]) > _number(now[people]) == 0.0
+
+
+def _number(text):
+    return float(text.replace(",", ""))
+
+
 def test_a_plan_is_held_against_what_happened(cli, folder):
     cli("plan", "--trace", "trace.csv", *DAY, "--out", "plan.json", "--json")
     rows = ["month,workflow,calls,input_tokens,output_tokens,cost"]
@@ -90,6 +119,9 @@ def test_what_was_measured_draws_the_curve_and_weighs_the_prices(cli, folder):
         ("t_s,input_tokens,output_tokens\n", "no request"),
         ("t_s,input_tokens,output_tokens\n0,5,5\n1,-3,5\n", "line 3"),
         ("when,what\n1,2\n", "t_s"),
+        ("arrival_s,prompt_tokens,output\n0,5,5\nNaN,5,5\n", "line 3: arrival_s is nan"),
+        ("arrival_s,prompt_tokens,output\n0,five,5\n", "line 2: prompt_tokens is 'five'"),
+        ("arrival_s,prompt_tokens,output,cached\n0,5,5,6\n", "line 2: cached is more than the input"),
     ],
 )
 def test_a_bad_trace_names_its_row(cli, folder, text, words):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from freehold.planner.actual import Compared
     from freehold.planner.contract import OwnPrice
+    from freehold.planner.money import Outcome
     from freehold.planner.plan import Plan, Planned
     from freehold.planner.preparing import Seen
     from freehold.planner.settings import PlanSettings
@@ -27,6 +28,8 @@ _OPTIONS = (
     ("option", "option"),
     ("variant", "best as"),
     ("monthly", "a month, all in (P10 / P50 / P90)"),
+    ("running", "tokens, machines"),
+    ("work", "people, moving"),
     ("million", "per million tokens"),
     ("passed", "per passed task"),
     ("npv", "net present value"),
@@ -281,7 +284,16 @@ def _tell(data: bytes, made: Plan, why: str | None, *, as_json: bool) -> None:
         say(f"assumed: {warning}")
 
 
+def _gains(one: Outcome) -> dict[str, str]:
+    """Against doing nothing; nothing is said of doing nothing itself, nor of what rests on too little."""
+    if one.option == "nothing" or not one.stated:
+        return dict.fromkeys(("npv", "saves", "payback"), "-" if one.stated else "not stated")
+    return {"npv": _three(one.npv), "saves": f"{one.saves:.0%}", "payback": _months(one.payback_months[1])}
+
+
 def _workflow(made: Plan, one: Planned) -> None:
+    from freehold.planner.report.words import counted, running, work
+
     currency = made.inputs.contract.currency
     click.echo(click.style(f"\n{one.name}", bold=True))
     rows = [
@@ -289,17 +301,17 @@ def _workflow(made: Plan, one: Planned) -> None:
             "option": WORDS[choice.best.option],
             "variant": choice.best.variant + ("" if choice.best.meets else " (does not keep the SLO)"),
             "monthly": _three(choice.best.all_in),
+            "running": running(choice.best, made.inputs.months),
+            "work": work(choice.best, made.inputs.months),
             "million": f"{choice.best.per_million.p50:,.2f}",
             "passed": f"{choice.best.per_passed.p50:.3g}",
-            "npv": _three(choice.best.npv),
-            "saves": f"{choice.best.saves:.0%}",
-            "payback": _months(choice.best.payback_months[1]),
+            **_gains(choice.best),
         }
         for choice in one.options
     ]
     table(rows, _OPTIONS)
     if one.decision is not None:
-        say(f"{currency}, {made.inputs.months} months from {made.inputs.made_on}")
+        say(f"{currency}, {counted(made.inputs.months, 'month')} from {made.inputs.made_on}; {one.rests.words}")
         fields([("advice", one.decision.advice.replace("_", " ")), ("because", one.decision.reason)])
         for measure in one.decision.decides:
             fields([("would decide", measure)])
@@ -328,4 +340,6 @@ def _three(one: Any) -> str:
 
 
 def _months(value: float | None) -> str:
-    return "never" if value is None else f"{value:.0f} months"
+    from freehold.planner.report.words import counted
+
+    return "never" if value is None else counted(value, "month")

@@ -16,6 +16,7 @@ from freehold.planner.draws import quantiles
 from freehold.planner.errors import PlanError
 from freehold.planner.money import currency
 from freehold.planner.plan import Inputs, Plan, Planned, scene_of
+from freehold.planner.report.words import counted
 from freehold.planner.streams import Scene, Stream, streams
 from freehold.planner.types import OptionKind, Range
 
@@ -152,7 +153,7 @@ def _growth(real: Sequence[Month]) -> Range | None:
     spare = max(len(used) - 2, 1)
     error = math.sqrt(float(rest @ rest) / spare / float(centred @ centred))
     low, middle, high = (math.expm1(12.0 * (slope + z * error)) for z in (-_Z90, 0.0, _Z90))
-    return Range(low, middle, high, f"{len(used)} months of the ledger")
+    return Range(low, middle, high, f"{counted(len(used), 'month')} of the ledger")
 
 
 def refit(plan: Plan, actual: Actual, as_of: str) -> Inputs:

@@ -9,6 +9,7 @@ import msgspec
 
 from freehold.planner.money import Outcome
 from freehold.planner.options import Choice
+from freehold.planner.rests import DAY_SECONDS, Rests, lasting, rests
 from freehold.planner.types import OPTIONS, Advice, OptionKind
 from freehold.planner.work import Vendor, Work
 
@@ -22,6 +23,7 @@ LEAST_DAYS = 7.0
 """Of traffic, so that a weekend is in it."""
 REFUSALS = 0.01
 RULE = (
+    "0. Under 100 calls, or half an hour: `not_yet`, and no saving is stated; nothing moves on less than a day.",
     "1. Where no rented target may take the workflow's label, it is owned, whatever it costs, or waits for that.",
     "2. An option counts that keeps the SLO and saves, quality counted, with a chance of at least 80 %.",
     "3. Of those, the one with the greatest median net present value is looked at first.",
@@ -74,6 +76,9 @@ def decide(work: Work, choices: tuple[Choice, ...]) -> Decision:
     """The rule, in the order in which it is written."""
     outcomes = {option: choice.best for option, choice in zip(OPTIONS, choices, strict=True)}
     factors = _factors(work, outcomes)
+    under = rests(work.demand)
+    if not under.enough:
+        return _too_little(work, under, factors)
     if work.facts.rented_allowed is False:
         return _confined(work, outcomes["self_hosted"], factors)
     moving = [one for option, one in outcomes.items() if option != "nothing" and one.meets]
@@ -96,6 +101,13 @@ def decide(work: Work, choices: tuple[Choice, ...]) -> Decision:
         reason = f"{one.variant} would do: {_saving(one)}" if advice == "stay" else _saving(one)
         return Decision(advice=advice, option=one.option, reason=reason, factors=factors)
     return _nothing(moving, refused, factors)
+
+
+def _too_little(work: Work, under: Rests, factors: tuple[Factor, ...]) -> Decision:
+    """Rule 0: nothing that was computed from it decides."""
+    option: OptionKind = "self_hosted" if work.facts.rented_allowed is False else "nothing"
+    reason = f"{under.words}: too little to decide on, and no saving is stated"
+    return Decision(advice="not_yet", option=option, reason=reason, factors=factors, decides=(under.measure,))
 
 
 def _confined(work: Work, owned: Outcome, factors: tuple[Factor, ...]) -> Decision:
@@ -140,6 +152,9 @@ def _missing(work: Work, one: Outcome) -> _Missing:
         wanted.append(f"no quality was measured: freehold evals run {work.name or 'WORKFLOW'} --target CANDIDATE")
     elif proof.difference_low < -MARGIN:
         against = against or f"quality may be worse by {-proof.difference_low * 100:.1f} points ({proof.source})"
+    if one.option not in _OWNED and work.demand.span_seconds < DAY_SECONDS:
+        seen = lasting(work.demand.span_seconds)
+        wanted.append(f"the traffic covers {seen}: let calls be recorded for {LEAST_DAYS:g} days")
     if one.option in _OWNED:
         if facts.stable is False:
             against = against or "the task is not settled: what is moved now may not be what is asked next month"
@@ -208,11 +223,7 @@ def _factors(work: Work, outcomes: dict[OptionKind, Outcome]) -> tuple[Factor, .
     owned = outcomes["self_hosted"]
     proofs = ", ".join(f"{one.option} {one.passed.p50:.0%} ({one.source})" for one in work.evidence)
     return (
-        Factor(
-            name="volume",
-            value=f"{work.demand.requests:,.0f} calls a month; doing nothing costs {nothing.monthly.p50:,.0f}",
-            says="for" if best.saves >= SURE else "against",
-        ),
+        _volume(work, nothing, best),
         _said("label", facts.label, _not(facts.rented_allowed), "freehold policy table", "label"),
         _said(
             "stability",
@@ -258,6 +269,14 @@ def _factors(work: Work, outcomes: dict[OptionKind, Outcome]) -> tuple[Factor, .
             "refusals",
         ),
     )
+
+
+def _volume(work: Work, nothing: Outcome, best: Outcome) -> Factor:
+    under = rests(work.demand)
+    if not under.enough:
+        return Factor(name="volume", value=under.words, says="open", measure=under.measure, override="trace")
+    value = f"{work.demand.requests:,.0f} calls a month; doing nothing costs {nothing.monthly.p50:,.0f}"
+    return Factor(name="volume", value=value, says="for" if best.saves >= SURE else "against")
 
 
 def _said(name: str, value: str | None, favours: bool | None, measure: str, field: str) -> Factor:

@@ -65,6 +65,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     drivers: tuple[Driver, ...]
     meets: bool
     why: str
+    stated: bool = True
+    """False where the traffic is too little for a saving: value, chance, payback, cash and drivers are left out."""
 
 
 def outcome(scene: Scene, stream: Stream, nothing: Stream) -> Outcome:

@@ -21,8 +21,8 @@ class Variant(msgspec.Struct, frozen=True):
     name: str
     monthly: float
     """Median of a month, all in."""
-    npv: float
-    """Median."""
+    npv: float | None
+    """Median; None where no saving is stated."""
     meets: bool
     why: str
 

@@ -25,6 +25,7 @@ from freehold.planner.factors import common, mine
 from freehold.planner.money import Outcome
 from freehold.planner.options import Choice, Compared, compare, mix, together
 from freehold.planner.rents import plain
+from freehold.planner.rests import DAY_SECONDS, Rests, rests, unstated, without_saving
 from freehold.planner.streams import Scene, Terms
 from freehold.planner.work import Demand, Packing, Staircase, Work
 
@@ -59,9 +60,11 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of `types.OPTIONS`."""
     decision: Decision | None
     break_even: BreakEven | None
-    """None for several workflows together: each has its own."""
+    """None for several workflows together: each has its own; and where the traffic is too little."""
     share: float
     """Of what is paid once for all."""
+    rests: Rests
+    """On how many calls, in how long."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,14 +95,7 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
     requests = [one.work.demand.requests for one in scenes]
     joined = together(whole, settled.all_moving, requests)
     planned = tuple(
-        Planned(
-            name=scene.work.name,
-            options=one.choices,
-            decision=decision,
-            break_even=break_even(scene),
-            share=scene.work.share,
-        )
-        for scene, one, decision in zip(scenes, found, decisions, strict=True)
+        _planned(scene, one.choices, decision) for scene, one, decision in zip(scenes, found, decisions, strict=True)
     )
     advised = [
         one.streams["nothing" if decision.advice == "not_yet" else decision.option]
@@ -111,17 +107,33 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
         inputs=inputs,
         rule=RULE,
         workflows=planned,
-        together=Planned(
-            name="all together",
-            options=joined.choices,
-            decision=None,
-            break_even=planned[0].break_even if len(planned) == 1 else None,
-            share=1.0,
-        ),
-        advised=mix(whole, advised, [one.streams["nothing"] for one in found], requests),
+        together=_planned(whole, joined.choices, None, planned[0].break_even if len(planned) == 1 else None),
+        advised=_advised(whole, mix(whole, advised, [one.streams["nothing"] for one in found], requests)),
         red=red(inputs),
     )
     return msgspec.convert(_rounded(msgspec.to_builtins(made)), Plan)
+
+
+def _planned(
+    scene: Scene, choices: tuple[Choice, ...], decision: Decision | None, breaks: BreakEven | None = None
+) -> Planned:
+    """Without a saving, where the traffic does not make a month."""
+    found = rests(scene.work.demand)
+    if decision is not None and found.enough:
+        breaks = break_even(scene)
+    return Planned(
+        name=scene.work.name,
+        options=choices if found.enough else unstated(choices, found),
+        decision=decision,
+        break_even=breaks,
+        share=scene.work.share,
+        rests=found,
+    )
+
+
+def _advised(whole: Scene, mixed: Outcome) -> Outcome:
+    found = rests(whole.work.demand)
+    return mixed if found.enough else without_saving(mixed, found)
 
 
 def scene_of(inputs: Inputs, at: int, share: float) -> Scene:
@@ -213,9 +225,11 @@ def red(inputs: Inputs) -> tuple[str, ...]:
         found += [f"{work.name}: {one.model}: {one.note}" for one in (*work.closed, *work.hosted) if one.assumed]
         if work.owned.hour.assumed:
             found.append(f"{work.name}: {work.owned.hour.usd.source}")
-        if work.demand.span_seconds < 7 * 86400:
-            days = work.demand.span_seconds / 86400
-            found.append(f"{work.name}: a month is made of {days:.2f} days of traffic")
+        under = rests(work.demand)
+        if not under.enough:
+            found.insert(0, f"{work.name}: {under.words}: too little for any saving to be stated")
+        elif under.span_seconds < 7 * DAY_SECONDS:
+            found.append(f"{work.name}: {under.words}")
     return tuple(found)
 
 

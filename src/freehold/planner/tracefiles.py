@@ -69,13 +69,13 @@ def _arrivals(path: Path, header: Sequence[str], rows: Iterator[tuple[int, str]]
     cached, workflow = _column(header, CACHED), _column(header, WORKFLOWS)
     columns = Columns()
     for place, cells in _cells(path, header, rows):
-        columns.t.append(_moment(place, cells[found["t_s"]]))
-        columns.input.append(_count(place, "input_tokens", cells[found["input_tokens"]]))
-        columns.output.append(_count(place, "output_tokens", cells[found["output_tokens"]]))
+        columns.t.append(_moment(place, header[found["t_s"]], cells[found["t_s"]]))
+        columns.input.append(_count(place, header[found["input_tokens"]], cells[found["input_tokens"]]))
+        columns.output.append(_count(place, header[found["output_tokens"]], cells[found["output_tokens"]]))
         if cached is not None:
-            columns.cached.append(_count(place, "cached_tokens", cells[cached] or "0"))
+            columns.cached.append(_count(place, header[cached], cells[cached] or "0"))
             if columns.cached[-1] > columns.input[-1]:
-                raise BadTrace(f"{place}: more cached tokens than input tokens", param="cached_tokens")
+                raise BadTrace(f"{place}: {header[cached]} is more than the input", param=header[cached])
         if workflow is not None:
             columns.workflow.append(cells[workflow].strip())
     return arrivals(columns, path.name)
@@ -213,7 +213,8 @@ def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
 def _wanted(path: Path, header: Sequence[str], names: Sequence[str]) -> int:
     found = _column(header, names)
     if found is None:
-        raise BadTrace(f"{path}: line 1: no column {names[0]!r}", param=names[0])
+        others = ", ".join(names[1:])
+        raise BadTrace(f"{path}: line 1: no column {names[0]!r} (nor {others})", param=names[0])
     return found
 
 
@@ -227,10 +228,10 @@ def _number(place: str, field: str, text: str) -> float:
     return value
 
 
-def _moment(place: str, text: str) -> float:
+def _moment(place: str, field: str, text: str) -> float:
     """Seconds, or a date and a time (of day in UTC where no zone is given), as Azure's public traces have it."""
     try:
-        return _number(place, "t_s", text)
+        return _number(place, field, text)
     except BadTrace as error:
         try:
             when = datetime.fromisoformat(text.strip())

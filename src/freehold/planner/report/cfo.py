@@ -7,7 +7,18 @@ from freehold.planner.money import Outcome
 from freehold.planner.plan import Plan, Planned
 from freehold.planner.report.front import foot, front
 from freehold.planner.report.parts import Bar, Bars, Line, Lines, Report, Section, Table
-from freehold.planner.report.words import OPTION_WORDS, amount, paybacks, share, spread
+from freehold.planner.report.words import (
+    OPTION_WORDS,
+    UNSTATED,
+    amount,
+    chance,
+    gain,
+    paybacks,
+    running,
+    share,
+    spread,
+    work,
+)
 
 
 def cfo(plan: Plan, digest: str) -> Report:
@@ -16,6 +27,8 @@ def cfo(plan: Plan, digest: str) -> Report:
     if len(plan.workflows) > 1:
         sections += [_options(plan, one) for one in plan.workflows]
     for one in plan.workflows:
+        if not one.rests.enough:
+            continue
         best = best_of(one)
         sections += [_cash(plan, one.name, best), _tornado(plan, one.name, best), _crossing(plan, one)]
     sections += [_parts(plan), _must(plan), _assumptions(plan)]
@@ -48,7 +61,8 @@ def _options(plan: Plan, one: Planned) -> Section:
         "option",
         "best as",
         f"{currency} a month, all in",
-        "running",
+        "tokens and machines",
+        "people and moving",
         "at the beginning",
         "per million tokens",
         "per passed task",
@@ -62,22 +76,34 @@ def _options(plan: Plan, one: Planned) -> Section:
             OPTION_WORDS[each.option],
             each.variant + ("" if each.meets else f" - does not keep the SLO: {each.why}"),
             spread(each.all_in),
-            spread(each.monthly),
+            running(each, plan.inputs.months),
+            work(each, plan.inputs.months),
             spread(each.upfront),
             spread(each.per_million),
             spread(each.per_passed),
             share(each.passed.p50),
-            spread(each.npv),
-            share(each.saves),
-            paybacks(each.payback_months) if each.option != "nothing" else "-",
+            "-" if each.option == "nothing" else gain(each),
+            "-" if each.option == "nothing" else chance(each),
+            _payback(each),
         )
         for each in outcomes
     )
     return Section(
         heading=f"Five options: {one.name}",
+        text=(
+            "A month, all in, is everything over the horizon: tokens and machines, people, and the move itself.",
+            "A model with lower prices may be dearer all in, where there is little traffic to save on.",
+        ),
+        red=() if one.rests.enough else (f"{one.rests.words}: no saving is stated",),
         chart=Bars(label=f"Monthly cost of five options, {one.name}", unit=f"{currency} a month", bars=bars),
         table=Table(heads, rows),
     )
+
+
+def _payback(one: Outcome) -> str:
+    if one.option == "nothing":
+        return "-"
+    return paybacks(one.payback_months) if one.stated else UNSTATED
 
 
 def _cash(plan: Plan, name: str, best: Outcome) -> Section:
@@ -173,6 +199,9 @@ def _must(plan: Plan) -> Section:
     """For what is advised: the strongest factors, and the side on which they must fall."""
     rows = []
     for one in plan.workflows:
+        if not one.rests.enough:
+            rows.append((one.name, "the traffic", "be seen for longer", f"nothing is stated: {one.rests.words}"))
+            continue
         best = best_of(one)
         if best.saves < EVEN:
             rows.append((one.name, "nothing: no option is likely to save", "-", "-"))

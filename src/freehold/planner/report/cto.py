@@ -7,7 +7,8 @@ import msgspec
 from freehold.planner.plan import Plan
 from freehold.planner.report.front import foot, front
 from freehold.planner.report.parts import Line, Lines, Report, Section, Table
-from freehold.planner.report.words import amount, share, spread
+from freehold.planner.report.words import UNSTATED, amount, share, spread
+from freehold.planner.rests import lasting
 from freehold.planner.work import Staircase, Work
 
 _ROWS = 12
@@ -42,12 +43,12 @@ def _traffic(plan: Plan) -> Section:
             f"{one.demand.input / 1e6:,.1f}",
             f"{one.demand.output / 1e6:,.1f}",
             share(one.demand.cached / max(one.demand.input, 1e-9)),
-            f"{one.demand.span_seconds / 86400:.2f}",
+            f"{planned.rests.calls:,} in {lasting(planned.rests.span_seconds)}",
             one.demand.trace,
         )
-        for one in plan.inputs.works
+        for planned, one in zip(plan.workflows, plan.inputs.works, strict=True)
     )
-    heads = ("workflow", "calls a month", "million in", "million out", "cached", "days of trace", "trace")
+    heads = ("workflow", "calls a month", "million in", "million out", "cached", "rests on", "trace")
     return Section(heading="Traffic", table=Table(heads, rows))
 
 
@@ -197,7 +198,9 @@ def _narrow(plan: Plan) -> Section:
         owned = next(one.best for one in planned.options if one.best.option == "self_hosted")
         speed = work.owned.speed
         driver = next((one for one in owned.drivers if one.factor == "speed"), None)
-        weight = f"{driver.correlation:+.2f}; {amount(driver.low)} to {amount(driver.high)}" if driver else "little"
+        weight = "little" if owned.stated else UNSTATED
+        if driver is not None:
+            weight = f"{driver.correlation:+.2f}; {amount(driver.low)} to {amount(driver.high)}"
         rows.append((work.name, f"{speed.p10:.2f} to {speed.p90:.2f} of the estimate", speed.source, weight))
     return Section(
         heading="What a probe would narrow",

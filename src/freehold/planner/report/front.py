@@ -14,6 +14,23 @@ def front(plan: Plan) -> Section:
         decision = one.decision
         assert decision is not None
         rows.append((one.name, ADVICE_WORDS[decision.advice], decision.reason))
+    return Section(
+        heading="Recommendation",
+        text=_money(plan) if plan.advised.stated else _too_little(plan),
+        table=Table(("workflow", "advice", "reason"), tuple(rows)),
+        red=tuple(f"{one.name}: {one.rests.words}" for one in plan.workflows if not one.rests.enough),
+    )
+
+
+def _too_little(plan: Plan) -> tuple[str, ...]:
+    found = plan.together.rests
+    return (
+        f"Nothing can be decided yet: {found.words}. No saving is stated, and the costs further down are no forecast.",
+        f"What would decide: {found.measure}.",
+    )
+
+
+def _money(plan: Plan) -> tuple[str, ...]:
     advised, currency = plan.advised, plan.inputs.contract.currency
     nothing = plan.together.options[0].best
     costs = (
@@ -26,11 +43,8 @@ def front(plan: Plan) -> Section:
         f"Its net present value against doing nothing is {spread(advised.npv)} {currency}; "
         f"it saves in {share(advised.saves)} of draws."
     )
-    return Section(
-        heading="Recommendation",
-        text=(costs, gains),
-        table=Table(("workflow", "advice", "reason"), tuple(rows)),
-    )
+    found = plan.together.rests.words
+    return (costs, gains, f"{found[:1].upper()}{found[1:]}.")
 
 
 def foot(plan: Plan, digest: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from freehold.planner.money import Outcome
 from freehold.planner.types import Advice, OptionKind, Range
 
 OPTION_WORDS: dict[OptionKind, str] = {
@@ -18,6 +19,10 @@ ADVICE_WORDS: dict[Advice, str] = {
     "hybrid": "hybrid",
     "not_yet": "not yet",
 }
+
+UNSTATED = "not stated"
+WORK = ("people", "training again")
+"""Parts of running costs that are people's, not the traffic's."""
 
 
 def amount(value: float) -> str:
@@ -54,8 +59,33 @@ def months(value: float | None) -> str:
 
 
 def paybacks(found: tuple[float | None, float | None, float | None]) -> str:
-    """Median, and the range."""
-    low, middle, high = ("never" if one is None else f"{one:.0f}" for one in found)
-    if low == middle == high == "1":
-        return "1 month"
-    return f"{middle} ({low} to {high}) months" if middle != "never" else f"never in the median; {low} at best"
+    """Median, and the range, which is left out where it is none."""
+    low, middle, high = found
+    if middle is None:
+        return "never" if low is None else f"never in the median; {counted(low, 'month')} at best"
+    said = [("never" if one is None else f"{one:.0f}") for one in (low, high)]
+    if said[0] == said[1] == f"{middle:.0f}":
+        return counted(middle, "month")
+    return f"{counted(middle, 'month')} ({said[0]} to {said[1]})"
+
+
+def gain(one: Outcome) -> str:
+    """Net present value, where it is stated."""
+    return spread(one.npv) if one.stated else UNSTATED
+
+
+def chance(one: Outcome) -> str:
+    """That it saves, where it is stated."""
+    return share(one.saves) if one.stated else UNSTATED
+
+
+def running(one: Outcome, months: int) -> str:
+    """Tokens, machines and what else grows with use, of a month: medians, without people; what is bought is spread."""
+    bought = sum(part.monthly for part in one.once if part.what == "hardware")
+    return amount(sum(part.monthly for part in one.parts if part.what not in WORK) + bought / months)
+
+
+def work(one: Outcome, months: int) -> str:
+    """People and the move itself, of a month: medians spread over the horizon."""
+    once = sum(part.monthly for part in one.once if part.what != "hardware")
+    return amount(sum(part.monthly for part in one.parts if part.what in WORK) + once / months)
