@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping, MutableSequence
+from collections.abc import Collection, Iterable, Mapping, MutableSequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, Verifier
 from freehold.core.errors import BadArtefact, Conflict, NotFound
 from freehold.core.lock import locked
-from freehold.registry import layout
+from freehold.registry import layout, releases
 from freehold.registry.errors import ReviewNeeded
 from freehold.registry.staging import bring, digest_of, sweep
 from freehold.registry.types import Blob, Kind, Lineage, Making, Manifest, Origin, expired
@@ -110,8 +110,64 @@ class Store:
         return self.record(name).manifest
 
     def record(self, name: str) -> Record:
-        """What was signed of a model, signature checked. Raises NotFound, BadSignature or BadArtefact."""
-        path = self._manifest_path(name)
+        """What was signed of a model, signature checked. Raises NotFound, BadSignature or BadArtefact.
+
+        `NAME@IMAGE` is that very image of the model, also where the name has come to mean another since `keep`.
+        """
+        plain, _, image = name.partition("@")
+        path = self._manifest_path(plain)
+        if "@" not in name:
+            return self._read(path, plain)
+        found = self._read(path, plain) if path.exists() else None
+        if found is None or found.image != image:
+            found = self._read(releases.path_of(self.root, self.blob(image).name), plain)
+        if found.image != image:
+            raise BadArtefact(f"what is kept as {name[:80]} is another image", param=name)
+        return msgspec.structs.replace(found, manifest=msgspec.structs.replace(found.manifest, name=name))
+
+    def keep(self, name: str) -> str:
+        """Keep what a name means now, and its base, for as long as `gc` is told to; its image, which goes behind an @.
+
+        Every byte is checked first. Raises as `verify` does.
+        """
+        manifest = self.verify(name)
+        with locked(self.root):
+            record = self.record(name)
+            if not record.image or record.manifest.files != manifest.files:
+                raise Conflict(f"{name} was changed meanwhile", hint="try again")
+            if "@" not in name:
+                releases.write(self.root, record.image, msgspec.json.encode(record))
+            line = manifest.lineage
+            if line is not None and line.base and line.base_sha256:
+                base = self._base(line)
+                if "@" not in base:
+                    made = self.record(base)
+                    releases.write(self.root, made.image, msgspec.json.encode(made))
+            return record.image
+
+    def kept(self) -> tuple[Manifest, ...]:
+        """What is kept and is no more what its name means, as `NAME@IMAGE`. Raises BadSignature or BadArtefact."""
+        now = {self.record(one.name).image for one in self.list()}
+        return tuple(one.manifest for one in self._kept() if one.image not in now)
+
+    def _kept(self) -> tuple[Record, ...]:
+        found = []
+        for image, path in releases.found(self.root):
+            name = releases.name_in(path)
+            found.append(self.record(f"{name}@{image}"))
+        return tuple(found)
+
+    def _base(self, line: Lineage) -> str:
+        """What to open for a base: its name, or where that means other bytes now, the image that was kept."""
+        with suppress(NotFound):
+            if self.show(line.base).files[0].sha256 == line.base_sha256:
+                return line.base
+        for one in self._kept():
+            if one.manifest.name.partition("@")[0] == line.base and one.manifest.files[0].sha256 == line.base_sha256:
+                return one.manifest.name
+        return line.base
+
+    def _read(self, path: Path, name: str) -> Record:
         try:
             signed = msgspec.json.decode(path.read_bytes(), type=Record)
         except FileNotFoundError:
@@ -155,7 +211,7 @@ class Store:
         lineage = manifest.lineage
         if lineage is None or not lineage.base_sha256:
             raise BadArtefact(f"{name} names no base it was trained on", hint="admit it with its lineage")
-        base = self._loadable(lineage.base)
+        base = self._loadable(self._base(lineage))
         if base.files[0].sha256 != lineage.base_sha256:
             message = (
                 f"{name} was trained on {lineage.base_sha256[:16]}, and {base.name} is {base.files[0].sha256[:16]}"
@@ -181,7 +237,7 @@ class Store:
             self._manifest_path(name).unlink()
             entries = layout.read_index(self.root).manifests
             layout.write_index(self.root, (one for one in entries if one.annotations.get(layout.NAME) != name))
-            kept = {sha256 for one in others for sha256 in self._named(one)}
+            kept = {sha256 for one in (*others, *self._kept()) for sha256 in self._named(one)}
             for sha256 in self._named(record) - kept:
                 self.blob(sha256).unlink(missing_ok=True)
         return record.manifest
@@ -205,13 +261,20 @@ class Store:
                         self._keep(image)
                         self._sign(record.manifest, image, path, identity)
 
-    def gc(self) -> tuple[tuple[str, int], ...]:
+    def gc(self, needed: Collection[str] | None = None) -> tuple[tuple[str, int], ...]:
         """Remove the blobs no model names; each one's SHA-256 and size. Raises BadSignature or BadArtefact.
 
-        A model whose record cannot be read keeps everything: nothing is removed then.
+        A model whose record cannot be read keeps everything: nothing is removed then. Of what `keep` kept, `needed`
+        are the images that stay, with their bases; all of them without it.
         """
         with locked(self.root):
+            held = self._kept()
+            stay = releases.staying([(one.image, one.manifest) for one in held], needed)
             kept = {sha256 for one in self.list() for sha256 in self._named(self.record(one.name))}
+            kept |= {sha256 for one in held if one.image in stay for sha256 in self._named(one)}
+            for one in held:
+                if one.image not in stay:
+                    releases.path_of(self.root, one.image).unlink()
             found = []
             folder = self.root / "blobs" / "sha256"
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -292,7 +355,7 @@ class Store:
         name = record.manifest.name
         path = self.blob(record.image)
         entries = [one for one in layout.read_index(self.root).manifests if one.annotations.get(layout.NAME) == name]
-        if not any(one.digest == f"sha256:{record.image}" for one in entries):
+        if "@" not in name and not any(one.digest == f"sha256:{record.image}" for one in entries):
             raise BadArtefact(f"the index of the store names another image of {name} than was signed", param=name)
         try:
             data = path.read_bytes()
