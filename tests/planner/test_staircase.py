@@ -26,6 +26,16 @@ def test_another_volume_keeps_hours_and_lengths(volume):
     assert after.input.mean() == pytest.approx(before.input.mean(), rel=0.1)
 
 
+@given(st.floats(0.05, 5.0), st.lists(st.floats(0, 1e6), min_size=1, max_size=30))
+def test_no_call_of_another_volume_comes_after_the_end(volume, times):
+    """Few calls have wide gaps, and copies are laid a part of a gap later."""
+    before = arrivals(Columns(t=times, input=[9] * len(times), output=[9] * len(times)), "made", span_seconds=1e6 + 1)
+    after = scaled(before, volume)
+    assert 0.0 <= after.t[0]
+    assert after.t[-1] < after.span_seconds
+    assert np.all(np.diff(after.t) >= 0)
+
+
 class Machine:
     gpus, kv_tokens, max_batch = 2, 1000, 8
 

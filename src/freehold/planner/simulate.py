@@ -169,7 +169,7 @@ class Pool:
         each = _work(trace, self._speed, self._tuning)
         known = np.minimum(trace.cached if trace.blocks is None else seen_before(trace), trace.input)
         seconds = (trace.input - known) * each.per_input + trace.output * each.per_output
-        ticks = int(trace.span_seconds / TICK) + 2
+        ticks = int(max(trace.span_seconds, float(trace.t[-1])) / TICK) + 2
         bins = np.bincount((trace.t / TICK).astype(np.int64), weights=seconds, minlength=ticks)
         sums = np.concatenate([[0.0], np.cumsum(bins)])
         seen = int(SEEN / TICK)

@@ -46,6 +46,7 @@ def _scaled(trace: Arrivals, volume: float) -> Arrivals:
     gap = trace.span_seconds / max(count, 1)
     shift = np.concatenate([np.full(len(one), gap * index / max(len(copies), 1)) for index, one in enumerate(copies)])
     at = trace.t[which] + (shift if len(shift) == len(which) else 0.0)
+    at = np.where(at < trace.span_seconds, at, np.maximum(at - trace.span_seconds, 0.0))  # no call comes after the end
     order = np.argsort(at, kind="stable")
     return msgspec.structs.replace(trace.take(which[order]), t=at[order])
 
