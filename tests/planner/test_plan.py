@@ -9,6 +9,8 @@ import pytest
 
 from freehold.planner.errors import BadPlan, PlanError
 from freehold.planner.plan import make, read, written
+from freehold.planner.report.html import page
+from freehold.planner.report.parts import Report, Section, Table
 from freehold.planner.report.registry import FORMATS, REPORTS, report
 from tests.planner.planned import inputs, stairs, work
 
@@ -77,6 +79,9 @@ def test_every_report_is_written_in_every_form(plan, reader, form):
         assert "<mail" not in data
         assert not re.search(r"<script|src=|href=|url\(|@import", data)
         assert data.count("<svg") == data.count("</svg>")
+        assert data.count("<div") == data.count("<svg") + data.count("<table"), "what is wide scrolls by itself"
+        assert "prefers-color-scheme:dark" in data
+        assert not re.search(r'(fill|stroke)="#', data), "charts take the page's colours"
     if form == "md":
         assert "\\<mail" in data
 
@@ -94,3 +99,18 @@ def test_the_cfo_sees_all_five_options_and_the_tornado(plan):
     for words in ("do nothing", "another closed model", "hosted open model", "self-hosted", "hybrid", "Break-even"):
         assert words in data
     assert "What it hangs on" in data
+
+
+def test_a_figure_and_its_range_stand_on_two_lines_and_dashes_keep_numbers_to_the_right():
+    table = Table(("option", "value"), (("a", "-"), ("b", "-5 (-7 to -1)"), ("c", "never")))
+    drawn = page(Report(title="", reader="", foot="", sections=(Section(heading="", table=table),)))
+    assert '<td class="n">-5<br><span>(-7 to -1)</span></td>' in drawn
+    assert '<td class="n">-</td>' in drawn
+    assert "<td>b</td>" in drawn
+
+
+def test_where_nothing_is_advised_no_saving_of_zero_is_told():
+    made = make(inputs(work(now="openai/gpt-5-nano", requests=1e5), draws=300))
+    first = json.loads(report(made, "ab" * 32, "cfo", "json"))["sections"][0]
+    assert "change nothing now" in first["text"][0]
+    assert not any("saves in" in one for one in first["text"])

@@ -31,7 +31,7 @@ def test_no_call_of_another_volume_comes_after_the_end(volume, times):
     """Few calls have wide gaps, and copies are laid a part of a gap later."""
     before = arrivals(Columns(t=times, input=[9] * len(times), output=[9] * len(times)), "made", span_seconds=1e6 + 1)
     after = scaled(before, volume)
-    assert 0.0 <= after.t[0]
+    assert after.t[0] >= 0.0
     assert after.t[-1] < after.span_seconds
     assert np.all(np.diff(after.t) >= 0)
 

@@ -87,7 +87,7 @@ def decide(work: Work, choices: tuple[Choice, ...]) -> Decision:
     for one in sure:
         missing = _missing(work, one)
         if missing.against:
-            refused.append(f"{one.option}: {missing.against}")
+            refused.append(f"{_named(one)}: {missing.against}")
             continue
         if missing.unknown:
             return Decision(
@@ -127,18 +127,22 @@ def _nothing(moving: list[Outcome], refused: list[str], factors: tuple[Factor, .
         return Decision(advice="stay", option="nothing", reason="; ".join(refused), factors=factors)
     if best is not None and best.saves >= EVEN:
         decides = tuple(measurement(one.factor) for one in best.drivers[:3])
-        reason = f"{best.option} saves in {best.saves:.0%} of draws: too few to act on"
+        reason = f"{_named(best)} saves in {best.saves:.0%} of draws: too few to act on"
         return Decision(
             advice="not_yet", option=best.option, reason=reason, factors=factors, decides=tuple(dict.fromkeys(decides))
         )
     if best is None:
         return Decision(advice="stay", option="nothing", reason="no other option keeps the SLO", factors=factors)
-    reason = f"nothing saves surely enough: {best.option}, the likeliest, does in {best.saves:.0%} of draws"
+    reason = f"nothing saves surely enough: {_named(best)}, the likeliest, does in {best.saves:.0%} of draws"
     return Decision(advice="stay", option="nothing", reason=reason, factors=factors)
 
 
+def _named(one: Outcome) -> str:
+    return one.option.replace("_", " ")
+
+
 def _saving(one: Outcome) -> str:
-    return f"{one.option} saves in {one.saves:.0%} of draws, {one.npv.p50:,.0f} in the median (net present value)"
+    return f"{_named(one)} saves in {one.saves:.0%} of draws, {one.npv.p50:,.0f} in the median (net present value)"
 
 
 def _missing(work: Work, one: Outcome) -> _Missing:
@@ -221,7 +225,7 @@ def _factors(work: Work, outcomes: dict[OptionKind, Outcome]) -> tuple[Factor, .
     nothing = outcomes["nothing"]
     best = max((one for option, one in outcomes.items() if option != "nothing"), key=lambda one: one.saves)
     owned = outcomes["self_hosted"]
-    proofs = ", ".join(f"{one.option} {one.passed.p50:.0%} ({one.source})" for one in work.evidence)
+    proofs = ", ".join(f"{one.option.replace('_', ' ')} {one.passed.p50:.0%} ({one.source})" for one in work.evidence)
     return (
         _volume(work, nothing, best),
         _said("label", facts.label, _not(facts.rented_allowed), "freehold policy table", "label"),

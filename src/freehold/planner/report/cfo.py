@@ -20,6 +20,11 @@ from freehold.planner.report.words import (
     work,
 )
 
+_ALL_IN = (
+    "A month, all in, is everything over the horizon: tokens and machines, people, and the move itself.",
+    "A model with lower prices may be dearer all in, where there is little traffic to save on.",
+)
+
 
 def cfo(plan: Plan, digest: str) -> Report:
     """The whole report."""
@@ -61,39 +66,36 @@ def _options(plan: Plan, one: Planned) -> Section:
         "option",
         "best as",
         f"{currency} a month, all in",
+        "net present value",
+        "saves in",
+        "paid back",
         "tokens and machines",
         "people and moving",
         "at the beginning",
         "per million tokens",
         "per passed task",
         "pass rate",
-        "net present value",
-        "saves in",
-        "paid back",
     )
     rows = tuple(
         (
-            OPTION_WORDS[each.option],
+            OPTION_WORDS[each.option].partition(":")[0],
             each.variant + ("" if each.meets else f" - does not keep the SLO: {each.why}"),
             spread(each.all_in),
+            "-" if each.option == "nothing" else gain(each),
+            "-" if each.option == "nothing" else chance(each),
+            _payback(each),
             running(each, plan.inputs.months),
             work(each, plan.inputs.months),
             spread(each.upfront),
             spread(each.per_million),
             spread(each.per_passed),
             share(each.passed.p50),
-            "-" if each.option == "nothing" else gain(each),
-            "-" if each.option == "nothing" else chance(each),
-            _payback(each),
         )
         for each in outcomes
     )
     return Section(
         heading=f"Five options: {one.name}",
-        text=(
-            "A month, all in, is everything over the horizon: tokens and machines, people, and the move itself.",
-            "A model with lower prices may be dearer all in, where there is little traffic to save on.",
-        ),
+        text=_ALL_IN if one is plan.together else (),
         red=() if one.rests.enough else (f"{one.rests.words}: no saving is stated",),
         chart=Bars(label=f"Monthly cost of five options, {one.name}", unit=f"{currency} a month", bars=bars),
         table=Table(heads, rows),

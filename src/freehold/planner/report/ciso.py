@@ -64,6 +64,8 @@ def _place(work: Work, best: Outcome) -> tuple[str, str]:
     if work.facts.rented_allowed is False:
         return "no", "no rented target may take the label"
     vendor = lent(work, best)
+    if vendor is None and work.facts.label:
+        return "not known", "nothing was looked up of who serves it"
     if vendor is None:
         return "not known", "nobody said how sensitive it is: label of the workflow in [plan]"
     return ("no", "; ".join(vendor.lacks)) if vendor.lacks else ("yes", "nothing the label needs is lacking")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.planner.plan import Plan
+from freehold.planner.plan import Plan, Planned
 from freehold.planner.report.parts import Section, Table
 from freehold.planner.report.words import ADVICE_WORDS, amount, counted, share, spread
 
@@ -33,9 +33,16 @@ def _too_little(plan: Plan) -> tuple[str, ...]:
 def _money(plan: Plan) -> tuple[str, ...]:
     advised, currency = plan.advised, plan.inputs.contract.currency
     nothing = plan.together.options[0].best
-    costs = (
+    found = plan.together.rests.words
+    rest = f"{found[:1].upper()}{found[1:]}."
+    now = (
         f"Doing nothing costs {spread(nothing.all_in)} {currency} a month, all in, "
         f"over {counted(plan.inputs.months, 'month')}. "
+    )
+    if not any(_changes(one) for one in plan.workflows):
+        return (f"{now}The advice is to change nothing now.", rest)
+    costs = (
+        f"{now}"
         f"Following the advice costs {spread(advised.all_in)} a month, all in; "
         f"{amount(advised.upfront.p50)} is paid at the beginning."
     )
@@ -43,8 +50,12 @@ def _money(plan: Plan) -> tuple[str, ...]:
         f"Its net present value against doing nothing is {spread(advised.npv)} {currency}; "
         f"it saves in {share(advised.saves)} of draws."
     )
-    found = plan.together.rests.words
-    return (costs, gains, f"{found[:1].upper()}{found[1:]}.")
+    return (costs, gains, rest)
+
+
+def _changes(one: Planned) -> bool:
+    decision = one.decision
+    return decision is not None and decision.advice != "not_yet" and decision.option != "nothing"
 
 
 def foot(plan: Plan, digest: str) -> str:

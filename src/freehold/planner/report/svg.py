@@ -15,7 +15,8 @@ from freehold.planner.report.words import amount
 WIDTH = 720
 ROW = 30
 NAMES = 210
-COLOURS = ("#3f8f75", "#1d4e89", "#b3261e", "#8a5a00", "#5b3a8c")
+COLOURS = ("var(--c0)", "var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)")
+"""Of the page, which is light or dark."""
 DASHES = ("", "8 3", "3 3", "10 3 2 3", "1 3")
 _TOP, _BOTTOM, _LEFT, _HEIGHT = 14, 44, 80, 260
 
@@ -38,7 +39,7 @@ def _bars(chart: Bars) -> str:
 
     drawn_bars = [_bar(bar, index, chart, x) for index, bar in enumerate(chart.bars)]
     zero = chart.bars[0].middle if chart.tornado and chart.bars else min(max(0.0, low), high)
-    axis = f'<line x1="{x(zero):.1f}" x2="{x(zero):.1f}" y1="0" y2="{height - 30}" stroke="#777"/>'
+    axis = f'<line x1="{x(zero):.1f}" x2="{x(zero):.1f}" y1="0" y2="{height - 30}" stroke="var(--soft)"/>'
     ends = "".join(
         f'<text x="{x(value):.1f}" y="{height - 10}" font-size="12" text-anchor="{anchor}">{amount(value)}</text>'
         for value, anchor in ((low, "start"), (high, "end"))
@@ -58,11 +59,11 @@ def _bar(bar: Bar, index: int, chart: Bars, at: Callable[[float], float]) -> str
     ]
     if not chart.tornado:
         parts.append(
-            f'<line x1="{at(bar.low):.1f}" x2="{at(bar.high):.1f}" y1="{y + 14}" y2="{y + 14}" stroke="#1a1a1a" '
+            f'<line x1="{at(bar.low):.1f}" x2="{at(bar.high):.1f}" y1="{y + 14}" y2="{y + 14}" stroke="var(--ink)" '
             'stroke-width="1.5"/>'
         )
         parts += [
-            f'<line x1="{at(end):.1f}" x2="{at(end):.1f}" y1="{y + 9}" y2="{y + 19}" stroke="#1a1a1a"/>'
+            f'<line x1="{at(end):.1f}" x2="{at(end):.1f}" y1="{y + 9}" y2="{y + 19}" stroke="var(--ink)"/>'
             for end in (bar.low, bar.high)
         ]
     return "".join(parts)
@@ -97,7 +98,7 @@ def _lines(chart: Lines) -> str:
         dash = f' stroke-dasharray="{DASHES[index % len(DASHES)]}"' if DASHES[index % len(DASHES)] else ""
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} points="{points}"/>')
     if not chart.log_y and low < 0 < high:
-        parts.append(f'<polyline fill="none" stroke="#777" points="{at(left, 0)} {at(right, 0)}"/>')
+        parts.append(f'<polyline fill="none" stroke="var(--soft)" points="{at(left, 0)} {at(right, 0)}"/>')
     return _svg(chart.label, _HEIGHT + 18 * len(chart.lines), [*parts, _scales(chart, (low, high)), _legend(chart)])
 
 
