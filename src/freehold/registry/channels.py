@@ -35,6 +35,8 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The model's name in the store, or the file's."""
     digest: str
     """SHA-256 in hex: of a model its OCI image, which names every file; of a file its bytes."""
+    signer: str = ""
+    """Of a file: the public key, in hex, whose signature over it was checked."""
 
     @property
     def reference(self) -> str:

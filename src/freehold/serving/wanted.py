@@ -51,6 +51,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the move that asked for it; empty where a person did."""
     engine: str = ""
     """The engine of `[engines]` that loads this adapter; empty for an embedded one of its own."""
+    follows: str = ""
+    """`NAME@CHANNEL` where what is served changes with a channel; `model` is then what stands there now."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

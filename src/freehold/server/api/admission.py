@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from freehold.core.errors import BadRequest, Forbidden
 from freehold.registry import held, hub, kinds, oci, staging, wire
 from freehold.registry.artefacts import Store
+from freehold.registry.channel_files import everything
+from freehold.registry.channels import needed
 from freehold.registry.inspecting import Inspection, inspect
 from freehold.registry.oci import Pushed
 from freehold.registry.offers import Judged, Offer, Review
@@ -19,6 +21,7 @@ from freehold.registry.types import Manifest, Origin
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
+from freehold.serving.wanted import listed
 from freehold.settings.admission import admission
 from freehold.settings.environment import resolve_secret
 
@@ -112,8 +115,11 @@ def waiting(instance: Served) -> Response:
 
 @router.post("/gc", responses=described(Collected))
 def collect(instance: Served, actor: Writer) -> Response:
-    """Remove the bytes that no model names."""
-    gone = _store(instance).gc()
+    """Remove the bytes that no model names and no channel may go back to."""
+    store = _store(instance)
+    wishes = [wish.model for wish, _ in listed(instance.home).values() if wish is not None]
+    stand = needed(everything(store.root, store.verifier))
+    gone = store.gc(stand | {one.partition("@")[2] for one in wishes if "@" in one})
     made = Collected(len(gone), sum(size for _, size in gone))
     instance.note(actor.name, "model.gc", {"blobs": made.blobs, "bytes": made.bytes})
     return answer(made)

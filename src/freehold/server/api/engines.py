@@ -12,6 +12,7 @@ from freehold.registry.artefacts import Store
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.structs import answer, described
 from freehold.serving.attachments import seen
+from freehold.serving.following import wished
 from freehold.serving.wanted import Seen, Standing, Wanted, listed, want
 
 router = APIRouter(prefix="/api/engines", tags=["engines"], dependencies=[Depends(Allowed("models:read"))])
@@ -48,11 +49,12 @@ def load(name: str, new: NewAdapter, instance: Served, actor: Writer) -> Respons
     if before is not None and before.engine != name:
         where = f"engine {before.engine}" if before.engine else "the embedded engine"
         raise Conflict(f"{new.target} is served by {where}", hint=f"freehold deploy stop {new.target}")
-    manifest = Store(instance.home / "store", instance.identity).show(new.model)
+    store = Store(instance.home / "store", instance.identity)
+    wish = wished(store, Wanted(name=new.target, model=new.model, engine=name))
+    manifest = store.show(wish.model)
     if manifest.kind != "adapter":
         raise BadArtefact(f"{new.model} is no adapter", hint="a model of its own needs an engine of its own")
-    sha256 = manifest.files[0].sha256
-    want(instance.home, Wanted(name=new.target, model=new.model, sha256=sha256, engine=name))
-    content: dict[str, object] = {"model": new.model, "target": new.target, "sha256": sha256, "engine": name}
-    instance.note(actor.name, "model.deploy", content)
-    return answer(Standing(name=new.target, model=new.model, sha256=sha256, phase="starting"))
+    want(instance.home, wish)
+    content: dict[str, object] = {"model": wish.model, "target": new.target, "sha256": wish.sha256, "engine": name}
+    instance.note(actor.name, "model.deploy", content | ({"follows": wish.follows} if wish.follows else {}))
+    return answer(Standing(name=new.target, model=wish.model, sha256=wish.sha256, phase="starting"))

@@ -95,12 +95,13 @@ def standing(instance: Instance) -> tuple[Match, ...]:
     """What is known of everything that is here."""
     found = feeds.everything(instance.home)
     store = Store(instance.home / "store", instance.identity)
-    embedded = {one.model: inventory.EMBEDDED for one in deployed(instance.home / "run") if one.kind != "classifier"}
+    served = [one.model for one in deployed(instance.home / "run") if one.kind != "classifier"]
+    embedded = {name: inventory.EMBEDDED for one in served for name in (one, one.partition("@")[0])}
     routes = instance.publisher.routes(instance.settings)
     things = (
         *inventory.engines(attached=_attached(instance)),
         *inventory.tools(found),
-        *with_ancestors(inventory.models(store.list(), embedded), lines(store)),
+        *with_ancestors(inventory.models((*store.list(), *store.kept()), embedded), lines(store)),
         *inventory.rented(routes.targets),
         *inventory.ours(__version__, _version("genai-prices"), __version__),
     )

@@ -14,6 +14,7 @@ from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
 from freehold.serving.deployments import deployed
+from freehold.serving.following import wished
 from freehold.serving.wanted import Standing, Wanted, listed, standing, unwant, want
 
 router = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(Allowed("models:read"))])
@@ -92,13 +93,17 @@ def verify(name: str, instance: Served) -> Response:
 
 @router.post("/{name}/deploy", responses=described(Standing))
 def deploy(name: str, new: NewDeployment, instance: Served, actor: Writer) -> Response:
-    """Serve a model under a target's name, now and after every start; it is led to once it answers."""
-    model = _store(instance).show(name)
-    sha256 = model.files[0].sha256
-    wish = Wanted(name=new.target, model=name, sha256=sha256, threads=new.threads, context=new.context, slots=new.slots)
+    """Serve a model under a target's name, now and after every start; it is led to once it answers.
+
+    `NAME@CHANNEL` serves what stands in a channel, and what stands there later.
+    """
+    store = _store(instance)
+    wish = Wanted(name=new.target, model=name, threads=new.threads, context=new.context, slots=new.slots)
+    wish = wished(store, wish)
     want(instance.home, wish)
-    instance.note(actor.name, "model.deploy", {"model": name, "target": new.target, "sha256": sha256})
-    return answer(Standing(name=new.target, model=name, sha256=sha256, phase="starting"))
+    told: dict[str, object] = {"model": wish.model, "target": new.target, "sha256": wish.sha256}
+    instance.note(actor.name, "model.deploy", told | ({"follows": wish.follows} if wish.follows else {}))
+    return answer(Standing(name=new.target, model=wish.model, sha256=wish.sha256, phase="starting"))
 
 
 @router.post("/{name}/remove", responses=described(Manifest))
@@ -129,7 +134,7 @@ def _embedded(instance: Instance) -> set[str]:
 
 
 def _model(manifest: Manifest, standings: tuple[Standing, ...]) -> Model:
-    found = tuple(one for one in standings if one.model == manifest.name)
+    found = tuple(one for one in standings if one.model.partition("@")[0] == manifest.name)
     return Model(**msgspec.structs.asdict(manifest), deployments=found)
 
 
