@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench import planner_blend
 from bench.kept import OUT, RESULTS, keep
 from bench.planner_points import Scored, figures, scored
 from bench.speed_constants import DATA
 from freehold.planner.constants import Fitted, fitted
-from freehold.planner.estimate import OURS
-from freehold.planner.fitting import estimated, prepared
 from freehold.planner.points import Point, read_points
-from freehold.planner.second_opinion import ENGINES, second
+from freehold.planner.second_opinion import installed
 
 _COLUMNS = ("median_error", "within_20", "within_2x", "coverage_80")
 
@@ -36,7 +32,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.planner", description=__doc__)
     parser.add_argument("--points", type=Path, default=DATA, help="published points, a CSV")
-    parser.add_argument("--second", type=int, default=0, help="also ask AIConfigurator about every Nth point")
+    parser.add_argument("--second", type=int, default=0, help="also ask AIConfigurator about every Nth system")
     parser.add_argument("--rows", type=Path, help="also write each estimate as JSON lines")
     return parser.parse_args(given)
 
@@ -48,35 +44,6 @@ def judged(points: Sequence[Point], book: Fitted, probes: int) -> list[Scored]:
         known = book.without.get(source, book.known)
         found += scored([one for one in points if one.source == source], known, probes)
     return found
-
-
-def compared(points: Sequence[Point], book: Fitted) -> dict[str, Any]:
-    """Both estimators alone and their blend, on the points that both answer."""
-    logs = []
-    for number, guess in enumerate(prepared(points)):
-        best = estimated(guess, book.without.get(guess.point.source, book.known).constants)
-        if best is None:
-            continue
-        serving, _, load = guess.choices[best[0]]
-        told = guess.point.system.split("|")[6]
-        engine = next((one for one in ENGINES if told.startswith(one)), ENGINES[0])
-        rate = second(serving, load, best[2].sequences, engine) * max(guess.point.gpus / serving.layout.gpus, 1.0)
-        if rate:
-            logs.append((math.log(best[1] / guess.point.measured), math.log(rate / guess.point.measured)))
-        print(f"{number + 1} of {len(points)}, {len(logs)} answered", end="\r", file=sys.stderr)
-    pairs = np.array(logs).reshape(-1, 2)
-    blend = OURS * pairs[:, 0] + (1.0 - OURS) * pairs[:, 1]
-    apart = np.abs(pairs[:, 0] - pairs[:, 1])
-    names = {"roofline": pairs[:, 0], "aiconfigurator": pairs[:, 1], "blend": blend}
-    names |= {"blend_within_15": blend[apart < 0.14], "blend_over_40_apart": blend[apart > 0.34]}
-    return {"asked": len(points), "at": datetime.now(UTC).strftime("%Y-%m-%d")} | {
-        name: {
-            "points": len(one),
-            "median_error": round(float(np.median(np.abs(np.expm1(one)))), 4) if len(one) else None,
-            "within_20": round(float((np.abs(np.expm1(one)) <= 0.2).mean()), 4) if len(one) else None,
-        }
-        for name, one in names.items()
-    }
 
 
 def shown(found: dict[str, Any]) -> None:
@@ -117,9 +84,15 @@ def main() -> None:
     whole = given.points.resolve() == DATA.resolve()
     last = RESULTS / "planner.json"
     if given.second:
-        found["second"] = compared(points[:: given.second], book)
+        if not installed():
+            sys.exit("AIConfigurator is not installed: pip install 'freehold[second]'")
+        found["second"] = planner_blend.compared(points, book, given.second)
     elif whole and last.exists():  # it takes seconds a point: what was found last stands
         found["second"] = json.loads(last.read_text(encoding="utf-8")).get("second")
+    if found.get("second"):
+        planner_blend.shown(found["second"])
+    else:
+        print("AIConfigurator was never asked here: roofline alone; --second N asks it")
     keep("planner", found, RESULTS if whole else OUT)
     print(json.dumps(found))
 
