@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.planner.errors import PlanError
-from freehold.planner.gap import Dated, gaps, measured, public
+from freehold.planner.gap import CERTAINTIES, Dated, gaps, measured, public
 from freehold.planner.observed import Observed, Scored, evidence
 from freehold.planner.work import Facts
 
@@ -77,6 +77,14 @@ def test_public_rows_carry_source_and_date():
     found = public()
     assert all(one.source and one.day for one in found)
     assert {one.open for one in found} == {True, False}
+    assert all(any(f"({sure})" in one.source for sure in CERTAINTIES[1:]) for one in found), "how sure each day is"
+
+
+def test_a_certainty_that_is_none_is_named(tmp_path):
+    file = tmp_path / "scores.csv"
+    file.write_text("task,model,open,released,quality,source,as_of,certainty\nt,m,yes,2024-01-01,0.4,s,2024,maybe\n")
+    with pytest.raises(PlanError, match="row 1: certainty"):
+        public(file)
 
 
 @pytest.mark.parametrize(

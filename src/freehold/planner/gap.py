@@ -19,6 +19,8 @@ from freehold.planner.prices import quote
 from freehold.planner.seed import BLEND, table
 
 COLUMNS = ("task", "model", "open", "released", "quality", "source", "as_of")
+CERTAINTIES = ("", "first-hand", "by name", "second-hand")
+"""Of a day: its maker says it; it stands in the model's name, which may be days before; somebody else says it."""
 _DAYS_A_MONTH = 30.4375
 
 
@@ -149,6 +151,9 @@ def _dated(place: str, row: Mapping[str, str]) -> Dated:
         raise PlanError(f"{place}: {error}", param="quality or released") from None
     if not 0.0 <= quality <= 1.0:
         raise PlanError(f"{place}: quality is {row['quality']}, not between 0 and 1", param="quality")
+    if (row.get("certainty") or "") not in CERTAINTIES:
+        known = ", ".join(CERTAINTIES[1:])
+        raise PlanError(f"{place}: certainty is {row['certainty']!r}, none of {known}", param="certainty")
     if row["open"] not in ("no", "yes"):
         raise PlanError(f"{place}: open is {row['open']!r}, neither yes nor no", param="open")
     return Dated(
@@ -163,9 +168,9 @@ def _dated(place: str, row: Mapping[str, str]) -> Dated:
 
 
 def _dated_by(row: Mapping[str, str]) -> str:
-    """Where the day stands, for rows that say it."""
-    told = row.get("released_source")
-    return f"; out since: {told}" if told else ""
+    """Where the day stands, for rows that say it, and whether its maker says so itself."""
+    told, sure = row.get("released_source"), row.get("certainty") or ""
+    return f"; out since{f' ({sure})' if sure else ''}: {told}" if told else ""
 
 
 def _list_price(model: str, day: date) -> float | None:
