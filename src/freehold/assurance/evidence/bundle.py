@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from freehold import __version__
 from freehold.assurance.evidence import oscal, report
-from freehold.assurance.evidence.judge import FORM, RULES, document
+from freehold.assurance.evidence.judge import FORM, RULES, controls, document
 from freehold.assurance.evidence.types import Check, Document, Entry, Manifest
 from freehold.core.crypto import Identity, Verifier
 from freehold.core.errors import BadArtefact, BadSignature, Conflict
@@ -95,6 +96,9 @@ def verify(folder: Path, public_key: str = "") -> list[Check]:
         detail = f"made by rules {found.rules} of form {found.form}; this version has {RULES} of {FORM}"
         return [*checks, Check("results computed anew", ok=False, detail=detail)]
     rows = tuple(one.control for one in found.results)
+    known = rows == controls(found.framework)
+    by = "" if known else f"made by Freehold {found.freehold}, this is {__version__}"
+    checks.append(Check("its controls are those of this version", known, by))
     anew = document(found.framework, rows, found.facts, found.freehold, found.instance)
     differing = [
         one.control.reference
