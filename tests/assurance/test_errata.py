@@ -27,7 +27,9 @@ from freehold.cli.main import freehold
 from freehold.core.crypto import Identity
 from freehold.core.errors import BadArtefact, BadSignature, NotFound
 from freehold.gateway.patches import RULES
+from freehold.registry.oci import Registry, parsed
 from tests.gateway import pieces as p
+from tests.registry.docker_registry import registry
 
 VLLM = "pkg:pypi/vllm"
 
@@ -327,3 +329,22 @@ def test_our_own_advisory_is_published_signed_and_comes_in_again(tmp_path: Path)
     assert feeds.signed_by(path, path.read_bytes(), (made["key"],))[0] == made["key"]
     (again,) = feeds.parse(path.read_bytes(), path.name)
     assert again.id == made["id"] and again.affected[0].digests == ("a" * 64,)
+
+
+def test_a_feed_goes_to_a_registry_and_comes_back_signed(tmp_path: Path) -> None:
+    identity, out, into = Identity.load(tmp_path / "a.key"), tmp_path / "out", tmp_path / "into"
+    out.mkdir()
+    into.mkdir()
+    for one in (advisory("FHSA-2026-0001", purl=VLLM), advisory("FHSA-2026-0002", digests=("a" * 64,))):
+        data = msgspec.json.encode(csaf.document(one, "2026-11-23T00:00:00Z"))
+        (out / f"{one.id}.json").write_bytes(data)
+        (out / f"{one.id}.json{feeds.SIGNATURE}").write_text(identity.sign(data).hex())
+    (tmp_path / "registry").mkdir()
+    with registry(tmp_path / "registry") as host:
+        feeds.pushed(f"oci://{host}/errata/feed:1", "", feeds.documents(out))
+        feeds.fetched(f"oci://{host}/errata/feed:1", "", into)
+        with pytest.raises(BadArtefact):
+            Registry(parsed(f"oci://{host}/errata/feed:1")).pull(tmp_path)  # no model
+    for path in feeds.documents(into):
+        assert feeds.signed_by(path, path.read_bytes(), (identity.public.hex(),))[0] == identity.public.hex()
+    assert {path.name for path in into.iterdir()} == {path.name for path in out.iterdir()}

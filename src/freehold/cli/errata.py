@@ -81,29 +81,26 @@ def show(place: Place, advisory: str, *, as_json: bool) -> None:
 
 
 @errata.command("import")
-@click.argument("source", type=click.Path(path_type=Path, exists=True))
+@click.argument("source")
 @click.option("--key", "keys", multiple=True, help="Public key, in hex, whose signatures count. May be given again.")
 @click.option("--unsigned", is_flag=True, help="Take in documents that nobody signed; they stay marked.")
 @json_option
 @click.pass_obj
-def import_(place: Place, source: Path, keys: tuple[str, ...], *, unsigned: bool, as_json: bool) -> None:
-    """Take in SOURCE: a CSAF 2.0 or OSV document, or a folder of them, signatures in files ending in .ed25519.
+def import_(place: Place, source: str, keys: tuple[str, ...], *, unsigned: bool, as_json: bool) -> None:
+    """Take in SOURCE: a CSAF 2.0 or OSV document, a folder of them, or a feed in a registry (oci://HOST/NAME:TAG).
+
+    Signatures stand in files ending in .ed25519.
 
     All or nothing: where one document is not signed by a key that counts, none is taken in.
     """
-    from freehold.assurance.errata import feeds
-    from freehold.core.errors import BadSignature
+    import tempfile
 
-    read: list[dict[str, str]] = []
-    for path in feeds.documents(source):
-        data = path.read_bytes()
-        signer, signature = feeds.signed_by(path, data, keys)
-        if not signer and not unsigned:
-            raise BadSignature(
-                f"{path.name} is not signed", param=str(path), hint="take it in all the same: --unsigned"
-            )
-        feeds.parse(data, path.name)
-        read.append({"name": path.name, "content": data.decode(), "key": signer, "signature": signature})
+    from freehold.assurance.errata import feeds
+
+    with tempfile.TemporaryDirectory() as folder:
+        remote = source.startswith("oci://")
+        at = feeds.fetched(source, _credential(place, source), Path(folder)) if remote else Path(source)
+        read = [_checked(path, keys, unsigned=unsigned) for path in feeds.documents(at)]
     client = place.client()
     taken = [client.post("/api/errata/documents", one) for one in read]
     if as_json:
@@ -118,9 +115,10 @@ def import_(place: Place, source: Path, keys: tuple[str, ...], *, unsigned: bool
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Folder; this one, without."
 )
+@click.option("--push", default="", help="Also put it into a registry, as a feed: oci://HOST/NAME:TAG.")
 @json_option
 @click.pass_obj
-def publish(place: Place, file: Path, out: Path, *, as_json: bool) -> None:
+def publish(place: Place, file: Path, out: Path, push: str, *, as_json: bool) -> None:
     """Make a signed CSAF 2.0 document of the advisory in FILE (JSON with the fields `errata show --json` prints).
 
     Without an id it gets the next free FHSA-YYYY-NNNN. The document and its signature are written beside each other.
@@ -147,10 +145,34 @@ def publish(place: Place, file: Path, out: Path, *, as_json: bool) -> None:
     path = out / f"{advisory.id.lower()}.json"
     path.write_bytes(data)
     path.with_name(path.name + feeds.SIGNATURE).write_text(identity.sign(data).hex() + "\n")
+    digest = feeds.pushed(push, _credential(place, push), feeds.documents(out)) if push else ""
     if as_json:
-        emit_json({"file": str(path), "id": advisory.id, "key": identity.public.hex()})
+        emit_json({"file": str(path), "id": advisory.id, "key": identity.public.hex(), "digest": digest})
     else:
-        click.echo(f"{path}, signed by {identity.public.hex()}")
+        click.echo(f"{path}, signed by {identity.public.hex()}{f', pushed as {digest}' if digest else ''}")
+
+
+def _checked(path: Path, keys: tuple[str, ...], *, unsigned: bool) -> dict[str, str]:
+    """A document as the API takes it. Raises BadSignature, or BadArtefact for what is none."""
+    from freehold.assurance.errata import feeds
+    from freehold.core.errors import BadSignature
+
+    data = path.read_bytes()
+    signer, signature = feeds.signed_by(path, data, keys)
+    if not signer and not unsigned:
+        raise BadSignature(f"{path.name} is not signed", param=str(path), hint="take it in all the same: --unsigned")
+    feeds.parse(data, path.name)
+    return {"name": path.name, "content": data.decode(), "key": signer, "signature": signature}
+
+
+def _credential(place: Place, reference: str) -> str:
+    """What [models] credentials say for the registry."""
+    from freehold.registry.oci import parsed
+    from freehold.settings.environment import resolve_secret
+    from freehold.settings.load import load
+
+    held = load(place.config, place.home_option).settings.models.credentials
+    return resolve_secret(held.get(parsed(reference).host, ""))
 
 
 def _patch(one: dict[str, Any]) -> str:

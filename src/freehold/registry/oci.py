@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -26,6 +27,7 @@ from freehold.registry.types import Blob, Manifest
 
 SCHEME = "oci://"
 PAPERS = "application/vnd.freehold.papers.v1+json"
+TITLE = "org.opencontainers.image.title"
 RECORD = "application/vnd.freehold.record.v1+json"
 _REFERENCE = re.compile(
     r"oci://(?P<host>[A-Za-z0-9.-]+(:\d{1,5})?)/(?P<repository>[a-z0-9]+([._/-]+[a-z0-9]+)*)"
@@ -129,6 +131,32 @@ class Registry:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         told, signature = self._beside(digest)
         return Pulled(digest, image.files, told, signature, self._licences(image.config))
+
+    def push_documents(self, found: Mapping[str, bytes], kind: str) -> str:
+        """Push documents by name as one artefact of the type `kind`; its digest. Raises RegistryFailed."""
+        self._enter("pull,push")
+        layers = []
+        for name, data in sorted(found.items()):
+            layers.append(layout.described(data, "application/json", {TITLE: name}))
+            self._upload(layers[-1], data)
+        config = layout.described(b"{}", layout.EMPTY)
+        self._upload(config, b"{}")
+        image = Image(2, layout.MANIFEST, config, tuple(layers), artifact_type=kind)
+        return self._put_manifest(self._at.version, canonical(msgspec.to_builtins(image)))[0]
+
+    def documents(self, kind: str) -> dict[str, bytes]:
+        """The documents of an artefact of the type `kind`, by name, each held to its digest.
+
+        Raises NotFound, RegistryFailed, and BadArtefact for another type or a name that is none.
+        """
+        self._enter("pull")
+        _, image = self._image(self._at.version)
+        if image.artifact_type != kind:
+            raise BadArtefact(f"{self._at.repository} holds {image.artifact_type[:80] or 'a model'!r}, not {kind}")
+        names = [one.annotations.get(TITLE, "") for one in image.layers]
+        if len(set(names)) != len(names) or not all("/" not in one and _inside(one) for one in names):
+            raise BadArtefact(f"{self._at.repository} holds documents without names of their own")
+        return {name: self._small(one) for name, one in zip(names, image.layers, strict=True)}
 
     def _papers(self, store: Store, record: Record, subject: Descriptor, identity: Identity) -> bytes:
         """The image of what lies beside a model: its blobs are pushed, its bytes given."""

@@ -19,8 +19,11 @@ from freehold.assurance.errata.seeds import seeds
 from freehold.assurance.errata.types import Advisory
 from freehold.core.crypto import Verifier
 from freehold.core.errors import BadArtefact, BadSignature, NotFound
+from freehold.registry.oci import Registry, parsed
 
 FOLDER = "errata"
+KIND = "application/vnd.freehold.errata.v1+json"
+"""Type of a feed in an OCI registry."""
 SIGNATURE = ".ed25519"
 """Ending of a file with the hexadecimal Ed25519 signature of the document beside it."""
 MOST_BYTES = 16 << 20
@@ -66,6 +69,19 @@ def _read(found: Any) -> Iterable[Advisory]:
         yield from osv.read(found)
     else:
         raise BadArtefact("neither CSAF nor OSV")
+
+
+def fetched(reference: str, credential: str, into: Path) -> Path:
+    """The feed at an OCI reference, as files in the folder `into`. Raises what `oci.Registry` raises."""
+    for name, data in Registry(parsed(reference), credential).documents(KIND).items():
+        (into / name).write_bytes(data)
+    return into
+
+
+def pushed(reference: str, credential: str, files: Iterable[Path]) -> str:
+    """Documents with their signatures, as the feed at an OCI reference; its digest."""
+    found = {one.name: one.read_bytes() for path in files for one in (path, path.with_name(path.name + SIGNATURE))}
+    return Registry(parsed(reference), credential).push_documents(found, KIND)
 
 
 def documents(source: Path) -> tuple[Path, ...]:
