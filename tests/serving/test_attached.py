@@ -16,7 +16,9 @@ from freehold.core.crypto import Identity
 from freehold.core.process import Supervisor
 from freehold.core.snapshot import write_snapshot
 from freehold.gateway.routing.types import Routes
+from freehold.registry import channel_files, channels
 from freehold.registry.artefacts import Blob, Making, Manifest, Origin, Store, digest_of
+from freehold.registry.channels import Act, Coming, Facts, Release
 from freehold.serving.attached import Attached
 from freehold.serving.attachments import attached, forget, seen
 from freehold.serving.keeper import engine_name
@@ -270,3 +272,32 @@ def test_a_model_whose_bytes_changed_is_not_started(house):
         assert house.supervisor.status("engine-gpu") is None
 
     living(house, tables, work)
+
+
+def test_an_adapter_of_the_settings_follows_its_channel_there_and_back(house, engine):
+    kind, fake = engine
+    made = [house.adapter(f"tickets-{number}", bytes([number])) for number in (1, 2)]
+    old, new = (engine_name("owned-tickets", one.files[0].sha256) for one in made)
+    act, facts = Act("ada", "2026-11-23T00:00:00Z"), Facts(signed=True, scan="allow")
+
+    def change(how):
+        channel_files.change(house.store.root, "stable", house.identity, how)
+
+    def promote(name):
+        release = Release(name, house.store.keep(name))
+        change(lambda one: channels.promote(one, Coming("adapter", "tickets", release, facts), act))
+
+    async def led_to(name):
+        await house.until(lambda: (found := house.target("owned-tickets")) and found.model == name)
+        await house.until(lambda: house.phase("owned-tickets") == "ready" and set(fake.adapters) == {name})
+
+    async def work():
+        await house.until(lambda: house.phase("owned-tickets") == "failed")  # nothing stands there yet
+        promote("tickets-1")
+        await led_to(old)
+        promote("tickets-2")
+        await led_to(new)
+        change(lambda one: channels.back(one, "tickets", act, facts))
+        await led_to(old)
+
+    living(house, by_url(kind, fake, house, adapters={"owned-tickets": "tickets@stable"}), work)

@@ -46,6 +46,19 @@ def wished(store: Store, wish: Wanted) -> Wanted:
     return msgspec.structs.replace(wish, sha256=store.show(wish.model).files[0].sha256)
 
 
+def settled(store: Store, wish: Wanted) -> Wanted:
+    """The wish of a settings' line, which may name a channel; as it is where nothing stands there.
+
+    Raises BadSignature or BadArtefact.
+    """
+    if not follows(wish.model):
+        return wish
+    try:
+        return wished(store, wish)
+    except NotFound:
+        return wish  # whoever opens it is told
+
+
 def led(store: Store, channels: Channels, wish: Wanted) -> Wanted:
     """The wish for what its channel gives it. Raises as `stands` and `Store.show` do."""
     model = stands(channels, wish.follows, wish.name).reference

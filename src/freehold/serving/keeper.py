@@ -24,6 +24,7 @@ from freehold.serving import handover
 from freehold.serving.attachments import Attachment, Attribution, target_of
 from freehold.serving.engines.control import Control
 from freehold.serving.engines.types import Launch, Load
+from freehold.serving.following import settled
 from freehold.serving.views import view
 from freehold.serving.wanted import Phase, Seen, Standing, Wanted, listed
 
@@ -144,8 +145,9 @@ class Keeper:
         what, home = self._what, self._parts.home
         if not what.command:
             return
-        weights = await asyncio.to_thread(view, self._parts.store, what.model, home / "run" / "views")
-        self._base = self._parts.store.show(what.model)
+        model = settled(self._parts.store, Wanted(name=what.target, model=what.model)).model
+        weights = await asyncio.to_thread(view, self._parts.store, model, home / "run" / "views")
+        self._base = self._parts.store.show(model)
         assert what.driver.launch is not None
         launch = Launch(
             command=what.command, arguments=what.arguments, weights=str(weights), served=what.served,
@@ -205,7 +207,8 @@ class Keeper:
 
     def _wish(self) -> None:
         """Take over what is wanted of this engine now: what the settings name, and what people asked for since."""
-        wishes = {name: (Wanted(name=name, model=model), 0) for name, model in self._what.adapters}
+        store = self._parts.store
+        wishes = {name: (settled(store, Wanted(name=name, model=model)), 0) for name, model in self._what.adapters}
         for name, (wish, stamp) in listed(self._parts.home).items():
             if wish is not None and wish.engine == self._what.name:
                 wishes.update({name: (wish, stamp)})
@@ -246,8 +249,9 @@ class Keeper:
         if manifest.kind != "adapter" or manifest.format == "gguf":
             hint = "deploy it without --engine: the embedded engine serves it"
             raise BadArtefact(f"{wanted.model} is no adapter in the form {self._what.driver.kind} loads", hint=hint)
-        if self._base is not None and manifest.lineage is not None and manifest.lineage.base != self._base.name:
-            raise BadArtefact(f"{wanted.model} was trained on {manifest.lineage.base}, not on {self._base.name}")
+        base = self._base.name.partition("@")[0] if self._base is not None else ""
+        if base and manifest.lineage is not None and manifest.lineage.base != base:
+            raise BadArtefact(f"{wanted.model} was trained on {manifest.lineage.base}, not on {base}")
         folder = await asyncio.to_thread(view, store, wanted.model, self._parts.home / "run" / "views")
         one.sha256, one.name = manifest.files[0].sha256, engine_name(target, manifest.files[0].sha256)
         seen_at = f"{self._what.adapters_at.rstrip('/')}/{folder.name}" if self._what.adapters_at else str(folder)
