@@ -119,6 +119,7 @@ def test_what_was_measured_draws_the_curve_and_weighs_the_prices(cli, folder):
         ("t_s,input_tokens,output_tokens\n", "no request"),
         ("t_s,input_tokens,output_tokens\n0,5,5\n1,-3,5\n", "line 3"),
         ("when,what\n1,2\n", "t_s"),
+        ("t_s,input_tokens,output_tokens\n0,0,0\n60,0,0\n", "no call has a token"),
         ("arrival_s,prompt_tokens,output\n0,5,5\nNaN,5,5\n", "line 3: arrival_s is nan"),
         ("arrival_s,prompt_tokens,output\n0,five,5\n", "line 2: prompt_tokens is 'five'"),
         ("arrival_s,prompt_tokens,output,cached\n0,5,5,6\n", "line 2: cached is more than the input"),
@@ -128,7 +129,15 @@ def test_a_bad_trace_names_its_row(cli, folder, text, words):
     (folder / "bad.csv").write_text(text)
     told = cli("plan", "--trace", "bad.csv", *DAY)
     assert (told.code, words in told.err) == (1, True), told.err
-    assert "FH-PLN-002" in told.err
+    assert "FH-PLN-00" in told.err
+
+
+def test_a_log_that_was_read_twice_or_has_a_hole_is_doubted(cli, folder):
+    rows = [f"{at},500,100" for at in (*range(0, 300000, 600), *range(5000000, 5300000, 600)) for _ in range(2)]
+    (folder / "odd.csv").write_text("\n".join(["t_s,input_tokens,output_tokens", *rows]) + "\n")
+    red = cli("plan", "--trace", "odd.csv", *DAY, "--json").json["content"]["red"]
+    assert any("50% of the calls are the same as another" in one for one in red)
+    assert any("no call in 54 days of 61 days" in one for one in red)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from freehold.planner.factors import common, mine
 from freehold.planner.money import Outcome
 from freehold.planner.options import Choice, Compared, compare, mix, together
 from freehold.planner.rents import plain
-from freehold.planner.rests import DAY_SECONDS, Rests, rests, unstated, without_saving
+from freehold.planner.rests import DAY_SECONDS, Rests, doubts, rests, unstated, without_saving
 from freehold.planner.streams import Scene, Terms
 from freehold.planner.work import Demand, Packing, Staircase, Work
 
@@ -225,6 +225,7 @@ def red(inputs: Inputs) -> tuple[str, ...]:
         found += [f"{work.name}: {one.model}: {one.note}" for one in (*work.closed, *work.hosted) if one.assumed]
         if work.owned.hour.assumed:
             found.append(f"{work.name}: {work.owned.hour.usd.source}")
+        found += [f"{work.name}: {one}" for one in doubts(work.demand)]
         under = rests(work.demand)
         if not under.enough:
             found.insert(0, f"{work.name}: {under.words}: too little for any saving to be stated")

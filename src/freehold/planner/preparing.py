@@ -214,7 +214,9 @@ def _hosted(named: Sequence[str], model: str, when: date, contract: Contract) ->
 
 
 def demand(trace: Trace, now: Quote) -> Demand:
-    """A month of a trace."""
+    """A month of a trace. Raises PlanError where no call of it has a token: nothing can be priced by it."""
+    if trace.input_tokens + trace.output_tokens <= 0:
+        raise PlanError(f"{trace.source}: no call has a token, in or out", param="input_tokens")
     scale = MONTH_SECONDS / trace.span_seconds
     return Demand(
         requests=trace.requests * scale,
@@ -225,7 +227,23 @@ def demand(trace: Trace, now: Quote) -> Demand:
         span_seconds=trace.span_seconds,
         trace=trace.source,
         digest=trace.digest(),
+        repeated=_repeated(trace),
+        silent_seconds=_silent(trace),
     )
+
+
+def _repeated(trace: Trace) -> float:
+    """A log that was written twice has every row twice."""
+    if not isinstance(trace, Arrivals):
+        return 0.0
+    rows = np.stack([trace.t, trace.input, trace.output, trace.cached, trace.workflow], axis=1)
+    return 1.0 - len(np.unique(rows, axis=0)) / trace.requests
+
+
+def _silent(trace: Trace) -> float:
+    if not isinstance(trace, Arrivals):
+        return 0.0
+    return float(np.max(np.diff(trace.t), initial=0.0))
 
 
 def _tiered(trace: Trace, now: Quote) -> float:

@@ -49,6 +49,27 @@ def rests(demand: Demand) -> Rests:
     return Rests(calls=calls, span_seconds=span, enough=False, words=words, measure=measure)
 
 
+REPEATED = 0.1
+"""Share of rows that are the same as another from which a log may have been written twice."""
+SILENT = 0.2
+"""Of the span without a call, and two days, from which a part of the log may be missing."""
+
+
+def doubts(demand: Demand) -> list[str]:
+    """What in a trace may be the log's fault and not the traffic's, in words."""
+    found = []
+    if demand.repeated >= REPEATED:
+        found.append(
+            f"{demand.repeated:.0%} of the calls are the same as another in time and tokens: was a log read twice?"
+        )
+    if demand.silent_seconds >= max(SILENT * demand.span_seconds, 2 * DAY_SECONDS):
+        found.append(
+            f"no call in {lasting(demand.silent_seconds)} of {lasting(demand.span_seconds)}: the month is thinned by "
+            "that; is a part of the log missing?"
+        )
+    return found
+
+
 def lasting(seconds: float) -> str:
     """How long, in the unit that suits it."""
     if seconds <= 1.0:

@@ -36,6 +36,10 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """Where the trace comes from."""
     digest: str
     """SHA-256 of the trace."""
+    repeated: float = 0.0
+    """Share of the trace's rows that are the same as another in all columns."""
+    silent_seconds: float = 0.0
+    """The longest time without a call."""
 
 
 class Stair(msgspec.Struct, frozen=True, kw_only=True):
