@@ -132,6 +132,16 @@ def test_a_bad_trace_names_its_row(cli, folder, text, words):
     assert "FH-PLN-00" in told.err
 
 
+def test_prompts_that_no_host_takes_are_no_saving(cli, folder):
+    rows = [f"{at},20000,100" for at in range(0, 700000, 1000)]
+    (folder / "long.csv").write_text("\n".join(["t_s,input_tokens,output_tokens", *rows]) + "\n")
+    small = "huggingface_novita/meta-llama/Llama-3.1-8B-Instruct"  # 16,384 tokens at this host
+    found = cli("plan", "--trace", "long.csv", *DAY, "--hosted", small, "--json").json["content"]
+    best = found["workflows"][0]["options"][2]["best"]
+    assert (best["variant"], best["meets"]) == (small, False)
+    assert "context is 16,384" in best["why"]
+
+
 def test_a_log_that_was_read_twice_or_has_a_hole_is_doubted(cli, folder):
     rows = [f"{at},500,100" for at in (*range(0, 300000, 600), *range(5000000, 5300000, 600)) for _ in range(2)]
     (folder / "odd.csv").write_text("\n".join(["t_s,input_tokens,output_tokens", *rows]) + "\n")

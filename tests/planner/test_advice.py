@@ -138,3 +138,20 @@ def test_a_model_that_does_not_fit_keeps_its_options_and_is_never_advised():
     assert (best.meets, best.why) == (False, "the model does not fit")
     assert best.monthly.p50 > 16 * 700 * 1.0, "machines that would not do are not free"
     assert made.workflows[0].decision.advice not in OWNED
+
+
+def test_what_is_too_long_for_a_models_context_never_does():
+    """However cheap it is; a call in a hundred decides, and who serves it now has shown that it can."""
+    one = work(requests=3e7)
+    hosted = msgspec.structs.replace(one.hosted[0], context=8192)
+    owned = msgspec.structs.replace(one.owned, context=8192)
+    now = msgspec.structs.replace(one.now, context=8192)
+    long = msgspec.structs.replace(one.demand, longest=9000.0)
+    made = make(inputs(msgspec.structs.replace(one, hosted=(hosted,), owned=owned, now=now, demand=long), draws=300))
+    nothing, _, *others = (choice.best for choice in made.workflows[0].options)
+    assert nothing.meets
+    assert not any(each.meets for each in others)
+    assert all("over 9,000 tokens" in each.why and "8,192" in each.why for each in others)
+    assert made.workflows[0].decision.option not in ("hosted_open", "self_hosted", "hybrid")
+    fitting = msgspec.structs.replace(one, hosted=(hosted,), demand=msgspec.structs.replace(long, longest=8000.0))
+    assert make(inputs(fitting, draws=300)).workflows[0].decision.option == "hosted_open"

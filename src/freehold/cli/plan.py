@@ -299,7 +299,7 @@ def _workflow(made: Plan, one: Planned) -> None:
     rows = [
         {
             "option": WORDS[choice.best.option],
-            "variant": choice.best.variant + ("" if choice.best.meets else " (does not keep the SLO)"),
+            "variant": choice.best.variant + ("" if choice.best.meets else " (would not do)"),
             "monthly": _three(choice.best.all_in),
             "running": running(choice.best, made.inputs.months),
             "work": work(choice.best, made.inputs.months),

@@ -73,6 +73,7 @@ def owning(
         speed=rate.spread(replica),
         fits=replica.kv_tokens > 0,
         source=f"{shape.source}; {gpu.source} {gpu.as_of}",
+        context=shape.context,
     )
     return made, fleets(trace, replica, slo_of(settings), tell)
 

@@ -198,7 +198,8 @@ def _whole(scenes: list[Scene], shared: tuple[Staircase, ...]) -> Scene:
     demands = [one.work.demand for one in scenes]
     sums = {name: sum(getattr(one, name) for one in demands) for name in ("requests", "input", "cached", "output")}
     digest = sha256("".join(one.digest for one in demands).encode()).hex()
-    whole = Demand(**sums, span_seconds=max(one.span_seconds for one in demands), trace="all workflows", digest=digest)
+    most = {name: max(getattr(one, name) for one in demands) for name in ("span_seconds", "longest")}
+    whole = Demand(**sums, **most, trace="all workflows", digest=digest)
     factors: dict[str, Array] = {}
     for one in scenes:
         factors |= {

@@ -228,6 +228,7 @@ def demand(trace: Trace, now: Quote) -> Demand:
         trace=trace.source,
         digest=trace.digest(),
         repeated=_repeated(trace),
+        longest=_longest(trace),
         silent_seconds=_silent(trace),
     )
 
@@ -238,6 +239,12 @@ def _repeated(trace: Trace) -> float:
         return 0.0
     rows = np.stack([trace.t, trace.input, trace.output, trace.cached, trace.workflow], axis=1)
     return 1.0 - len(np.unique(rows, axis=0)) / trace.requests
+
+
+def _longest(trace: Trace) -> float:
+    if isinstance(trace, Arrivals):
+        return float(np.quantile(trace.input + trace.output, 0.99))
+    return float(np.quantile(trace.lengths.input, 0.99) + trace.lengths.output.mean())
 
 
 def _silent(trace: Trace) -> float:

@@ -44,6 +44,8 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...] = ()
     discount: float = 0.0
     note: str = ""
+    context: int = 0
+    """Tokens of one call, in and out, that it takes; 0 where the book does not say."""
     assumed: bool = False
     """No source has the model: the range of the market stands in."""
 
@@ -61,7 +63,9 @@ def quote(model: str, when: date, contract: Contract, *, batch: bool = False) ->
             output=own.output,
             cached=own.cached,
         )
-        return _quote(model, [told], {}, 0.0, "the contract's own price stands before every list")
+        listed = book.listed(provider, name, when) if name else None
+        found = _quote(model, [told], {}, 0.0, "the contract's own price stands before every list")
+        return msgspec.structs.replace(found, context=listed.context if listed is not None else 0)
     if not slash or not name:
         raise Unpriced(f"{model!r} is not provider/model, such as openai/gpt-4o", param="model")
     first = book.listed(provider, name, when, batch=batch)
@@ -73,7 +77,8 @@ def quote(model: str, when: date, contract: Contract, *, batch: bool = False) ->
         sources.append(_source(f"list price at {book.SECOND}", second))
     discount = next((one.share for one in contract.discounts if one.provider == provider), 0.0)
     note = "" if not batch or first.batch else "the book has no batch price: the plain one stands"
-    return _quote(model, sources, first.tiers, discount, note)
+    found = _quote(model, sources, first.tiers, discount, note)
+    return msgspec.structs.replace(found, context=first.context)
 
 
 def market(models: tuple[str, ...], when: date, note: str) -> Quote:

@@ -17,7 +17,7 @@ from freehold.planner.prices import Quote
 from freehold.planner.rents import plain
 from freehold.planner.staircase import hours, overflow, replicas
 from freehold.planner.types import OptionKind
-from freehold.planner.work import MONTH_HOURS, Staircase, Work
+from freehold.planner.work import MONTH_HOURS, Demand, Staircase, Work
 
 WEEKS_A_YEAR = 46.0
 """That a person works."""
@@ -143,6 +143,7 @@ def _rented(scene: Scene, option: OptionKind, quote: Quote) -> Stream:
         parts["people"] = _flat(_people(scene, "hosted_fte"), scene.terms.months)
         once = _migration(scene)
         once["traffic paid twice"] = factors["shadow_share"] * factors["parallel_months"] * cost[:, 0]
+    short = "" if stays else too_short(quote.context, work.demand)
     return Stream(
         option=option,
         variant=quote.model,
@@ -151,7 +152,19 @@ def _rented(scene: Scene, option: OptionKind, quote: Quote) -> Stream:
         end=np.zeros(scene.count),
         passed=factors["passed/nothing" if stays else f"passed/{option}"],
         spent={quote.model.partition("/")[0]: cost},
+        meets=not short,
+        why=short,
     )
+
+
+def too_short(context: int, demand: Demand) -> str:
+    """Why calls do not fit into a model's context, in words; empty where they do, or where nobody says how long it is.
+
+    One call in a hundred may be longer, as the SLO lets one in a hundred go.
+    """
+    if not context or demand.longest <= context:
+        return ""
+    return f"one call in a hundred holds over {demand.longest:,.0f} tokens, and its context is {context:,}"
 
 
 def _owned(scene: Scene, stairs: Staircase) -> list[Stream]:
@@ -200,6 +213,7 @@ def _of(scene: Scene, option: OptionKind, stairs: Staircase, name: str, machine:
     once = _migration(scene) | {"fine-tuning": training}
     once["traffic paid twice"] = factors["parallel_months"] * first
     good = [one for one in stairs.stairs if one.volume == 1.0]
+    short = too_short(work.owned.context, work.demand) or ("" if work.owned.fits else "the model does not fit")
     return Stream(
         option=option,
         variant=f"{stairs.kind} fleet, {name}",
@@ -208,8 +222,8 @@ def _of(scene: Scene, option: OptionKind, stairs: Staircase, name: str, machine:
         end=scene.weeks("exit_weeks") * work.share,
         passed=factors[f"passed/{option}"],
         spent=spent,
-        meets=work.owned.fits and all(one.meets for one in good),
-        why=next((one.why for one in good if not one.meets), "" if work.owned.fits else "the model does not fit"),
+        meets=not short and all(one.meets for one in good),
+        why=next((one.why for one in good if not one.meets), short),
     )
 
 

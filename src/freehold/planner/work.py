@@ -38,6 +38,8 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the trace."""
     repeated: float = 0.0
     """Share of the trace's rows that are the same as another in all columns."""
+    longest: float = 0.0
+    """Tokens of a call, in and out, that one in a hundred is longer than."""
     silent_seconds: float = 0.0
     """The longest time without a call."""
 
@@ -96,6 +98,8 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
     """Ratio of the real speed to the estimate."""
     fits: bool = True
     source: str = ""
+    context: int = 0
+    """Longest that its maker says; 0 where nobody says."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

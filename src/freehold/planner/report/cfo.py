@@ -79,7 +79,7 @@ def _options(plan: Plan, one: Planned) -> Section:
     rows = tuple(
         (
             OPTION_WORDS[each.option].partition(":")[0],
-            each.variant + ("" if each.meets else f" - does not keep the SLO: {each.why}"),
+            each.variant + ("" if each.meets else f" - would not do: {each.why}"),
             spread(each.all_in),
             "-" if each.option == "nothing" else gain(each),
             "-" if each.option == "nothing" else chance(each),
