@@ -29,6 +29,7 @@ from freehold.assurance.evidence.facts import (
     PolicyFact,
     RouteFact,
     ScanFact,
+    SentFact,
     SetFact,
     TargetFact,
     WorkflowFact,
@@ -37,15 +38,19 @@ from freehold.policy.regimes import NEEDS
 
 KEY = KeyFact(
     id="key_1", name="search", team="red", role="developer", label="internal", routes=("assistant",), rights=(),
-    active=True, expires_at="2027-01-01T00:00:00.000Z", secret_days=10, idle_days=1, bounded=True,
+    active=True, expires_at="2027-01-01T00:00:00.000Z", secret_days=10, idle_days=1, limited=False, budgets=("team/red",),
 )  # fmt: skip
 CALLS = CallsFact(
-    team="red", route="assistant", label="internal", target="rented", owned=False, region="EU", outcome="ok", error="",
+    team="red", route="assistant", label="internal", target="rented", outcome="ok", error="",
     keyed=True, decided=True, scanned=True, calls=7,
+)  # fmt: skip
+SENT = SentFact(
+    team="red", route="assistant", label="internal", target="rented", owned=False, region="EU", attempts=8, known=True,
+    against="",
 )  # fmt: skip
 TARGET = TargetFact(
     name="rented", model="m", owned=False, region="EU", clearance="restricted:HIPAA", origin="https://vendor.test:443",
-    local=False, needs=tuple(NeedFact(one.name, "") for one in NEEDS),
+    local=False, stored=False, needs=tuple(NeedFact(one.name, "") for one in NEEDS),
 )  # fmt: skip
 MODEL = ModelFact(
     name="small", kind="chat", sha256="ab", whole="yes", papers=True, scan="allow", rules="r", licence="MIT",
@@ -93,6 +98,7 @@ GOOD = Facts(
     policy=PolicyFact(version=3, air_gapped=False, closed="", rules=1, cedar=False, budgets=("team/red 5 month",)),
     routes=(RouteFact(name="assistant", targets=("rented",), guard="strict", capture=True, label="", budgets=()),),
     scans=(ScanFact(what="pii/EMAIL", side="request", count=3),),
+    sent=(SENT,),
     settings=SETTINGS,
     targets=(TARGET,),
     workflows=(WorkflowFact(id="wf_1", targets=("rented",), calls=7),),
@@ -116,6 +122,14 @@ def _calls(**changes: object) -> Facts:
     return replace(GOOD, calls=(CALLS, replace(CALLS, **changes)))
 
 
+def _sent(**changes: object) -> Facts:
+    return replace(GOOD, sent=(SENT, replace(SENT, **changes)))
+
+
+def _guard(*first: GuardRuleFact) -> Facts:
+    return replace(GOOD, guards=(replace(GUARD, rules=(*first, *GUARD.rules)),))
+
+
 def _models(**changes: object) -> Facts:
     return replace(GOOD, models=(MODEL, replace(MODEL, name="odd", **changes)))
 
@@ -132,15 +146,17 @@ PLANTED: tuple[tuple[str, Callable[[], Facts], str], ...] = (
     ("break_glass_two", lambda: replace(GOOD, break_glass=(replace(GLASS, approved_by="person_1"),)), "break_glass/bg_1"),
     ("break_glass_two", lambda: replace(GOOD, break_glass=(replace(GLASS, approved_by=""),)), "break_glass/bg_1"),
     ("break_glass_two", lambda: replace(GOOD, break_glass=(replace(GLASS, why=False),)), "break_glass/bg_1"),
-    ("calls_cleared", lambda: _calls(against="rented is cleared for public"), "calls/red/assistant/internal/rented/ok"),
+    ("calls_cleared", lambda: _sent(against="rented is cleared for public"), "sent/red/assistant/internal/rented"),
     ("calls_decided", lambda: _calls(decided=False), "calls/red/assistant/internal/rented/ok"),
     ("calls_ended", lambda: _log(cut=("call_9",)), "log/call_9"),
     ("calls_labelled", lambda: _calls(label="unknown"), "calls/red/assistant/unknown/rented/ok"),
     ("calls_named", lambda: _calls(keyed=False), "calls/red/assistant/internal/rented/ok"),
-    ("calls_placed", lambda: _calls(region="unknown"), "calls/red/assistant/internal/rented/ok"),
+    ("calls_placed", lambda: _sent(region="unknown"), "sent/red/assistant/internal/rented"),
     ("calls_scanned", lambda: _calls(scanned=False), "calls/red/assistant/internal/rented/ok"),
     ("changes_by_people", lambda: replace(GOOD, changes=(ChangeFact(kind="key.create", actor="owner", count=1),)),
      "changes/key.create"),
+    ("changes_by_people", lambda: replace(GOOD, changes=(ChangeFact(kind="config.reload", actor="freehold.toml", count=1),)),
+     "changes/config.reload"),
     ("consent_asked", lambda: replace(GOOD, settings=replace(SETTINGS, consent_required=False)),
      "settings/consent_required"),
     ("detectors_ran", lambda: replace(GOOD, scans=(ScanFact(what="pii", side="answer", count=2, failed=True),)),
@@ -152,9 +168,12 @@ PLANTED: tuple[tuple[str, Callable[[], Facts], str], ...] = (
     ("guards_moderation", lambda: replace(GOOD, guards=(_without("moderation"),)), "routes/assistant"),
     ("guards_personal", lambda: replace(GOOD, guards=(_without("pii"),)), "routes/assistant"),
     ("guards_personal", lambda: replace(GOOD, guards=()), "routes/assistant"),
+    ("guards_personal", lambda: _guard(GuardRuleFact("pii", "flag", ("in", "out"))), "routes/assistant"),
+    ("guards_personal", lambda: _guard(GuardRuleFact("pii", "pass", ("in",), ("URL",))), "routes/assistant"),
+    ("guards_personal", lambda: _guard(GuardRuleFact("pii", "flag", ("in",), (), ("system",))), "routes/assistant"),
     ("guards_secrets", lambda: replace(GOOD, guards=(_without("secrets"),)), "routes/assistant"),
     ("holds_kept", lambda: replace(GOOD, holds=(replace(HOLD, erased=1),)), "holds/hold_1"),
-    ("keys_bounded", lambda: _keys(bounded=False), "keys/odd"),
+    ("keys_bounded", lambda: _keys(budgets=()), "keys/odd"),
     ("keys_end", lambda: _keys(expires_at=""), "keys/odd"),
     ("keys_labelled", lambda: _keys(label="unknown"), "keys/odd"),
     ("keys_plain", lambda: _keys(rights=("declassify",)), "keys/odd"),
@@ -195,7 +214,7 @@ PLANTED: tuple[tuple[str, Callable[[], Facts], str], ...] = (
     ("routes_guarded", lambda: replace(GOOD, routes=(replace(GOOD.routes[0], guard=""),)), "routes/assistant"),  # type: ignore[index]
     ("targets_encrypted", lambda: replace(GOOD, targets=(replace(TARGET, origin="http://vendor.test:80"),)),
      "targets/rented"),
-    ("teams_budgeted", lambda: replace(GOOD, policy=replace(GOOD.policy, budgets=())), "policy/team/red"),  # type: ignore[type-var]
+    ("teams_budgeted", lambda: _keys(budgets=(), limited=True), "keys/odd"),
     ("vendors_baa", lambda: _lacking("baa"), "targets/rented"),
     ("vendors_dpa", lambda: _lacking("dpa"), "targets/rented"),
     ("vendors_no_training", lambda: _lacking("no_training"), "targets/rented"),

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from freehold import __version__
 from freehold.assurance.evidence import bundle, judge
 from freehold.assurance.evidence.asking import LISTED, ask
-from freehold.assurance.evidence.facts import Facts
+from freehold.assurance.evidence.facts import Facts, WorkflowFact
 from freehold.assurance.evidence.gather import gather
 from freehold.assurance.evidence.report import page
 from freehold.assurance.evidence.types import Document
@@ -29,11 +29,12 @@ from freehold.core.db import writing
 from freehold.core.errors import BadArtefact, BadSignature, Conflict, NotFound
 from freehold.core.snapshot import write_snapshot
 from freehold.guard.built_in import built_in
-from freehold.ledger.tables import bodies, calls
+from freehold.identity.types import Keys
+from freehold.ledger.tables import attempts, bodies, calls
 from freehold.policy.types import Policy
 from freehold.settings.assured import asked
 from freehold.settings.load import parse
-from tests.assurance.evidence_sample import CALLS, GOOD, PLANTED
+from tests.assurance.evidence_sample import GOOD, PLANTED, SENT, TARGET
 from tests.ledger.sample import START, Home, closed, opened, refused
 
 QUERIES = {one.name: one for one in judge.QUERIES}
@@ -102,8 +103,13 @@ def test_records_that_do_not_tell_are_unknown() -> None:
     assert ask(QUERIES["models_last"], replace(GOOD, endings=endings)).standing == "unknown"
     models = (replace(GOOD.models[0], whole=""),)  # type: ignore[index]
     assert ask(QUERIES["models_whole"], replace(GOOD, models=models)).standing == "unknown"
-    gone = (replace(CALLS, target="gone"),)
-    assert ask(QUERIES["calls_cleared"], replace(GOOD, calls=gone)).standing == "unknown"
+    gone = (replace(SENT, target="gone", known=False),)
+    assert ask(QUERIES["calls_cleared"], replace(GOOD, sent=gone)).standing == "unknown"
+    elsewhere = (*GOOD.targets, replace(TARGET, name="own", owned=True, stored=False))  # type: ignore[misc]
+    for name in ("models_whole", "models_scanned", "models_licensed", "models_listed", "models_vouched"):
+        assert ask(QUERIES[name], replace(GOOD, targets=elsewhere)).standing == "unknown"
+    homeless = (*GOOD.workflows, WorkflowFact(id="", targets=("rented",), calls=3))  # type: ignore[misc]
+    assert ask(QUERIES["workflows_evaluated"], replace(GOOD, workflows=homeless)).standing == "unknown"
 
 
 def test_what_remains_for_a_person_keeps_a_control_from_being_met() -> None:
@@ -156,6 +162,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loader.tend(final=True)
     policy = Policy(guards=(built_in("strict"),))
     write_snapshot(home.path / "snapshots", "policy", 4, START, policy, home.keys.identity)
+    write_snapshot(home.path / "snapshots", "keys", 2, START, Keys(), home.keys.identity)
     home.close()
     home.engine.dispose()
     return home.path
@@ -181,7 +188,8 @@ def test_a_real_instance_is_read_whole_and_its_records_answer(home: Path) -> Non
     for name in ("log_whole", "calls_ended", "calls_named", "calls_decided", "calls_scanned", "calls_cleared"):
         assert standing(facts, name) == "met", name
     assert standing(facts, "log_outside") == "not_met"
-    assert standing(facts, "moves_proved") == standing(facts, "models_whole") == "no_records"
+    assert standing(facts, "moves_proved") == "no_records"
+    assert standing(facts, "models_whole") == "unknown"  # an owned target of it serves what is not in the store
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -205,6 +213,13 @@ def test_a_call_that_policy_would_refuse_is_found(home: Path) -> None:
     assert found.standing == "not_met" and "cleared for public" in found.findings[0].why
 
 
+def test_a_target_that_was_tried_and_failed_got_the_content_too(home: Path) -> None:
+    with writing(Home(home).engine) as connection:
+        connection.execute(attempts.update().where(attempts.c.leaf == 3).values(target="big", owned=False, region=""))
+    found = ask(QUERIES["calls_placed"], read(home))
+    assert found.standing == "not_met" and found.findings[0].record.endswith("/big")
+
+
 def test_a_body_past_its_day_is_found_unless_it_is_held(home: Path) -> None:
     row = {
         "call": bytes(16), "side": "request", "digest": bytes(32), "label": "public", "size": 1, "kept_at": START,
@@ -225,7 +240,7 @@ def test_snapshots_that_are_gone_or_forged_are_unknown(home: Path) -> None:
     path = home / "snapshots" / "policy.snapshot"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     facts = read(home)
-    assert {one.section for one in facts.unread} == {"calls", "guards", "policy", "routes", "targets"}
+    assert {one.section for one in facts.unread} == {"guards", "policy", "routes", "sent", "targets"}
     assert standing(facts, "policy_stands") == standing(facts, "calls_cleared") == "unknown"
 
 

@@ -50,8 +50,10 @@ class KeyFact(msgspec.Struct, frozen=True, kw_only=True):
     """Age of the secret that opens it."""
     idle_days: int
     """Since its last call, else since it was made."""
-    bounded: bool
-    """It has a limit of requests or tokens, or a money budget of its own, its team's or of every route it may name."""
+    limited: bool
+    """Its requests or tokens are."""
+    budgets: tuple[str, ...]
+    """Money budgets its calls draw on: its own and its team's, as the data plane was told."""
 
 
 class PersonFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,8 +94,6 @@ class CallsFact(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     label: str
     target: str
-    owned: bool
-    region: str
     outcome: str
     error: str
     keyed: bool
@@ -102,8 +102,22 @@ class CallsFact(msgspec.Struct, frozen=True, kw_only=True):
     """A version of the policy is written down."""
     scanned: bool
     calls: int
-    against: str = ""
-    """Why the policy in force would not let them go there; empty where it would, or nothing was sent."""
+
+
+class SentFact(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts of calls of the period that are alike: every target that was sent something, not only the last."""
+
+    team: str
+    route: str
+    label: str
+    target: str
+    owned: bool
+    region: str
+    attempts: int
+    known: bool
+    """The target is still there."""
+    against: str
+    """Why the policy in force would not let them go there; empty where it would."""
 
 
 class ScanFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +148,8 @@ class TargetFact(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     local: bool
     """This machine itself."""
+    stored: bool
+    """It serves a model of the store."""
     needs: tuple[NeedFact, ...]
 
 
@@ -154,6 +170,10 @@ class GuardRuleFact(msgspec.Struct, frozen=True):
     detector: str
     action: str
     directions: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    """Empty for every kind."""
+    sources: tuple[str, ...] = ()
+    """Empty for whoever wrote it."""
 
 
 class GuardFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,7 +254,7 @@ class EvalFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkflowFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One workflow that was served in the period."""
+    """One workflow that was served in the period; one without an id is all calls that belong to none."""
 
     id: str
     targets: tuple[str, ...]
@@ -323,6 +343,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyFact | None = None
     routes: tuple[RouteFact, ...] | None = None
     scans: tuple[ScanFact, ...] | None = None
+    sent: tuple[SentFact, ...] | None = None
     settings: SetFact | None = None
     targets: tuple[TargetFact, ...] | None = None
     workflows: tuple[WorkflowFact, ...] | None = None

@@ -32,13 +32,15 @@ from freehold.core.errors import FreeholdError, NotFound
 from freehold.core.ids import as_text
 from freehold.core.snapshot import read_snapshot
 from freehold.gateway.routing.types import Routes
+from freehold.identity.types import Keys
 from freehold.ledger.audit import offline, publisher
 from freehold.policy.types import Policy
 
 PERIOD_DAYS = 90
 DAY = 86400.0
 _OF_DATABASE = (
-    "break_glass", "calls", "changes", "evals", "holds", "keeping", "keys", "moves", "people", "scans", "workflows",
+    "break_glass", "calls", "changes", "evals", "holds", "keeping", "keys", "moves", "people", "scans", "sent",
+    "workflows",
 )  # fmt: skip
 _SECRETS = ("data.key", "identity.key", "run/admin.token")
 
@@ -105,11 +107,10 @@ def _database(
     """What the database tells, in one view of it; why it cannot be opened, empty where it can."""
     engine = connect(url_of(asked.home / "freehold.db"))
     since, now = asked.since, asked.now
-    budgets = tuple(one.id for one in policy[1].budgets) if policy else ()
     try:
         check(engine)
         with reading(engine) as connection:
-            take("keys", lambda: reading_people.keys(connection, now, budgets, routes))
+            take("keys", lambda: reading_people.keys(connection, now, _told_keys(asked.home, identity)))
             take("people", lambda: reading_people.people(connection, now))
             take("break_glass", lambda: reading_people.break_glass(connection, now))
             take("changes", lambda: _changes(connection, since, now))
@@ -119,9 +120,10 @@ def _database(
             take("workflows", lambda: reading_models.workflows(store.served(connection, since, now)))
             take("evals", lambda: reading_models.evals(connection, now))
             take("moves", lambda: reading_models.moves(connection, identity, store.known(connection)[0], now))
+            take("calls", lambda: reading_traffic.calls(store.alike(connection, since, now)))
             if routes is not None and policy is not None:
                 rules, today = policy[1], _today(now)
-                take("calls", lambda: reading_traffic.calls(store.alike(connection, since, now), routes, rules, today))
+                take("sent", lambda: reading_traffic.sent(store.sent(connection, since, now), routes, rules, today))
     except (FreeholdError, SQLAlchemyError, OSError) as error:
         return f"the database cannot be read: {_told(error)}"
     finally:
@@ -132,6 +134,8 @@ def _database(
 def _told(error: Exception) -> str:
     if type(error) is ValueError:
         return str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"there is no {Path(str(error.filename or 'file')).name}"
     return error.message if isinstance(error, FreeholdError) else type(error).__name__
 
 
@@ -198,9 +202,13 @@ def _snapshots(home: Path, identity: Identity, unread: list[Unread]) -> tuple[Ro
         policy = read_snapshot(home / "snapshots", "policy", Policy, identity)
     except (FreeholdError, OSError, msgspec.MsgspecError) as error:
         why = f"the snapshots cannot be read: {_told(error)}"
-        lost = ("calls", "guards", "policy", "routes", "targets")
+        lost = ("guards", "policy", "routes", "sent", "targets")
         unread += [Unread(one, why) for one in (lost if routes else (*lost, "endings", "errata"))]
     return routes, policy
+
+
+def _told_keys(home: Path, identity: Identity) -> Keys:
+    return read_snapshot(home / "snapshots", "keys", Keys, identity)[1]
 
 
 def _changes(connection: Any, since: float, now: float) -> tuple[ChangeFact, ...]:

@@ -58,7 +58,7 @@ def _labelled(facts: Facts) -> Judged:
 def _bounded(facts: Facts) -> Judged:
     return each(
         _active(facts),
-        lambda one: "" if one.bounded else "neither requests, tokens nor money are limited",
+        lambda one: "" if one.limited or one.budgets else "neither requests, tokens nor money are limited",
         _key,
         "active keys: have a limit or a budget",
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from freehold.assurance.evidence.asking import Judged, Query, against, each, share, there
-from freehold.assurance.evidence.facts import CallsFact, Facts, GuardFact, RouteFact, TargetFact
+from freehold.assurance.evidence.facts import CallsFact, Facts, GuardFact, RouteFact, SentFact, TargetFact
 from freehold.assurance.evidence.types import Finding
 
 NOWHERE = ("", "unknown")
 _ACTS = ("redact", "pseudonymise", "block", "raise", "ask")
 """What a rule does that more than writes a finding down."""
+_SOURCES = {"indirect": ("tool", "document"), "injection": ("user",)}
+"""Whose texts such an attack is looked for in; a rule of other detectors must hold for everybody's."""
 
 
 def _sent(facts: Facts) -> Sequence[CallsFact]:
@@ -22,22 +24,14 @@ def _record(one: CallsFact) -> str:
     return f"calls/{one.team}/{one.route}/{one.label}/{one.target}/{one.outcome}"
 
 
-def _over(
-    calls: Sequence[CallsFact],
-    why: Callable[[CallsFact], str],
-    what: str,
-    unclear: Callable[[CallsFact], str] | None = None,
-) -> Judged:
+def _over(calls: Sequence[CallsFact], why: Callable[[CallsFact], str], what: str) -> Judged:
     """As `asking.each`, counting calls rather than groups of them."""
     count = sum(one.calls for one in calls)
     bad = [(one, told) for one in calls if (told := why(one))]
-    open_ = [(one, told) for one in calls if unclear is not None and (told := unclear(one))]
-    good = count - sum(one.calls for one, _ in (*bad, *open_))
     return Judged(
         looked_at=count,
-        said=share(good, count, what),
+        said=share(count - sum(one.calls for one, _ in bad), count, what),
         findings=tuple(Finding(_record(one), f"{one.calls} calls: {told}") for one, told in bad),
-        unclear=tuple(Finding(_record(one), f"{one.calls} calls: {told}") for one, told in open_),
     )
 
 
@@ -55,21 +49,39 @@ def _decided(facts: Facts) -> Judged:
     )
 
 
+def _attempts(
+    facts: Facts, why: Callable[[SentFact], str], what: str, unclear: Callable[[SentFact], str] | None = None
+) -> Judged:
+    """Over everything that was sent, each attempt counted."""
+    sent = there(facts.sent)
+    bad = [(one, told) for one in sent if (told := why(one))]
+    open_ = [(one, told) for one in sent if unclear is not None and (told := unclear(one))]
+    count = sum(one.attempts for one in sent)
+    good = count - sum(one.attempts for one, _ in (*bad, *open_))
+
+    def listed(found: Sequence[tuple[SentFact, str]]) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(f"sent/{one.team}/{one.route}/{one.label}/{one.target}", f"{one.attempts} attempts: {told}")
+            for one, told in found
+        )
+
+    return Judged(looked_at=count, said=share(good, count, what), findings=listed(bad), unclear=listed(open_))
+
+
 def _cleared(facts: Facts) -> Judged:
-    known = {one.name for one in there(facts.targets)}
-    return _over(
-        _sent(facts),
-        lambda one: one.against if one.target in known else "",
-        "calls: went where the policy in force lets content of their label go",
-        lambda one: "" if one.target in known else f"the target {one.target} is not there any more",
+    return _attempts(
+        facts,
+        lambda one: one.against,
+        "attempts: went where the policy in force lets content of their label go",
+        lambda one: "" if one.known else f"the target {one.target} is not there any more",
     )
 
 
 def _placed(facts: Facts) -> Judged:
-    return _over(
-        _sent(facts),
+    return _attempts(
+        facts,
         lambda one: "it is not known where their target stands" if not one.owned and one.region in NOWHERE else "",
-        "calls: went to a target whose region is known, or to an owned one",
+        "attempts: went to a target whose region is known, or to an owned one",
     )
 
 
@@ -109,7 +121,7 @@ def _guarded(facts: Facts) -> Judged:
 
 
 def _acting(detectors: tuple[str, ...], direction: str, what: str) -> Callable[[Facts], Judged]:
-    """Does the guard of every route act on what some of these detectors find?"""
+    """Does the guard of every route act on all that these detectors find?"""
 
     def judge(facts: Facts) -> Judged:
         guards = {one.name: one for one in there(facts.guards)}
@@ -119,16 +131,28 @@ def _acting(detectors: tuple[str, ...], direction: str, what: str) -> Callable[[
                 return "no guard looks at its calls"
             if one.guard not in guards:
                 return f"its guard {one.guard} is not there"
-            lacking = [each_ for each_ in detectors if not _acts(guards[one.guard], each_, direction)]
-            return f"its guard {one.guard} does not act on {', '.join(lacking)}" if lacking else ""
+            lacking = [told for each_ in detectors if (told := _spared(guards[one.guard], each_, direction))]
+            return f"its guard {one.guard} {', '.join(lacking)}" if lacking else ""
 
         return each(there(facts.routes), why, lambda one: f"routes/{one.name}", what)
 
     return judge
 
 
-def _acts(guard: GuardFact, detector: str, direction: str) -> bool:
-    return any(one.detector == detector and one.action in _ACTS and direction in one.directions for one in guard.rules)
+def _spared(guard: GuardFact, detector: str, direction: str) -> str:
+    """What of a detector's findings a profile does not act on, its rules asked in order; empty for nothing."""
+    spared: list[str] = []
+    wanted = set(_SOURCES.get(detector, ()))
+    for one in guard.rules:
+        if one.detector != detector or direction not in one.directions:
+            continue
+        acts = one.action in _ACTS
+        whole = not one.kinds and (not one.sources or (bool(wanted) and wanted <= set(one.sources)))
+        if not acts:
+            spared.append(", ".join(one.kinds) or "some" if not whole else "all")
+        if whole:
+            return f"lets pass what {detector} finds: {', '.join(spared)}" if spared else ""
+    return f"does not act on {detector}"
 
 
 def _private(one: TargetFact) -> str:
@@ -176,17 +200,12 @@ def _takes(one: TargetFact, regime: str) -> bool:
 
 
 def _budgets(facts: Facts) -> Judged:
-    policy = facts.policy
-    assert policy is not None
-    limited = {one.split(" ", 1)[0] for one in policy.budgets}
-    teams = sorted({one.team for one in there(facts.keys) if one.active and one.role != "service"})
-    bare = [one for one in teams if f"team/{one}" not in limited]
-    bounded = {one.team for one in there(facts.keys) if one.active and f"key/{one.name}" not in limited}
+    keys = [one for one in there(facts.keys) if one.active and one.role != "service"]
     return each(
-        teams,
-        lambda one: "neither it nor each of its keys has a money budget" if one in bare and one in bounded else "",
-        lambda one: f"policy/team/{one}",
-        "teams with active keys: spend under a money budget",
+        keys,
+        lambda one: "" if one.budgets else "neither it nor its team has a money budget",
+        lambda one: f"keys/{one.name}",
+        "active keys: spend under a money budget of their own or their team's",
     )
 
 
@@ -194,7 +213,7 @@ QUERIES = (
     Query(
         name="calls_cleared",
         asked="Did calls go only where the policy in force lets content of their label go?",
-        records=("calls", "policy", "targets"),
+        records=("sent",),
         judge=_cleared,
     ),
     Query(
@@ -208,7 +227,7 @@ QUERIES = (
     Query(
         name="calls_placed",
         asked="Is the region known to which every call went?",
-        records=("calls",),
+        records=("sent",),
         judge=_placed,
     ),
     Query(name="calls_scanned", asked="Did a guard look at every call?", records=("calls",), judge=_scanned),
@@ -258,7 +277,7 @@ QUERIES = (
     Query(
         name="teams_budgeted",
         asked="Does everybody spend under a money budget?",
-        records=("keys", "policy"),
+        records=("keys",),
         judge=_budgets,
     ),
     Query(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
 
 from freehold.assurance.evidence.asking import Judged, Query, against, each, share, there
 from freehold.assurance.evidence.facts import EndingFact, EvalFact, Facts, ModelFact, MoveFact
@@ -21,16 +23,30 @@ def _models(facts: Facts) -> Sequence[ModelFact]:
     return there(facts.models)
 
 
+def _each(facts: Facts, why: Callable[[ModelFact], str], what: str) -> Judged:
+    """As `asking.each`; what an owned target serves that is not of the store is not known."""
+    judged = each(_models(facts), why, _model, what)
+    return replace(judged, unclear=_foreign(facts), looked_at=judged.looked_at + len(_foreign(facts)))
+
+
+def _foreign(facts: Facts) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(f"targets/{one.name}", "it is owned, and serves no model of the store: nothing is known of it")
+        for one in there(facts.targets)
+        if one.owned and not one.stored
+    )
+
+
 def _whole(facts: Facts) -> Judged:
     found = _models(facts)
     wrong = against((_model(one), "" if one.whole in ("", "yes") else one.whole) for one in found)
     unread = against((_model(one), "" if one.whole else "its bytes were not read") for one in found)
     good = len(found) - len(wrong) - len(unread)
     return Judged(
-        looked_at=len(found),
+        looked_at=len(found) + len(_foreign(facts)),
         said=share(good, len(found), "owned models: are, byte for byte, what was signed"),
         findings=wrong,
-        unclear=unread,
+        unclear=(*unread, *_foreign(facts)),
     )
 
 
@@ -42,7 +58,7 @@ def _scanned(facts: Facts) -> Judged:
             return f"the word of {one.reviewed_by} for it has run out"
         return "" if one.scan == "allow" or one.reviewed_by else f"the gate said {one.scan}, and nobody vouched"
 
-    return each(_models(facts), why, _model, "owned models: passed the gate, or a person vouches for them")
+    return _each(facts, why, "owned models: passed the gate, or a person vouches for them")
 
 
 def _licensed(facts: Facts) -> Judged:
@@ -52,21 +68,20 @@ def _licensed(facts: Facts) -> Judged:
         allowed = one.licence_verdict == "allow" or (bool(one.reviewed_by) and not one.expired)
         return "" if allowed else f"{one.licence}: {one.licence_verdict}, and nobody vouched"
 
-    return each(_models(facts), why, _model, "owned models: have a known licence that was let pass")
+    return _each(facts, why, "owned models: have a known licence that was let pass")
 
 
 def _vouched(facts: Facts) -> Judged:
     def why(one: ModelFact) -> str:
         return "" if one.signature not in ("", "none") else "no publisher's signature was checked"
 
-    return each(_models(facts), why, _model, "owned models: bear their publisher's checked signature")
+    return _each(facts, why, "owned models: bear their publisher's checked signature")
 
 
 def _listed(facts: Facts) -> Judged:
-    return each(
-        _models(facts),
+    return _each(
+        facts,
         lambda one: "" if "bom" in one.statements else "it has no bill of materials",
-        _model,
         "owned models: have a bill of materials",
     )
 
@@ -124,12 +139,18 @@ def _evaluated(facts: Facts) -> Judged:
             return f"{target} was never evaluated on it"
         return f"its evaluation of {target} is {found.age_days} days old" if found.age_days > EVAL_DAYS else ""
 
-    pairs = [(one.id, target) for one in there(facts.workflows) for target in one.targets]
+    pairs = [(one.id, target) for one in there(facts.workflows) if one.id for target in one.targets]
+    homeless = tuple(
+        Finding("workflows/", f"{one.calls} calls belong to no workflow")
+        for one in there(facts.workflows)
+        if not one.id
+    )
     findings = against((f"workflows/{workflow}/{target}", why(workflow, target)) for workflow, target in pairs)
     return Judged(
         looked_at=len(pairs),
         said=share(len(pairs) - len(findings), len(pairs), "models: were evaluated on the workflow they serve"),
         findings=findings,
+        unclear=homeless,
     )
 
 
@@ -197,19 +218,19 @@ QUERIES = (
     Query(
         name="models_licensed",
         asked="Is the licence of every owned model known and let pass?",
-        records=("models",),
+        records=("models", "targets"),
         judge=_licensed,
     ),
     Query(
         name="models_listed",
         asked="Does every owned model have a bill of materials?",
-        records=("models",),
+        records=("models", "targets"),
         judge=_listed,
     ),
     Query(
         name="models_scanned",
         asked="Did every owned model pass the gate, or does a person vouch for it?",
-        records=("models",),
+        records=("models", "targets"),
         judge=_scanned,
     ),
     Query(
@@ -221,13 +242,13 @@ QUERIES = (
     Query(
         name="models_vouched",
         asked="Was the publisher's signature of every owned model checked?",
-        records=("models",),
+        records=("models", "targets"),
         judge=_vouched,
     ),
     Query(
         name="models_whole",
         asked="Is every owned model, byte for byte, what was signed?",
-        records=("models",),
+        records=("models", "targets"),
         judge=_whole,
     ),
     Query(

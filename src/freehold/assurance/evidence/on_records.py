@@ -8,6 +8,10 @@ from freehold.assurance.evidence.types import Finding
 
 INSTANCE_ACTOR = "owner"
 """Whoever holds the instance's own token: nobody in particular."""
+_NOBODY = {
+    INSTANCE_ACTOR: "by the instance's own token, which is nobody in particular",
+    "freehold.toml": "by a change of the file, and who wrote it is not known here",
+}
 
 
 def _log(facts: Facts) -> Log:
@@ -55,17 +59,14 @@ def _unpublished(one: Outside) -> str:
 
 
 def _changed_by(facts: Facts) -> Judged:
-    changes = [one for one in there(facts.changes) if one.kind != "config.reload"]
+    changes = there(facts.changes)
     count = sum(one.count for one in changes)
-    nobody = [one for one in changes if one.actor == INSTANCE_ACTOR]
+    nobody = [one for one in changes if one.actor in _NOBODY]
     good = count - sum(one.count for one in nobody)
     return Judged(
         looked_at=count,
         said=f"{good} of {count} changes of the period were made by a named person, key or process",
-        findings=against(
-            (f"changes/{one.kind}", f"{one.count} by the instance's own token, which is nobody in particular")
-            for one in nobody
-        ),
+        findings=against((f"changes/{one.kind}", f"{one.count} {_NOBODY[one.actor]}") for one in nobody),
     )
 
 

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from freehold.assurance.evidence import store
 from freehold.assurance.evidence.facts import GlassFact, KeyFact, PersonFact
 from freehold.core.clock import iso
-from freehold.gateway.routing.types import Routes
 from freehold.identity import store as identity
 from freehold.identity.keys import Key, state
 from freehold.identity.people import break_glass as glass
 from freehold.identity.people import store as known
 from freehold.identity.people.types import BreakGlass
+from freehold.identity.types import Keys
 
 DAY = 86400.0
 
 
-def keys(connection: Connection, now: float, budgets: Sequence[str], routes: Routes | None) -> tuple[KeyFact, ...]:
-    """Every key, by name. `budgets` are the ids of those in force."""
+def keys(connection: Connection, now: float, told: Keys) -> tuple[KeyFact, ...]:
+    """Every key, by name. `told` is what the data plane knows of them."""
     used = store.last_calls(connection)
-    owners = {"/".join(one.split("/")[:2]) for one in budgets}
-    limited = {one.name for one in routes.routes if one.budgets} if routes else set()
-    found = identity.everything(connection)
-    return tuple(_key(one, now, used, owners, limited) for one in sorted(found, key=lambda one: (one.name, one.id)))
+    budgets = {one.key_id: one.budgets for one in told.principals}
+    found = sorted(identity.everything(connection), key=lambda one: (one.name, one.id))
+    return tuple(_key(one, now, used, budgets.get(one.id, ())) for one in found)
 
 
-def _key(one: Key, now: float, used: dict[str, float], owners: set[str], limited: set[str]) -> KeyFact:
-    limits = one.requests_per_minute is not None or one.tokens_per_minute is not None or one.budget is not None
-    routes_limited = bool(one.routes) and set(one.routes) <= limited
+def _key(one: Key, now: float, used: Mapping[str, float], budgets: Sequence[str]) -> KeyFact:
     made = max((each.made_at for each in one.secrets), default=one.created_at)
     return KeyFact(
         id=one.id,
@@ -44,7 +41,8 @@ def _key(one: Key, now: float, used: dict[str, float], owners: set[str], limited
         expires_at=iso(one.expires_at) if one.expires_at else "",
         secret_days=_days(now, made),
         idle_days=_days(now, used.get(one.id, one.created_at)),
-        bounded=limits or f"key/{one.name}" in owners or f"team/{one.team}" in owners or routes_limited,
+        limited=one.requests_per_minute is not None or one.tokens_per_minute is not None,
+        budgets=tuple(sorted(budgets)),
     )
 
 

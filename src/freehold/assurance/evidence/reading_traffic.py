@@ -16,35 +16,42 @@ from freehold.assurance.evidence.facts import (
     PolicyFact,
     RouteFact,
     ScanFact,
+    SentFact,
     TargetFact,
 )
 from freehold.core.errors import FreeholdError
 from freehold.core.label import parse_label
 from freehold.gateway.routing.types import Routes
-from freehold.guard.types import Profile
+from freehold.guard.types import Profile, Rule
 from freehold.policy import regimes
 from freehold.policy.decide import decide
 from freehold.policy.targets import Target
 from freehold.policy.types import Policy, Where
 
+_MARKS = ("keyed", "decided", "scanned")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
-def calls(rows: Iterable[Mapping[str, Any]], routes: Routes, policy: Policy, today: str) -> tuple[CallsFact, ...]:
-    """Calls that are alike, each with what the inner rule of the policy in force says of them."""
+def calls(rows: Iterable[Mapping[str, Any]]) -> tuple[CallsFact, ...]:
+    """Calls that are alike."""
+    return tuple(CallsFact(**{**row, **{name: bool(row[name]) for name in _MARKS}}) for row in rows)
+
+
+def sent(rows: Iterable[Mapping[str, Any]], routes: Routes, policy: Policy, today: str) -> tuple[SentFact, ...]:
+    """Attempts that are alike, each with what the inner rule of the policy in force says of them."""
     known = {one.name: one for one in routes.targets}
     return tuple(
-        CallsFact(**{**row, **_plain(row)}, against=_against(row, known.get(row["target"]), policy, today))
+        SentFact(
+            **{**row, "owned": bool(row["owned"])},
+            known=row["target"] in known,
+            against=_against(row, known.get(row["target"]), policy, today),
+        )
         for row in rows
     )
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, bool]:
-    return {name: bool(row[name]) for name in ("owned", "keyed", "decided", "scanned")}
-
-
 def _against(row: Mapping[str, Any], target: Target | None, policy: Policy, today: str) -> str:
-    if target is None or row["outcome"] == "refused":
+    if target is None:
         return ""
     try:
         label = parse_label(row["label"])
@@ -94,8 +101,12 @@ def _guard(one: Profile) -> GuardFact:
         name=one.name,
         on_failure=one.on_failure,
         schema=one.schema,
-        rules=tuple(GuardRuleFact(each.detector, each.action, tuple(each.directions)) for each in one.rules),
+        rules=tuple(_rule(each) for each in one.rules),
     )
+
+
+def _rule(one: Rule) -> GuardRuleFact:
+    return GuardRuleFact(one.detector, one.action, tuple(one.directions), tuple(one.kinds), tuple(one.sources))
 
 
 def routes(found: Routes) -> tuple[RouteFact, ...]:
@@ -130,5 +141,6 @@ def _target(one: Target, policy: Policy, today: str) -> TargetFact:
         clearance=str(one.clearance),
         origin=str(one.origin),
         local=one.origin.host in _LOCAL,
+        stored=bool(one.digest),
         needs=needs,
     )

@@ -51,6 +51,7 @@ def page(found: Document) -> str:
         _summary(found.results),
         _unread(found),
         "<h2>Controls</h2>",
+        _sources(found.results),
         *(_section(one, answers.get(one.query)) for one in found.results),
         _foot(found),
     ]
@@ -82,6 +83,12 @@ def _summary(results: Iterable[Result]) -> str:
     return f"<table><tr><th>standing</th><th>controls</th><th>meaning</th></tr>{rows}</table>"
 
 
+def _sources(results: Iterable[Result]) -> str:
+    told = sorted({(one.control.source, one.control.as_of) for one in results})
+    rows = "; ".join(f"<code>{escape(source)}</code>, text of {escape(as_of)}" for source, as_of in told)
+    return f'<p class="small">The wording is ours, and narrower than the framework\'s: {rows}.</p>'
+
+
 def _unread(found: Document) -> str:
     if not found.facts.unread:
         return ""
@@ -93,8 +100,8 @@ def _section(one: Result, answer: Answer | None) -> str:
     control = one.control
     parts = [
         f'<section class="{one.standing}"><h3>{escape(control.reference)}: {escape(control.title)}</h3>',
-        f'<p><b class="s">{escape(TOLD[one.standing])}</b>. {escape(one.said)}.</p>',
         f"<p>{escape(control.asks)}</p>",
+        f'<p><b class="s">{escape(TOLD[one.standing])}</b>: {escape(one.said)}.</p>',
     ]
     if answer is not None:
         parts.append(_findings(answer))
@@ -105,10 +112,7 @@ def _section(one: Result, answer: Answer | None) -> str:
         )
     if control.remains:
         parts.append(f"<p><b>For a person:</b> {escape(control.remains)}</p>")
-    parts.append(
-        f'<p class="small">Text of {escape(control.as_of)}: <code>{escape(control.source)}</code></p></section>'
-    )
-    return "".join(parts)
+    return "".join([*parts, "</section>"])
 
 
 def _findings(answer: Answer) -> str:

@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, not_, or_, select
 
 from freehold.identity.people.tables import people
+from freehold.identity.service import KEY_ID
 from freehold.identity.tables import keys
 from freehold.jobs.tables import jobs
 from freehold.ledger.keeping import store as keeping
 from freehold.ledger.keeping.holds import Hold
-from freehold.ledger.tables import audit_entries, bodies, calls
+from freehold.ledger.receipts import CACHED
+from freehold.ledger.tables import attempts, audit_entries, bodies, calls
 
-_ALIKE = ("team", "route", "label", "target", "owned", "region", "outcome", "error")
+_ALIKE = ("team", "route", "label", "target", "outcome", "error")
 _AT_ONCE = 2000
 
 
@@ -28,6 +30,27 @@ def alike(connection: Connection, since: float, now: float) -> list[dict[str, An
     return sorted(found, key=lambda one: tuple(str(one[name]) for name in one))
 
 
+def sent(connection: Connection, since: float, now: float) -> list[dict[str, Any]]:
+    """Attempts of a period that sent something, those that are alike as one row with their number in `attempts`.
+
+    A call that went out and has no attempts on record counts as one, to the target in its own row.
+    """
+    where = and_(calls.c.at >= since, calls.c.at <= now, calls.c.outcome != "refused")
+    own = [calls.c[name] for name in ("team", "route", "label")]
+    tried = [*own, *(attempts.c[name] for name in ("target", "owned", "region"))]
+    known = select(*tried, func.count().label("attempts")).join(attempts, attempts.c.leaf == calls.c.leaf)
+    known = known.where(where, attempts.c.outcome != CACHED).group_by(*tried)
+    there = [*own, *(calls.c[name] for name in ("target", "owned", "region"))]
+    bare = select(*there, func.count().label("attempts")).where(where, calls.c.attempts == 0, calls.c.target != "")
+    summed: dict[tuple[Any, ...], int] = {}
+    for query in (known, bare.group_by(*there)):
+        for row in connection.execute(query):
+            summed[tuple(row[:-1])] = summed.get(tuple(row[:-1]), 0) + row[-1]
+    names = ("team", "route", "label", "target", "owned", "region")
+    found = [{**dict(zip(names, key, strict=True)), "attempts": count} for key, count in summed.items()]
+    return sorted(found, key=lambda one: tuple(str(one[name]) for name in names))
+
+
 def scans(connection: Connection, since: float, now: float) -> Iterator[str]:
     """What guards saw of each call of a period, as its row has it."""
     query = select(calls.c.scan).where(calls.c.at >= since, calls.c.at <= now, calls.c.scan != "")
@@ -35,9 +58,9 @@ def scans(connection: Connection, since: float, now: float) -> Iterator[str]:
 
 
 def served(connection: Connection, since: float, now: float) -> dict[str, dict[str, int]]:
-    """By workflow and target: answered calls of a period that have a workflow."""
+    """By workflow, empty for none, and target: answered calls of a period but Freehold's own."""
     query = select(calls.c.workflow, calls.c.target, func.count()).where(
-        calls.c.at >= since, calls.c.at <= now, calls.c.workflow != "", calls.c.target != "", calls.c.outcome == "ok"
+        calls.c.at >= since, calls.c.at <= now, calls.c.key_id != KEY_ID, calls.c.target != "", calls.c.outcome == "ok"
     )
     found: dict[str, dict[str, int]] = {}
     for workflow, target, count in connection.execute(query.group_by(calls.c.workflow, calls.c.target)):
