@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
+from pydantic import ValidationError
 
+from freehold.planner.contract import Contract
 from freehold.planner.errors import BadPlan, PlanError
 from freehold.planner.plan import make, read, written
 from freehold.planner.report.html import page
 from freehold.planner.report.parts import Report, Section, Table
 from freehold.planner.report.registry import FORMATS, REPORTS, report
+from freehold.planner.settings import PlanSettings
+from freehold.planner.types import Range
 from tests.planner.planned import inputs, stairs, work
 
 
@@ -114,3 +119,18 @@ def test_where_nothing_is_advised_no_saving_of_zero_is_told():
     first = json.loads(report(made, "ab" * 32, "cfo", "json"))["sections"][0]
     assert "change nothing now" in first["text"][0]
     assert not any("saves in" in one for one in first["text"])
+
+
+def test_a_currency_without_a_rate_is_red():
+    euros = Contract(currency="EUR")
+    assert any(
+        "one EUR is taken for one US dollar" in one for one in make(inputs(work(), draws=200, contract=euros)).red
+    )
+    known = msgspec.structs.replace(euros, usd_per_unit=Range(1.02, 1.08, 1.15))
+    assert not any("US dollar" in one for one in make(inputs(work(), draws=200, contract=known)).red)
+
+
+@pytest.mark.parametrize("three", [(0, 0, 0), (0, 1, 2), (-1, 1, 2), (2, 1, 3), (1, 1, float("inf"))])
+def test_a_rate_that_nothing_can_be_divided_by_is_refused(three):
+    with pytest.raises(ValidationError, match="usd_per_unit"):
+        PlanSettings(usd_per_unit=three)

@@ -232,6 +232,9 @@ def red(inputs: Inputs) -> tuple[str, ...]:
             found.insert(0, f"{work.name}: {under.words}: too little for any saving to be stated")
         elif under.span_seconds < 7 * DAY_SECONDS:
             found.append(f"{work.name}: {under.words}")
+    contract = inputs.contract
+    if contract.currency != "USD" and contract.usd_per_unit.p10 == contract.usd_per_unit.p90 == 1.0:
+        found.append(f"one {contract.currency} is taken for one US dollar: usd_per_unit in [plan]")
     return tuple(found)
 
 

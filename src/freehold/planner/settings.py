@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Annotated
 
@@ -17,13 +18,21 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _rising(value: Three) -> Three:
-    if not value[0] <= value[1] <= value[2]:
-        raise PydanticCustomError("three", "must be low, base and high in this order")
+    if not value[0] <= value[1] <= value[2] or not all(math.isfinite(one) for one in value):
+        raise PydanticCustomError("three", "must be low, base and high in this order, and finite")
+    return value
+
+
+def _above_zero(value: Three) -> Three:
+    if value[0] <= 0.0:
+        raise PydanticCustomError("positive", "must lie above zero")
     return value
 
 
 Rising = Annotated[Three, AfterValidator(_rising)]
 """Low, base and high."""
+Rate = Annotated[Rising, AfterValidator(_above_zero)]
+"""The same of what is divided by."""
 
 
 class OwnPriceSettings(Section):
@@ -114,7 +123,7 @@ class PlanSettings(Section):
     draws: Annotated[int, Field(strict=True, ge=100, le=100_000)] = Field(10_000, description="Random draws.")
     seed: Annotated[int, Field(strict=True, ge=0)] = Field(1, description="Seed of the draws.")
     currency: str = Field("USD", description="Currency of the plan's figures.", min_length=3, max_length=3)
-    usd_per_unit: Rising = Field((1.0, 1.0, 1.0), description="US dollars for one unit of `currency`: low, base, high.")
+    usd_per_unit: Rate = Field((1.0, 1.0, 1.0), description="US dollars for one unit of `currency`: low, base, high.")
     provider: str = Field("", description="Whose machines are rented, such as `aws`; any where empty.")
     skills: Flag | None = Field(None, description="Whether there are people who can run models.")
     assumptions: dict[str, Rising] = Field(
