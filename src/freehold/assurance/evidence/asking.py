@@ -45,12 +45,13 @@ def ask(query: Query, facts: Facts) -> Answer:
         told = "; ".join(f"{one}: {why.get(one) or 'not read'}" for one in missing)
         return _answer(query, "unknown", f"could not be read: {told}", 0, ())
     judged = query.judge(facts)
-    if judged.findings:
-        return _answer(query, "not_met", judged.said, judged.looked_at, judged.findings)
-    if judged.unclear:
-        return _answer(query, "unknown", judged.said, judged.looked_at, judged.unclear)
+    said = f"{judged.said}; {len(judged.unclear)} records do not tell" if judged.unclear else judged.said
     standing: Standing = "met" if judged.looked_at else "no_records"
-    return _answer(query, standing, judged.said, judged.looked_at, ())
+    if judged.findings:
+        standing = "not_met"
+    elif judged.unclear:
+        standing = "unknown"
+    return _answer(query, standing, said, judged.looked_at, (*judged.findings, *judged.unclear))
 
 
 def _answer(query: Query, standing: Standing, said: str, looked_at: int, findings: Sequence[Finding]) -> Answer:
