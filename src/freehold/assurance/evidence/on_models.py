@@ -204,7 +204,7 @@ def _trainable(facts: Facts) -> Judged:
 QUERIES = (
     Query(
         name="consent_asked",
-        asked="Does only content train whose people said yes?",
+        asked="Is recorded consent demanded of what trains, as set now?",
         records=("models", "settings"),
         judge=_trainable,
     ),
