@@ -10,6 +10,7 @@ import click
 from freehold.cli.admission import VERBS as ADMISSION
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
+from freehold.cli.converting import VERBS as CONVERTING
 from freehold.cli.gate import VERBS as GATE
 from freehold.cli.model_files import VERBS as FILES
 from freehold.cli.optimising import VERBS as OPTIMISING
@@ -19,7 +20,7 @@ from freehold.cli.place import Place
 from freehold.cli.signatures import VERBS as SIGNATURES
 
 
-@click.group(cls=Noun, commands=(*ADMISSION, *FILES, *GATE, *OPTIMISING, *PAPERS, *SIGNATURES))
+@click.group(cls=Noun, commands=(*ADMISSION, *CONVERTING, *FILES, *GATE, *OPTIMISING, *PAPERS, *SIGNATURES))
 def models() -> None:
     """Owned models: signed, pinned by digest, loaded only from the store."""
 

@@ -15,7 +15,7 @@ import msgspec
 from freehold.core.clock import Clock, iso
 from freehold.core.crypto import Identity
 from freehold.core.errors import BadArtefact, NotFound
-from freehold.registry import held, staging
+from freehold.registry import converting, held, staging
 from freehold.registry.artefacts import Store
 from freehold.registry.errors import NotAdmitted, ReviewNeeded
 from freehold.registry.gate.types import VERDICTS, Reason, Report, Verdict
@@ -27,7 +27,7 @@ from freehold.registry.papers.licences import decide, strictest
 from freehold.registry.papers.recognise import recognise
 from freehold.registry.papers.types import Licence, Papers, Signature
 from freehold.registry.papers.writing import Document, documents
-from freehold.registry.types import Blob, Lineage, Manifest, Origin
+from freehold.registry.types import Blob, Lineage, Making, Manifest, Origin
 
 Gate = Callable[[Path], Report]
 SCAN_TYPE = "application/vnd.freehold.scan+json"
@@ -54,7 +54,9 @@ class Admission:
         """
         identity = self._identity
         with staging.folder(self._store.root) as folder:
-            files = first_weights(staging.stage(source, folder, link=link, only=offer.only))
+            brought = staging.stage(source, folder, link=link, only=offer.only)
+            found, offer = self._as_safetensors(folder, brought, offer)
+            files = first_weights(found)
             _one_model(files)
             offer = self._bound(offer)
             judged = self.judge(folder, files, offer)
@@ -66,6 +68,29 @@ class Admission:
                 raise ReviewNeeded(f"{offer.name} needs a person: {_said(judged.reasons)}", hint=hint, param=offer.name)
             vouched = review if judged.verdict == "review" else None
             return self._enter(folder, files, offer, judged, vouched)
+
+    def _as_safetensors(self, folder: Path, files: tuple[Blob, ...], offer: Offer) -> tuple[tuple[Blob, ...], Offer]:
+        """The staged files with torch's, joblib's and numpy's weights converted, and the offer that tells of it."""
+        if offer.brought is not None or not any(converting.likely(folder / one.name) for one in files):
+            return files, offer
+        from freehold.registry.convert import convert_apart
+
+        became = converting.converted(folder, files, self._gate(folder), convert_apart)
+        if not became:
+            return files, offer
+        brought = converting.Brought(files, became)
+        changes = {"brought": brought, "format": "safetensors" if offer.format == "files" else offer.format}
+        if not any(one.into for one in became):
+            return files, msgspec.structs.replace(offer, brought=brought)
+        first = brought.first
+        count = sum(bool(one.into) for one in became)
+        detail = f"{first.form} to safetensors, {count} file{'s' * (count > 1)}"
+        origin = Origin(offer.origin.package, offer.origin.version, offer.origin.sha256 or first.brought.sha256)
+        making = Making("convert", first.brought.sha256, detail)
+        offer = msgspec.structs.replace(offer, making=making, origin=origin, **changes)
+        names = sorted(one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file())
+        known = {one.name: one for one in files}
+        return tuple(known.get(one) or _blob(folder, one) for one in names), offer
 
     def made_here(self, sources: Mapping[str, Path], offer: Offer, *, link: bool = False, pin: str = "") -> Manifest:
         """Let in what this installation made or pins by digest, in the order given: that stands in a person's place.
@@ -109,6 +134,8 @@ class Admission:
         beside.append(Document("scan", SCAN_TYPE, msgspec.json.encode(judged.report)))
         if offer.signature:
             beside.append(Document("signature", signing.BUNDLE, offer.signature))
+        if offer.brought is not None:
+            beside.append(Document("converted", converting.MEDIA_TYPE, msgspec.json.encode(offer.brought)))
         if review is not None:
             beside.append(Document("review", REVIEW_TYPE, _word(review, files, judged, identity)))
         manifest = msgspec.structs.replace(manifest, papers=_papers(judged, beside, review))
@@ -132,6 +159,7 @@ class Admission:
             licence=manifest.licence,
             lineage=manifest.lineage,
             signature=document(self._store, manifest, "signature") or b"",
+            brought=_brought(document(self._store, manifest, "converted")),
         )
         with staging.folder(self._store.root) as folder:
             for one in manifest.files:
@@ -143,13 +171,16 @@ class Admission:
     def judge(self, folder: Path, files: tuple[Blob, ...], offer: Offer) -> Judged:
         """What is to be said of staged files. Raises BadSignature or BadArtefact where the maker's signature fails."""
         digests = {one.name: one.sha256 for one in files}
-        signature = signing.check(offer.signature, digests, self._rules.trust) if offer.signature else Signature()
+        signed = {one.name: one.sha256 for one in offer.brought.files} if offer.brought else digests
+        signature = signing.check(offer.signature, signed, self._rules.trust) if offer.signature else Signature()
         report = self._gate(folder)
         if report.verdict != "block" and {one.name: one.sha256 for one in report.files} != digests:
             raise NotAdmitted(f"the gate did not see the files of {offer.name} as they are")
         licence = self._licence(folder, offer)
         verdicts: list[tuple[Verdict, str]] = [(report.verdict, one) for one in said_of(report)]
         verdicts += [(licence.verdict, one) for one in licence.reasons]
+        stayed = [one for one in offer.brought.became if not one.into] if offer.brought else []
+        verdicts += [("review", f"review: {one.brought.name}: is not converted: {one.why}") for one in stayed]
         if signature.method == "none" and self._rules.unsigned != "allow":
             verdicts.append((self._rules.unsigned, f"{self._rules.unsigned}: no maker's signature is over it"))
         hardest = max((report.verdict, licence.verdict, *(one for one, _ in verdicts)), key=VERDICTS.index)
@@ -199,6 +230,15 @@ class Admission:
             made_at=iso(self._clock()),
             lineage=offer.lineage,
         )
+
+
+def _blob(folder: Path, name: str) -> Blob:
+    path = folder / name
+    return Blob(name, staging.digest_of(path), path.stat().st_size)
+
+
+def _brought(data: bytes | None) -> converting.Brought | None:
+    return msgspec.json.decode(data, type=converting.Brought) if data else None
 
 
 def first_weights(files: tuple[Blob, ...]) -> tuple[Blob, ...]:

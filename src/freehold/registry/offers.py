@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from freehold.registry.converting import Brought
 from freehold.registry.gate.types import Report, Verdict
 from freehold.registry.papers import signing
 from freehold.registry.papers.licences import Licensee, Policy, Use
@@ -39,6 +40,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Patterns of the files that are meant, where not all of a folder are."""
     signature: bytes = b""
     """Its maker's, as OpenSSF's format has it."""
+    brought: Brought | None = None
+    """What it was before some of its files were converted."""
 
 
 class Review(msgspec.Struct, frozen=True):

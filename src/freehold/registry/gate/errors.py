@@ -17,3 +17,17 @@ class TooMuch(BadArtefact):
 
     code = "FH-ART-021"
     hint_text = "unpack the artefact yourself and have its parts looked at: freehold models scan FOLDER"
+
+
+class NotConverted(BadArtefact):
+    """A file's tensors cannot be written as safetensors without losing something of it."""
+
+    code = "FH-ART-022"
+    hint_text = "save its tensors alone, by name, as safetensors, where the model was made"
+
+
+class NoTensors(NotConverted):
+    """A file is a checkpoint's by its form and holds no tensor: settings of a training run, say."""
+
+    code = "FH-ART-023"
+    hint_text = "leave it out: freehold models add SOURCE --only '*.safetensors'"

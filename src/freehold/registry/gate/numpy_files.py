@@ -9,6 +9,7 @@ import ast
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from freehold.registry.gate import pickles
 from freehold.registry.gate.byte_reader import ByteReader
@@ -30,6 +31,15 @@ def known(source: Source) -> bool:
 
 def look(source: Source, walk: Walk) -> Iterator[Reason]:
     """Raises Malformed where header and bytes disagree."""
+    head, start, objects = header(source)
+    if objects:
+        yield from _objects(source, start)
+    elif start + _width(head["descr"], 0)[0] * math.prod(head["shape"]) != len(source.data):
+        raise Malformed("another number of bytes than the header says")
+
+
+def header(source: Source) -> tuple[dict[str, Any], int, bool]:
+    """The header's fields, where the elements begin, and whether they are Python objects. Raises Malformed."""
     data = source.data
     version = (data[6], data[7])
     if version not in ((1, 0), (2, 0), (3, 0)):
@@ -52,12 +62,7 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
         raise Malformed("a shape that is none")
     if not isinstance(head["fortran_order"], bool):
         raise Malformed("an order that is none")
-    width, objects = _width(head["descr"], 0)
-    start = fixed + length
-    if objects:
-        yield from _objects(source, start)
-    elif start + width * math.prod(shape) != len(data):
-        raise Malformed("another number of bytes than the header says")
+    return head, fixed + length, _width(head["descr"], 0)[1]
 
 
 def _width(kind: object, depth: int) -> tuple[int, bool]:
