@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench import planner_blend
 from bench.planner import judged
 from bench.planner_points import figures, scored
 from freehold.core.errors import FreeholdError
@@ -243,3 +244,24 @@ def test_estimates_of_sources_that_were_not_fitted_are_as_good_as_is_said():
     assert found[0]["within_2x"] > 0.95
     assert len(systems(points)) > 100
     assert scored([], book.known, 2) == []
+
+
+def test_both_estimators_alone_and_blended_are_judged_with_and_without_probes(tmp_path, monkeypatch):
+    """One that is off by the same factor everywhere is right once a point of the system was measured."""
+    rows = [{"id": f"a-{at}", "concurrency": str(2**at), "output_tok_s": str(300 * 1.7**at)} for at in range(1, 7)]
+    points = read_points(written(tmp_path / "points.csv", *rows))
+    monkeypatch.setattr(planner_blend, "_theirs", lambda point, _book: point.measured * 2.0)
+    found = planner_blend.compared(points, fitted(), 1)
+    assert (found["asked"], found["answered"], found["systems"]) == (6, 6, 1)
+    for probes in planner_blend.PROBES:
+        told = found[f"probes_{probes}"]
+        assert {told[name]["points"] for name in planner_blend.NAMES} == {6 - probes}
+        assert told["aiconfigurator"]["median_error"] == pytest.approx(0.0 if probes else 1.0)
+        assert told["aiconfigurator"]["coverage_80"] is None
+        assert 0.0 <= told["blend"]["coverage_80"] <= 1.0
+
+
+def test_what_the_other_estimator_does_not_answer_is_left_out(tmp_path, monkeypatch):
+    points = read_points(written(tmp_path / "points.csv", *({"id": f"a-{at}"} for at in range(4))))
+    monkeypatch.setattr(planner_blend, "_theirs", lambda _point, _book: 0.0)
+    assert planner_blend.compared(points, fitted(), 1)["probes_1"]["blend"]["points"] == 0

@@ -341,3 +341,9 @@ def test_a_config_without_anything_is_no_model(tmp_path):
     with pytest.raises(UnknownShape) as caught:
         from_config({}, tmp_path / "config.json")
     assert caught.value.param == "num_hidden_layers"
+
+
+def test_a_file_that_is_no_model_says_what_one_is(tmp_path):
+    (tmp_path / "passwd").write_text("root:x:0:0")
+    with pytest.raises(UnknownShape, match=r"no config\.json, \.gguf or \.safetensors"):
+        shape(str(tmp_path / "passwd"))

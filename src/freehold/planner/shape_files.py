@@ -86,6 +86,8 @@ def _json(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _LONGEST:
             raise UnknownShape(f"{path}: too large for a config.json", param="model")
         found = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        raise UnknownShape(f"{path}: no config.json, .gguf or .safetensors", param="model") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UnknownShape(f"{path}: {error}", param="model") from None
     if not isinstance(found, dict):
