@@ -291,6 +291,18 @@ def _listeners(place: Place) -> Iterator[Finding]:
         yield Finding("fail", "management API", f"does not answer at {endpoints.admin}", f"read {logs / 'admin.log'}")
 
 
+def _advice(place: Place) -> Iterator[Finding]:
+    """What advisories and vendors' announcements mean for what runs here."""
+    from freehold.cli import advice
+
+    for path, told in (("/api/errata", advice.errata), ("/api/lifecycle", advice.lifecycle)):
+        try:
+            found = place.client().get(path)
+        except FreeholdError:
+            continue
+        yield from (Finding(*one) for one in told(found))
+
+
 def _jobs(place: Place) -> Iterator[Finding]:
     try:
         failed = place.client().get("/api/jobs", state="failed")
@@ -315,5 +327,6 @@ CHECKS: tuple[Check, ...] = (
     _status,
     _keys,
     _prices,
+    _advice,
     _jobs,
 )
