@@ -101,8 +101,8 @@ class _Talk:
             if not line.startswith(b"data:") or not data:
                 continue
             if data == "[DONE]":
-                ended = True
-                break
+                ended = True  # and on to the end: who leaves before the last chunk is taken to have hung up
+                continue
             chunk = json.loads(data)
             if "error" in chunk:
                 raise Refused.of(chunk["error"])
