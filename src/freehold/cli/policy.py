@@ -60,7 +60,7 @@ def check(place: Place, *, strict: bool, as_json: bool) -> int:
 @_FILE
 @json_option
 @click.pass_obj
-def explain(place: Place, /, target: str, *, offline: bool, as_json: bool, **asked: str) -> None:
+def explain(place: Place, /, target: str, *, offline: bool, as_json: bool, **asked: Any) -> None:
     """Say, rule by rule, whether content with a label may go to TARGET, and on which rows that rests."""
     if offline:
         found = _explained(place, target, **asked)

@@ -28,7 +28,7 @@ def wanted_options(function: Any) -> Any:
     return function
 
 
-def query(given: dict[str, Any]) -> dict[str, object]:
+def query(given: dict[str, Any]) -> dict[str, Any]:
     """The filters as the management API takes them."""
     since = given.pop("since", None)
     return {**given, "since": None if since is None else time.time() - since}

@@ -117,7 +117,8 @@ def manifest_of(model: Model, now: float) -> Manifest:
 def admit(cache: Path, store: Store, clock: Clock, admission: Admission | None = None) -> tuple[Manifest, ...]:
     """Bring the models set-up left in `cache` into the store, where they are not there already; downloads nothing.
 
-    With `admission` they pass the gate and get papers, those too that an older version let in without. Raises Unavailable where the cache lacks one, BadArtefact where its bytes are not the pinned ones.
+    With `admission` they pass the gate and get papers, those too that an older version let in without.
+    Raises Unavailable where the cache lacks one, BadArtefact where its bytes are not the pinned ones.
     """
     known = {one.name: one for one in store.list()}
     found: list[Manifest] = []
