@@ -17,6 +17,7 @@ from freehold.registry.gate.types import Format, Reason, Source, Walk
 DEEPEST = 64
 _AFTER = b'"{[}]-0123456789tfn'
 """What may stand behind the first bracket."""
+_LINES = (".jsonl", ".ndjson")
 _LIBRARIES = ("peft", "transformers")
 _LOADS_CODE = ("trust_remote_code", "use_remote_code")
 
@@ -77,6 +78,15 @@ def known(source: Source) -> bool:
 def look(source: Source, walk: Walk) -> Iterator[Reason]:
     """Raises Malformed for what is no JSON."""
     data = bytes(source.data).removeprefix(b"\xef\xbb\xbf")
+    if source.name.lower().endswith(_LINES):
+        for line in data.splitlines():
+            if line.strip():
+                yield from _document(line, source, walk)
+    else:
+        yield from _document(data, source, walk)
+
+
+def _document(data: bytes, source: Source, walk: Walk) -> Iterator[Reason]:
     value = _parsed(data)
     for one in _objects(value, 0):
         if isinstance(one, _Twice):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from freehold.registry.gate.errors import TooMuch
 from freehold.registry.gate.naming import quoted
 from freehold.registry.gate.types import Reason
 
@@ -132,4 +133,6 @@ def _rendered(text: str, talk: tuple[dict[str, str], ...]) -> str | None:
         RecursionError,
     ):
         return None
+    except MemoryError:
+        raise TooMuch("a template that grows without end") from None
     return "".join(made)
