@@ -15,9 +15,10 @@ TRAIN := .venv/.train-$(shell (pwd; cat requirements/train.txt; echo $(TORCH)) |
 UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 LORA ?= 1
+INTO ?=
 LOG ?=
 
-.PHONY: help setup train demo up test lint soak bench compiled docs lock clean
+.PHONY: help setup train demo up test lint soak bench screens compiled docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -56,6 +57,9 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+screens: setup ## Draw the pictures of the console anew (needs the system's Chromium)
+	$(BIN)/python -m docs.screens
+
 soak: setup ## Long fuzzing and endurance
 	$(BIN)/pytest -m "soak or not soak" --hypothesis-profile soak --timeout 3600
 
@@ -64,6 +68,9 @@ bench: setup ## Measure the data plane against its peers
 
 compiled: $(STAMP) ## Compile the data plane into build/compiled: faster, optional, needs a C compiler
 	@$(BIN)/python -m native
+
+wheelhouse: setup ## Collect what an installation without a network needs; INTO=folder
+	@$(BIN)/python requirements/wheelhouse.py $(if $(INTO),--into "$(INTO)") --models $(MODELS)
 
 docs: $(TRAIN) ## Write the reference pages anew
 	$(BIN)/python -m docs.generate

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from freehold.evals.optimising import Bench
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base, Recipe
+    from freehold.planner.jobs import Parts as Planning
     from freehold.policy.rights import Rules
     from freehold.server.publish import Publisher
     from freehold.workflows.shelf import Shelf
@@ -106,6 +107,22 @@ class Instance:
 
         return compiled.rights(in_force(self.config, self.home).settings)
 
+    def planning(self) -> Planning:
+        """What plans are made with, by the settings in force."""
+        from freehold.planner.jobs import Parts
+        from freehold.planner.kept import Kept
+        from freehold.server.planning import known
+        from freehold.settings.last_good import in_force
+
+        settings = in_force(self.config, self.home).settings
+        return Parts(
+            engine=self.engine,
+            kept=Kept(self.home / "plans"),
+            settings=settings.plan,
+            known=lambda connection: known(connection, settings, self._publisher),
+            clock=time.time,
+        )
+
     def licence_of(self, target: str) -> str:
         """The licence of the model that an owned target serves, or served; empty where the store has none of it."""
         from freehold.registry.artefacts import Store
@@ -134,7 +151,6 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     from freehold.ledger.keeping.erasing import Order, erase_subject
     from freehold.moves.proposals import propose
     from freehold.moves.rollout import run
-    from freehold.workflows.collect import collect
 
     engine, bodies = instance.engine, instance.bodies
     ids = IdMaker()
@@ -154,8 +170,7 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
         return {"erased": expire(engine, bodies, time.time())}
 
     def collection(_payload: Payload, _beat: Beat) -> Payload:
-        vendors = instance.vendors()
-        return {"collected": collect(engine, bodies, time.time(), lambda target: vendors.get(target, ""))}
+        return {"collected": gather(instance)}
 
     def watch(_payload: Payload, beat: Beat) -> Payload:
         if not rollouts:
@@ -188,6 +203,17 @@ def short(instance: Instance) -> tuple[tuple[Kind, ...], tuple[Schedule, ...]]:
     return kinds, (RETENTION, TELEMETRY, *WATCHES)
 
 
+def gather(instance: Instance) -> int:
+    """Captured calls as records, and sums of records where they are due; how many are new."""
+    from freehold.workflows.collect import collect
+    from freehold.workflows.sums.settling import settle
+
+    vendors = instance.vendors()
+    collected = collect(instance.engine, instance.bodies, time.time(), lambda target: vendors.get(target, ""))
+    settle(instance.engine)
+    return collected
+
+
 def erase_key(instance: Instance, key_id: str, why: str, now: float) -> int:
     """Erase the bodies of a key's calls, its files, and what is known of its batches; how many bodies."""
     from freehold.batches.store import forget_key
@@ -206,6 +232,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
     from freehold.evals import optimising
     from freehold.moves.preparing import Parts, Preparation, give_up
     from freehold.moves.store import moving
+    from freehold.planner import jobs as plans
     from freehold.workflows import discovery
 
     def preparation(payload: Payload, beat: Beat) -> Payload:
@@ -232,6 +259,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
         *evals.kinds(instance.runs),
         *optimising.kinds(lambda: bench_of(instance)),
         *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish, moving),
+        *plans.kinds(instance.planning),
         Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS, tries=PREPARE_TRIES, gave_up=unprepared),
     )
 

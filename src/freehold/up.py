@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from freehold.core.crypto import Identity, Sealer
+from freehold.core.crypto import Identity, Sealer, sha256
 from freehold.core.db import connect, reading, upgrade, url_of, writing
 from freehold.core.errors import Conflict, Unavailable
 from freehold.core.label import Label, Level
@@ -28,6 +28,8 @@ from freehold.core.restart import Rules
 from freehold.core.startup import started
 from freehold.gateway.settings import GatewaySettings
 from freehold.identity import lifecycle, service, store
+from freehold.identity.console import sessions
+from freehold.identity.console.types import Standing
 from freehold.identity.keys import Key
 from freehold.registry.admission import reads
 from freehold.registry.artefacts import Store
@@ -115,11 +117,13 @@ class _Up:
             self._warn()
             self.log.info("data plane", runs=self.plane.told)
             engines = self._start_engines()
+            attached = self._attached()
+            attached.write()  # before routes are published: they may lead to its targets
             secret = await asyncio.to_thread(self._prepare)
             for one in self._processes(self.loaded.settings):
                 self.supervisor.start(one)
             needed = tuple(one.name for one in self.supervisor.statuses())
-            looked_after = (self._fleet().run(), self._attached().run())
+            looked_after = (self._fleet().run(), attached.run())
             fleet = asyncio.gather(*looked_after)  # these may fail: the instance is up without them
             try:
                 if await started(self.supervisor, READY_SECONDS, stop, needed):
@@ -243,9 +247,19 @@ class _Up:
             seconds=time.monotonic() - self.began,
             route=CHAT if settings.serving.enabled else next(iter(sorted(settings.routes)), ""),
             plane=self.plane.told,
+            console=self._console(),
         )
         sys.stdout.write(self.parts.tell(found))
         sys.stdout.flush()
+
+    def _console(self) -> str:
+        """A link to the console that signs its opener in as the owner, once."""
+        standing = Standing("owner", sha256(admin_token(self.home).encode()))
+        engine = connect(url_of(self.home / "freehold.db"))
+        with writing(engine) as connection:
+            word = sessions.link(connection, standing, time.time(), os.urandom)
+        engine.dispose()
+        return f"{_endpoints(self.loaded.settings).admin}/console/sign-in?link={word}"
 
     def _told(self, event: str, fields: Mapping[str, object]) -> None:
         self.log.info(event, **fields)

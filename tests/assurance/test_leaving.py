@@ -64,6 +64,9 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     Store(home.path / "store", Identity.load(home.path / "identity.key")).admit(made, {"model.gguf": weights})
     home.close()
+    (home.path / "plans").mkdir()
+    (home.path / "plans" / "plan_00.json").write_bytes(b'{"content":{}}\n')
+    (home.path / "plans" / "plan_00.card").write_bytes(b"made of it")
     (folder / "freehold.toml").write_text("[gateway]\nport = 1\n")
     run = CliRunner().invoke(
         freehold, ["export", str(folder / "out"), "--home", str(home.path), "--config", str(folder / "freehold.toml")]
@@ -104,6 +107,7 @@ def test_models_configuration_and_log_are_there(left: Path) -> None:
     assert (left / "models/mine/model.gguf").read_bytes() == b"weights"
     assert (left / "configuration/freehold.toml").read_text().startswith("[gateway]")
     assert (left / "audit/entries.jsonl").stat().st_size
+    assert [one.read_bytes() for one in (left / "plans").iterdir()] == [b'{"content":{}}\n'], "as it was frozen"
 
 
 def test_no_secret_is_there_and_what_is_left_out_is_named(left: Path) -> None:
@@ -125,6 +129,7 @@ HARMLESS = {
     "calls.first_token",
     "calls.model_digest",
     "eval_runs.state",
+    "guard_hours.digest",
     "jobs.state",
     "keys.tokens_per_minute",
     "records.first_token",

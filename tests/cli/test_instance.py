@@ -88,6 +88,20 @@ def test_a_plan_is_made_from_the_instances_own_calls(running, call, tmp_path):
     assert len(made["workflows"][0]["options"]) == 5
 
 
+def test_the_instance_makes_plans_and_keeps_them_beside_those_they_come_from(running, call, tmp_path):
+    told = running("plan", "--now", "openai/gpt-4o", "--date", "2026-11-01", "--keep", "--json")
+    assert told.code == 0, told.err
+    first = told.json["result"]["plan"]
+    assert running("plan", "solve", first, "--set", "months=12", "--keep").code == 0
+    (second,) = [one for one in running("plan", "list", "--json").json if one["of"]]
+    assert (second["of"], second["levers"], second["months"]) == (first, {"months": 12.0}, 12)
+    assert "do nothing" in running("plan", "show", second["id"]).out
+    assert running("plan", "report", first, "--for", "cfo", "--out", str(tmp_path)).code == 0
+    assert [one.name for one in tmp_path.iterdir()] == [f"{first}-cfo.html"]
+    assert running("plan", "--keep", "--out", "x.json").code == 2
+    assert running("plan", "show", "plan_0000000000000000").code == 1
+
+
 def test_a_receipt_is_verified_from_a_file_with_the_public_key_alone(running, call, tmp_path):
     file = tmp_path / "receipt.json"
     until(lambda: running("receipts", "show", call["call"], "--to", str(file)).code == 0)

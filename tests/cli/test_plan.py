@@ -113,6 +113,22 @@ def test_what_was_measured_draws_the_curve_and_weighs_the_prices(cli, folder):
     assert (told.code, "FH-PLN-001" in told.err) == (1, True)
 
 
+def test_levers_are_listed_and_pulled_without_simulating_anew(cli, folder):
+    cli("plan", "--trace", "trace.csv", *DAY, "--out", "plan.json", "--json")
+    listed = cli("plan", "solve", "plan.json")
+    assert "traffic_growth" in listed.out and "goes from, to" in listed.out
+    told = cli("plan", "solve", "plan.json", "--set", "volume=15", "--set", "months=12", "--out", "anew.json")
+    assert told.code == 0, told.err
+    assert "nothing was simulated anew" in told.err
+    anew = cli("plan", "show", "anew.json", "--json").json["content"]["inputs"]
+    assert (anew["months"], anew["works"][0]["level"]) == (12, 15)
+    quick = cli("plan", "solve", "plan.json", "--set", "volume=15", "--set", "months=12", "--json").json
+    assert quick["plan"]["inputs"] == anew, "300 draws are few enough for both"
+    assert cli("plan", "solve", "plan.json", "--set", "volume").code == 2
+    assert "FH-PLN-006" in cli("plan", "solve", "plan.json", "--set", "vol=2").err
+    assert cli("plan", "show", "nowhere.json").code == 2
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

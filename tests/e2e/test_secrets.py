@@ -116,7 +116,7 @@ def test_nothing_the_management_api_says_tells_a_secret(instance, fakes, told):
     paths = [path for path, verbs in instance.api("/openapi.json").json["paths"].items() if "get" in verbs]
     call = told[0][0].call
     for path in paths:
-        if "bodies" in path:
+        if path.endswith(("/bodies/{side}", "/conversation")):  # what was said, for who may read it; audited
             continue
         path = path.replace("{call}", call).replace("{name}", "planted").replace("{leaf}", "0")
         got = instance.api(path + ("?last=500" if path.endswith("tail") else ""))

@@ -28,6 +28,7 @@ OPENS_SOCKETS = {
     "policy/authority.py": "binds the budget authority's local socket",
     "registry/wire.py": "asks the registry or hub that a person named, when they ask, from the admin process alone",
     "server/app.py": "takes a listener that is bound already",
+    "server/playground.py": "asks the gateway, like any application, for whoever looks at the console",
     "serving/deployments.py": "finds free ports on loopback",
     "serving/engines/classifier.py": "binds the engine's listener, on loopback",
     "serving/engines/control.py": "asks the engines of [engines] whether they are well, and to load adapters; no content",

@@ -239,6 +239,8 @@ def test_a_call_that_waits_for_its_pair_counts_once_for_validity(bench: Bench) -
     for _ in range(20):
         bench.work()
     assert bench.now().stage == "owned", "one empty answer is no dead model, however often it is looked at"
+    with db.reading(bench.engine) as connection:
+        assert store.health(connection, "mv_1").counts == (0, 0, 0, 0, 1), "what was seen is written down to be shown"
     assert len(bench.door.asked) == 20
 
 

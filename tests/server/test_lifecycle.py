@@ -68,7 +68,7 @@ def test_the_best_measured_candidate_stands_beside_what_it_would_replace(
         group=(WORKFLOW,), calls=9, errors=0, usage=Usage(), cost=Decimal(1), what_if=None, what_if_cost=Decimal(0),
         what_if_calls=0, p50=1.0, p95=2.0,
     )  # fmt: skip
-    monkeypatch.setattr(api.ledger, "usage", lambda _c, by, wanted, _s: [row] if wanted.target == "rented" else [])
+    monkeypatch.setattr(api.usage_store, "sums", lambda _c, by, wanted, _s: [row] if wanted.target == "rented" else [])
     with writing(instance.engine) as connection:
         workflows.keep(connection, [Workflow(id=WORKFLOW, name="mail", made_at=1.0)])
         for number, (target, low) in enumerate([("mine", -0.02), ("other", -0.2), ("rented", 0.0)], 1):

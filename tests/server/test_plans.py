@@ -11,14 +11,21 @@ import pytest
 import freehold.evals.tables  # noqa: F401  all tables must be known before they are made
 from freehold.core.db import writing
 from freehold.gateway.settings import PriceSettings
+from freehold.jobs import store as jobs
+from freehold.jobs.tables import jobs as tables
+from freehold.ledger.audit.store import queued
 from freehold.planner.contract import OwnPrice
+from freehold.planner.jobs import MAKE, Parts, kinds
+from freehold.planner.kept import Kept
 from freehold.planner.observed import Observed
+from freehold.planner.plan import read, written
 from freehold.planner.preparing import contract_of, joined, with_prices
 from freehold.planner.prices import quote
 from freehold.planner.settings import PlanSettings
 from freehold.planner.traffic import Columns, arrivals
 from freehold.planner.work import Facts
 from freehold.policy.vendors import packaged
+from freehold.server.planning import known as known_here
 from freehold.workflows import store as records
 from freehold.workflows.known import store as known
 from freehold.workflows.shelf import Shelf
@@ -89,3 +96,142 @@ def test_what_the_file_says_of_prices_comes_along(instance, client):
 
 def test_a_key_without_the_right_is_refused(client_of):
     assert client_of(None).get("/api/plans/sources").status_code == 401
+
+
+def make_now(instance, **more):
+    """Does what the trainer does with the job that waits."""
+    (job,) = [one for one in waiting(instance) if one.kind == MAKE]
+    parts = Parts(
+        engine=instance.engine,
+        kept=Kept(instance.home / "plans"),
+        settings=PlanSettings(draws=300, now="openai/gpt-4o", **more),
+        known=lambda connection: known_here(connection, instance.settings, instance.publisher),
+        clock=time.time,
+    )
+    (kind,) = kinds(lambda: parts)
+    result = kind.run(job.payload, lambda _progress: None)
+    with writing(instance.engine) as connection:
+        connection.execute(tables.delete())
+    return result
+
+
+def waiting(instance):
+    with instance.reading() as connection:
+        return jobs.list_jobs(connection)
+
+
+@pytest.fixture
+def plan(client, instance, recorded):
+    told = client.post("/api/plans", json={"recorded": True, "day": "2026-11-01", "assumptions": {}})
+    assert told.status_code == 202, told.text
+    result = make_now(instance)
+    assert result["state"] == "done", result
+    return result["plan"]
+
+
+def test_a_plan_is_made_by_the_trainer_and_kept_as_it_was_frozen(client, instance, plan):
+    (card,) = client.get("/api/plans").json()
+    assert (card["id"], card["made_on"], card["by"], card["of"]) == (plan, "2026-11-01", "owner", "")
+    assert [one["name"] for one in card["workflows"]] == ["mail"]
+    frozen = client.get(f"/api/plans/{plan}/file").content
+    made, digest = read(frozen)
+    assert (digest, written(made)) == (card["sha256"], frozen)
+    shown = client.get(f"/api/plans/{plan}").json()
+    assert shown["card"] == card
+    assert len(shown["plan"]["workflows"][0]["options"]) == 5
+    with instance.reading() as connection:
+        assert any(one[2] == "plan.make" for one in queued(connection, 100))
+
+
+def test_the_same_order_over_the_same_calls_is_the_same_file(client, instance, plan):
+    client.post("/api/plans", json={"recorded": True, "day": "2026-11-01"})
+    assert make_now(instance)["plan"] == plan
+    assert len(client.get("/api/plans").json()) == 1
+
+
+@pytest.mark.parametrize("reader", ["cfo", "ciso", "cto"])
+def test_a_plan_is_reported_to_each_reader(client, plan, reader):
+    page = client.get(f"/api/plans/{plan}/report/{reader}.html")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text and "mail" in page.text
+    assert client.get(f"/api/plans/{plan}/report/{reader}.md").text.startswith("# ")
+    assert client.get(f"/api/plans/{plan}/report/{reader}.pdf").status_code in (400, 422)
+
+
+def test_levers_are_pulled_at_once_and_nothing_is_kept(client, instance, plan):
+    shown = client.get(f"/api/plans/{plan}").json()
+    same = client.post(f"/api/plans/{plan}/solve", json={}).json()
+    assert (same["changed"], same["plan"]) == (False, shown["plan"])
+    told = client.post(f"/api/plans/{plan}/solve", json={"levers": {"volume": 10, "months": 12}}).json()
+    assert (told["changed"], told["draws"]) == (True, 300)
+    assert {one["name"]: one["value"] for one in told["levers"]}["months"] == 12
+    dearer = [each["workflows"][0]["options"][0]["best"]["monthly"]["p50"] for each in (same["plan"], told["plan"])]
+    assert dearer[1] > 5 * dearer[0]
+    assert [one["id"] for one in client.get("/api/plans").json()] == [plan]
+    assert waiting(instance) == []
+
+
+def test_what_was_said_otherwise_is_kept_beside_the_plan_it_comes_from(client, instance, plan):
+    said = {"levers": {"traffic_growth": 1.0}, "assumptions": {"platform_fte": [0.1, 0.2, 0.3]}}
+    assert client.post(f"/api/plans/{plan}/keep", json=said).status_code == 202
+    result = make_now(instance)
+    cards = {one["id"]: one for one in client.get("/api/plans").json()}
+    assert set(cards) == {plan, result["plan"]}
+    assert cards[result["plan"]]["of"] == plan
+    assert cards[result["plan"]]["levers"] == {"platform_fte": 0.2, "traffic_growth": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"model": "/etc/passwd"}, "FH-PLN-001"),
+        ({"model": "no-such-model-9000"}, "FH-PLN-004"),
+        ({"gpu": "H999"}, "FH-PLN-003"),
+        ({"since": 5.0, "until": 4.0}, "FH-PLN-001"),
+        ({"assumptions": {"nothing_like_it": [1, 2, 3]}}, "FH-PLN-006"),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_refused_at_once(client, instance, body, code):
+    told = client.post("/api/plans", json=body)
+    assert told.json()["error"]["code"] == code
+    assert waiting(instance) == []
+
+
+def test_a_plan_without_traffic_ends_with_why(client, instance):
+    client.post("/api/plans", json={})
+    result = make_now(instance)
+    assert (result["state"], result["why"].split()[0]) == ("failed", "FH-PLN-002")
+
+
+def test_a_bad_lever_is_named(client, plan):
+    for verb in ("solve", "keep"):
+        told = client.post(f"/api/plans/{plan}/{verb}", json={"levers": {"margin": 7}})
+        assert (told.status_code, told.json()["error"]["code"]) == (400, "FH-PLN-006")
+
+
+@pytest.mark.parametrize("name", ["plan_0000000000000000", "..", "plan_", "app"])
+def test_there_is_no_plan_of_another_name(client, name):
+    assert client.get(f"/api/plans/{name}").status_code == 404
+
+
+def test_a_changed_plan_is_not_shown(client, instance, plan):
+    path = instance.home / "plans" / f"{plan}.json"
+    path.write_bytes(path.read_bytes().replace(b'"months":36', b'"months":37'))
+    assert client.get(f"/api/plans/{plan}").json()["error"]["code"] == "FH-PLN-007"
+
+
+def test_finance_plans_and_an_auditor_looks(client, client_of, plan):
+    books, eyes = (
+        client_of(client.post("/api/keys", json={"name": role, "role": role}).json()["secret"])
+        for role in ("finance", "auditor")
+    )
+    assert books.post(f"/api/plans/{plan}/keep", json={}).status_code == 202
+    assert eyes.post(f"/api/plans/{plan}/solve", json={}).status_code == 200
+    assert eyes.post(f"/api/plans/{plan}/keep", json={}).status_code == 403
+
+
+def test_a_card_that_is_gone_is_made_anew(client, instance, plan):
+    before = client.get("/api/plans").json()[0]
+    (instance.home / "plans" / f"{plan}.card").unlink()
+    (after,) = client.get("/api/plans").json()
+    assert {**after, "kept_at": 0, "by": ""} == {**before, "kept_at": 0, "by": ""}

@@ -37,11 +37,14 @@ LEFT_OUT = {
     "batch_lines": "lines of batches under way; they end in files",
     "checkpoints": "stands in audit/",
     "collectors": "how far collectors of telemetry were told",
+    "console_links": "digests of secrets",
+    "console_sessions": "digests of secrets",
     "key_secrets": "digests of secrets",
     "leases": "money on loan to gateways at this moment",
     "pending": "calls under way",
     "positions": "how far the journal is read",
     "published": "made anew from the configuration",
+    "record_sums": "sums of records, made anew",
     "sessions": "digests of secrets",
     "sign_ins": "secrets of sign-ins under way",
 }
@@ -105,6 +108,7 @@ class Leaving:
         finally:
             engine.dispose()
         self._models()
+        self._plans()
         self._audit()
         self._configuration()
         self._add("README.md", README.encode())
@@ -151,6 +155,11 @@ class Leaving:
                 self._copy(f"{here}/{blob.name}", owned.blob(blob.sha256))
             for paper in manifest.papers.statements if manifest.papers else ():
                 self._copy(f"{here}/papers/{paper.kind}.json", owned.blob(paper.sha256))
+
+    def _plans(self) -> None:
+        """As they were frozen: each is named by its own digest."""
+        for path in sorted((self.home / "plans").glob("plan_*.json")):
+            self._copy(f"plans/{path.name}", path)
 
     def _audit(self) -> None:
         self.told("audit log")

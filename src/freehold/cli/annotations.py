@@ -24,6 +24,7 @@ _COLUMNS = (
     ("who", "who"),
     ("at", "at"),
 )
+_QUEUED = (("record", "record"), ("workflow", "workflow"), ("target", "target"), ("why", "why"))
 
 
 @click.group(cls=Noun)
@@ -84,6 +85,30 @@ def list_(place: Place, workflow: str, limit: int, *, as_json: bool) -> None:
         emit_json(found)
         return
     table([{**one, "at": f"{datetime.fromtimestamp(one['at'], UTC):%Y-%m-%d %H:%M}"} for one in found], _COLUMNS)
+
+
+@annotations.command()
+@click.option(
+    "--kind",
+    type=click.Choice(("answer", "score")),
+    default="answer",
+    show_default=True,
+    help="What is asked of people.",
+)
+@click.option("--workflow", default="", help="Only of this workflow.")
+@click.option("--run", default="", help="Only of this evaluation.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many.")
+@json_option
+@click.pass_obj
+def queue(place: Place, /, *, as_json: bool, **wanted: Any) -> None:
+    """List what to judge next: calls on which answers differ, or answers drawn by chance to be scored."""
+    found = place.client().get("/api/annotations/queue", **wanted)
+    if as_json:
+        emit_json(found)
+        return
+    table(found["items"], _QUEUED)
+    far = found["progress"]
+    say(f"{far['done']} of {far['whole']} done")
 
 
 @annotations.command()

@@ -47,6 +47,12 @@ class Client:
         self._token = token
         self._home = home
 
+    @property
+    def address(self) -> str:
+        """Of the management API, without a path."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
     @classmethod
     def of(cls, home: Path) -> Client:
         """The client for the instance in `home`, as the person who signed in there, if one did. Raises NotRunning."""

@@ -11,6 +11,7 @@ from freehold.cli.client import segment
 from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, json_option, say, table
 from freehold.cli.place import Place
+from freehold.cli.rendering import render
 
 if TYPE_CHECKING:
     from freehold.cli.client import Client
@@ -33,7 +34,10 @@ _ENGINES = (
 
 @click.group(cls=Noun)
 def deploy() -> None:
-    """Owned models on engines: served, changed and stopped without dropping a call."""
+    """Owned models on engines, changed and stopped without dropping a call; files to deploy it all elsewhere."""
+
+
+deploy.add_command(render)
 
 
 @deploy.command()

@@ -40,6 +40,15 @@ _FOUND = (
     ("latency", "95 % within"),
     ("verdict", ""),
 )
+_WHICH = ("all", "better", "differ", "failed", "ungraded", "worse")
+_ANSWERS = (
+    ("record", "record"),
+    ("score", "candidate's score"),
+    ("reference_score", "incumbent's"),
+    ("recorded", "recorded"),
+    ("candidate", "candidate"),
+)
+_MOST_SAID = 60
 _SHOWN = 12
 
 
@@ -132,6 +141,25 @@ def list_(place: Place, workflow: str, *, as_json: bool) -> None:
 
 @evals.command()
 @click.argument("evaluation")
+@click.option("--which", type=click.Choice(_WHICH), default="differ", show_default=True, help="Which of them.")
+@click.option("--after", default="", help="Record to go on from, as the end of the list before says.")
+@click.option("--limit", type=click.IntRange(1, 20), default=10, show_default=True, help="How many.")
+@json_option
+@click.pass_obj
+def answers(place: Place, /, evaluation: str, *, as_json: bool, **wanted: Any) -> None:
+    """Print recorded and candidate's answers side by side; words only for who may read bodies."""
+    found = place.client().get(f"/api/evals/{segment(evaluation)}/answers", **wanted)
+    if as_json:
+        emit_json(found)
+        return
+    rows = [{**one, **{side: _said(one[side]) for side in ("recorded", "candidate")}} for one in found["found"]]
+    table(rows, _ANSWERS)
+    if found["next"]:
+        say(f"and more; see them with: --after {found['next']}")
+
+
+@evals.command()
+@click.argument("evaluation")
 @click.option("--judge", "who", required=True, help="Target that judges; not the candidate.")
 @click.option("--rubric", default="", help="What it judges by; correctness and form without it.")
 @click.option("--limit", type=click.IntRange(30, 10_000), default=500, show_default=True, help="Most answers judged.")
@@ -186,6 +214,16 @@ def search(place: Place, /, workflow: str, *, kinds: tuple[str, ...], as_json: b
         _searched(found)
     if found["best"] is None:
         click.get_current_context().exit(GATE_NOT_PASSED)
+
+
+def _said(one: dict[str, Any] | None) -> str:
+    """An answer in one line."""
+    if one is None:
+        return "-"
+    if one["text"] is None:
+        return f"{one['characters']} characters"
+    calls = [f"{name}({arguments})" for name, arguments in one["tool_calls"]]
+    return " ".join(" ".join([one["text"], *calls]).split())[:_MOST_SAID]
 
 
 def _searched(found: dict[str, Any]) -> None:

@@ -1,21 +1,23 @@
-"""`freehold guard`: what calls are scanned for. Works on the file alone; no text leaves this process."""
+"""`freehold guard`: what calls are scanned for, from the file alone, and what was found in them. No text leaves."""
 
 from __future__ import annotations
 
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from freehold.cli.commands import Noun
+from freehold.cli.duration import DURATION
 from freehold.cli.output import cell, emit_json, json_option, say, table
 from freehold.cli.place import Place
 from freehold.core.errors import BadRequest, FileRefused
 
 if TYPE_CHECKING:
-    from freehold.guard.inspect import Seen
-    from freehold.guard.profile import Guard
+    from freehold.guard.trial import Trial
     from freehold.guard.types import Profile
 
 GATE = 4
@@ -39,31 +41,18 @@ def guard() -> None:
 @click.pass_obj
 def test(place: Place, /, text: str | None, **given: Any) -> int:
     """Show what a profile finds in TEXT, what each finding leads to, and the text as it would go on."""
-    from freehold.guard.inspect import inspect
+    import msgspec
+
     from freehold.guard.profile import compile_profile
-    from freehold.guard.types import Direction, Piece
-    from freehold.guard.vault import Vault
+    from freehold.guard.trial import tried
 
     content = _content(text, given["path"])
     made = compile_profile(_profile(place, given["name"]))
-    direction: Direction = "out" if given["answer"] else "in"
-    piece = Piece(content, given["source"] or ("assistant" if given["answer"] else "user"))
-    seen = inspect(made, [piece], direction, Vault(b"freehold guard test", "test"))
-    findings = [_told(made, one, piece, direction) for _, one in seen.findings]
-    found = {
-        "profile": made.profile.name,
-        "digest": made.digest,
-        "findings": findings,
-        "label": str(seen.label) if seen.label else None,
-        "blocked": seen.blocked,
-        "ask": seen.ask,
-        "failed": list(seen.failed),
-        "text": None if seen.blocked else seen.texts[0],
-    }
+    seen = tried(made, content, "out" if given["answer"] else "in", given["source"])
     if given["as_json"]:
-        emit_json(found)
+        emit_json(msgspec.to_builtins(seen))
     else:
-        _show(found, seen)
+        _show(seen)
     return GATE if given["strict"] and seen.blocked else 0
 
 
@@ -113,6 +102,34 @@ def list_(place: Place, *, as_json: bool) -> None:
         table(rows, [("detector", "detector"), ("looks", "looks"), ("kinds", "kinds")])
 
 
+@guard.command()
+@click.option("--since", type=DURATION, help="Calls of the last hours or days, such as 24h; 7 days without it.")
+@click.option("--route", default="", help="Only of calls on this route.")
+@json_option
+@click.pass_obj
+def findings(place: Place, since: float | None, route: str, *, as_json: bool) -> None:
+    """List what guards found in calls, by kind, and what that leads to by the rules in force."""
+    window = {} if since is None else {"since": time.time() - since}
+    told = place.client().get("/api/guard/findings", route=route, **window)
+    if as_json:
+        emit_json(told)
+        return
+    rows = [
+        {**one, "actions": ", ".join(one["actions"]) or ("flag" if one["in_force"] else "rules of before")}
+        for one in sorted(told["found"], key=lambda one: -one["findings"])
+    ]
+    names = ("kind", "detector", "side", "guard", "findings", "calls", "refused")
+    table(rows, [*((name, name) for name in names), ("actions", "leads to")])
+    looked = sum(one["calls"] for one in told["looked"] if one["side"] == "request")
+    say(f"in {looked} calls that began from {_hour(told['since'])} to {_hour(told['until'])}")
+    for one in told["failed"]:
+        say(f"failed: {one['detector']} on {one['failed']} calls ({one['side']})")
+
+
+def _hour(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _content(text: str | None, path: str | None) -> str:
     if (text is None) == (path is None):
         raise click.UsageError("give a TEXT, or a file with -f")
@@ -140,22 +157,12 @@ def _profile(place: Place, name: str) -> Profile:
     return known[name]
 
 
-def _told(made: Guard, one: Any, piece: Any, direction: Any) -> dict[str, Any]:
-    rule = made.rule(one, direction, piece.source)
-    return {
-        "detector": one.detector,
-        "kind": one.kind,
-        "start": one.start,
-        "end": one.end,
-        "score": round(one.score, 3),
-        "action": rule.action if rule else "pass",
-        "found": piece.text[one.start : one.end],
-    }
+def _show(seen: Trial) -> None:
+    import msgspec
 
-
-def _show(found: dict[str, Any], seen: Seen) -> None:
     columns = ("start", "end", "detector", "kind", "score", "action", "found")
-    table([{**one, "found": _short(one["found"])} for one in found["findings"]], [(name, name) for name in columns])
+    rows = [{**msgspec.to_builtins(one), "found": _short(one.found)} for one in seen.findings]
+    table(rows, [(name, name) for name in columns])
     if seen.label is not None:
         say(f"the label rises to at least {seen.label}")
     if seen.failed:
@@ -165,7 +172,7 @@ def _show(found: dict[str, Any], seen: Seen) -> None:
     if seen.blocked:
         say(f"blocked: {seen.blocked}")
     else:
-        click.echo(cell(found["text"]))
+        click.echo(cell(seen.text))
 
 
 def _short(text: str) -> str:

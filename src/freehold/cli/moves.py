@@ -28,6 +28,16 @@ _COLUMNS = (
     ("among_all", "holds among all"),
     ("next", "next"),
 )
+_WHICH = ("all", "better", "differ", "invalid", "worse")
+_PAIRS = (
+    ("number", "pair"),
+    ("call", "call"),
+    ("at", "at"),
+    ("stage", "stage"),
+    ("served", "answered by"),
+    ("candidate", "candidate"),
+    ("incumbent", "incumbent"),
+)
 _COLOURS = {"owned": "green", "refused": "yellow", "rolled_back": "red"}
 
 
@@ -131,6 +141,25 @@ def watch(ctx: click.Context, workflow: str, until: str, *, as_json: bool) -> No
                 say(now["next"])
             return
         time.sleep(WATCH_SECONDS)
+
+
+@moves.command()
+@click.argument("workflow")
+@click.option("--which", type=click.Choice(_WHICH), default="all", show_default=True, help="Which of them.")
+@click.option("--before", type=click.IntRange(0), help="Number to go on from.")
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many.")
+@json_option
+@click.pass_obj
+def pairs(place: Place, /, workflow: str, *, as_json: bool, **wanted: Any) -> None:
+    """List calls that both sides answered, newest first, each with its two scores."""
+    found = place.client().get(f"/api/moves/{segment(workflow)}/pairs", **wanted)
+    if as_json:
+        emit_json(found)
+        return
+    rows = [{**one, "at": f"{datetime.fromtimestamp(one['at'], UTC):%Y-%m-%d %H:%M:%S}"} for one in found["pairs"]]
+    table(rows, _PAIRS)
+    if found["next"] is not None:
+        say(f"and more; see them with: --before {found['next']}")
 
 
 @moves.command()

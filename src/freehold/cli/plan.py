@@ -11,6 +11,7 @@ import click
 from freehold.cli.commands import Noun
 from freehold.cli.output import emit_json, fields, json_option, say, table
 from freehold.cli.place import Place
+from freehold.cli.plan_kept import content, list_, ordered, solve
 from freehold.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ WORDS = {
 @click.option("--date", "day", help="Day whose prices count, YYYY-MM-DD; today without it.")
 @click.option("--why", help="Explain the advice for one workflow: each factor, and what would decide.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to this file.")
+@click.option("--keep", is_flag=True, help="Have the instance make it in the background, and keep it.")
 @json_option
 @click.pass_context
 def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
@@ -92,6 +94,9 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     place = ctx.find_object(Place)
     assert place is not None
     when = day_of(given["day"])
+    if given["keep"]:
+        ordered(place, given, as_json=as_json)
+        return
     settings = _settings(place, given)
     probe = None if given["probe"] is None else read_probe(given["probe"])
     with progress("plan", 1.0, quiet=as_json) as tell:
@@ -106,21 +111,26 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     _tell(data, made, given["why"], as_json=as_json)
 
 
+plan.add_command(list_)
+plan.add_command(solve)
+
+
 @plan.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", metavar="PLAN")
 @click.option("--why", help="Explain the advice for one workflow: each factor, and what would decide.")
 @json_option
-def show(file: Path, why: str | None, *, as_json: bool) -> None:
-    """Print a plan; its digest is checked first."""
+@click.pass_obj
+def show(place: Place, file: str, why: str | None, *, as_json: bool) -> None:
+    """Print a plan, a file or one that the instance keeps by name; its digest is checked first."""
     from freehold.planner.plan import read
 
-    data = file.read_bytes()
-    made, _ = read(data, str(file))
+    data = content(place, file)
+    made, _ = read(data, file)
     _tell(data, made, why, as_json=as_json)
 
 
 @plan.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", metavar="PLAN")
 @click.option(
     "--format",
     "form",
@@ -132,18 +142,19 @@ def show(file: Path, why: str | None, *, as_json: bool) -> None:
 @click.option("--for", "reader", type=click.Choice(("cfo", "ciso", "cto")), multiple=True, help="Only for this reader.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder to write to.")
 @json_option
-def report(file: Path, form: str, reader: tuple[str, ...], out: Path, *, as_json: bool) -> None:
-    """Write the reports of a plan: for CFO, CISO and CTO, one file each that opens offline."""
+@click.pass_obj
+def report(place: Place, file: str, form: str, reader: tuple[str, ...], out: Path, *, as_json: bool) -> None:
+    """Write the reports of a plan, a file or one kept by name: for CFO, CISO and CTO, files that open offline."""
     from freehold.planner.plan import read
     from freehold.planner.report.registry import REPORTS
     from freehold.planner.report.registry import report as drawn
 
-    made, digest = read(file.read_bytes(), str(file))
+    made, digest = read(content(place, file), file)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, _ in REPORTS:
         if not reader or name in reader:
-            path = out / f"{file.stem}-{name}.{form}"
+            path = out / f"{Path(file).stem}-{name}.{form}"
             path.write_bytes(drawn(made, digest, name, form))
             written.append(str(path))
     if as_json:
@@ -220,11 +231,10 @@ def day_of(text: str | None) -> date:
 
 def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:
     """[plan], with what the command line says in its place."""
+    from freehold.planner.orders import instead
     from freehold.settings.load import load
 
-    found = load(place.config, place.home_option).settings.plan
-    names = ("now", "closed", "hosted", "model", "gpu", "gpus", "precision", "months")
-    return found.model_copy(update={name: given[name] for name in names if given[name] not in (None, ())})
+    return instead(load(place.config, place.home_option).settings.plan, given)
 
 
 def _seen(place: Place, given: dict[str, Any]) -> tuple[Trace, list[Seen], Sequence[OwnPrice]]:

@@ -86,6 +86,10 @@ class Annotations:
         """Judgements with their content, oldest first; those whose content was erased have none."""
         with reading(self._engine) as connection:
             found = store.list_annotations(connection, workflow, kind, record, limit)
+        return self.opened(found)
+
+    def opened(self, found: Sequence[Annotation]) -> list[Annotation]:
+        """The same judgements with their content, where it is still kept."""
         contents = self._contents.load([(one.record, _side(one.id)) for one in found if one.kind == "answer"])
         return [_whole(one, contents) for one in found]
 

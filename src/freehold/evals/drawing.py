@@ -96,7 +96,7 @@ def terminal(card: Scorecard) -> Group:
             cells = (one.by, one.name, f"{span.pairs}", share(one.quality), _span(span), _strip(span))
             table.add_row(*(Text(cell) for cell in cells))
         parts.append(table)
-    parts += [Text(line) for line in _remarks(card)]
+    parts += [Text(line) for line in remarks(card)]
     return Group(*parts)
 
 
@@ -111,7 +111,7 @@ def page(card: Scorecard) -> str:
         f"<tr><th scope=row>{escape(name)}</th><td class=n>{escape(own)}</td><td class=n>{escape(theirs)}</td></tr>"
         for name, own, theirs in figures(card)
     )
-    remarks = "".join(f"<li>{escape(one)}</li>" for one in _remarks(card))
+    told = "".join(f"<li>{escape(one)}</li>" for one in remarks(card))
     return f"""<!doctype html>
 <html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">
 <meta http-equiv=Content-Security-Policy content="default-src 'none'; style-src 'unsafe-inline'">
@@ -122,7 +122,7 @@ def page(card: Scorecard) -> str:
 <h2>Difference of the mean score, in points</h2>
 {_chart(lines)}
 {_table(card, lines)}
-<h2>What to know</h2><ul>{remarks}</ul>
+<h2>What to know</h2><ul>{told}</ul>
 <p>Measured {escape(iso(card.at))}; examples {escape(card.dataset or "not hashed")}.</p>
 </body></html>
 """
@@ -162,7 +162,8 @@ def _table(card: Scorecard, lines: Sequence[Line]) -> str:
     return f"<table>{caption}<thead><tr><th></th>{headings}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _remarks(card: Scorecard) -> list[str]:
+def remarks(card: Scorecard) -> list[str]:
+    """What to know beside the figures."""
     found = [f"{one.calls:,} calls failed at the candidate ({one.reason}); they score 0." for one in card.failures]
     found += [f"{one.calls:,} calls count for neither side: {one.reason}." for one in _sorted(card.missing)]
     if card.reference == "incumbent":

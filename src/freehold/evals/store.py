@@ -6,18 +6,27 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, exists, func, or_, select, true, update
 
 from freehold.core.crypto import sha256
 from freehold.core.db import upsert
 from freehold.core.errors import NotFound
 from freehold.core.ids import as_text, from_text
 from freehold.evals.tables import eval_rows, eval_runs, judgements
-from freehold.evals.types import Annotation, Plan, Row, Run
+from freehold.evals.types import CANDIDATE, Annotation, Plan, Row, Run
 from freehold.ledger.tables import bodies
 from freehold.workflows.store import EXCHANGE
 from freehold.workflows.tables import records
 
+WHICH: tuple[tuple[str, ColumnElement[bool]], ...] = (
+    ("all", true()),
+    ("better", eval_rows.c.score > eval_rows.c.reference_score),
+    ("differ", eval_rows.c.score != eval_rows.c.reference_score),
+    ("failed", eval_rows.c.error != ""),
+    ("ungraded", or_(eval_rows.c.score.is_(None), eval_rows.c.reference_score.is_(None))),
+    ("worse", eval_rows.c.score < eval_rows.c.reference_score),
+)
+"""Which of a run's answers, by name."""
 _AT_ONCE = 500
 
 
@@ -37,6 +46,26 @@ def known_records(connection: Connection, names: Sequence[str]) -> dict[str, byt
         query = select(records.c.id, records.c.external_id).where(records.c.external_id.in_(texts))
         for row in connection.execute(query):
             found[row.external_id] = row.id
+    return found
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """A record without its content."""
+
+    id: bytes
+    at: float
+    assigned: str
+    label: str
+    model: str
+
+
+def brief(connection: Connection, ids: Sequence[bytes]) -> dict[bytes, Brief]:
+    """What rows say of records, whether their content is still kept or not."""
+    found: dict[bytes, Brief] = {}
+    columns = [records.c[name] for name in ("id", "at", "assigned", "label", "model")]
+    for some in _pieces(ids):
+        query = select(*columns).where(records.c.id.in_(some))
+        found |= {row.id: Brief(*row) for row in connection.execute(query)}
     return found
 
 
@@ -90,12 +119,21 @@ def forget_judgements(connection: Connection, ids: Sequence[bytes]) -> None:
 
 
 def list_annotations(
-    connection: Connection, workflow: str = "", kind: str = "", record: bytes = b"", limit: int | None = None
+    connection: Connection,
+    workflow: str = "",
+    kind: str = "",
+    record: bytes = b"",
+    limit: int | None = None,
+    *,
+    newest: bool = False,
 ) -> list[Annotation]:
-    """Judgements, oldest first, without content. Empty arguments do not filter."""
-    query = select(judgements).order_by(judgements.c.at, judgements.c.id)
+    """Judgements, oldest (or `newest`) first, without content. Empty arguments do not filter."""
+    order = (judgements.c.at, judgements.c.id)
+    query = select(judgements).order_by(*(one.desc() if newest else one for one in order))
     if workflow:
-        query = query.join(records, records.c.id == judgements.c.record).where(records.c.assigned == workflow)
+        # Not joined: a database would go through every record of the workflow, and there are few judgements.
+        mine = (records.c.id == judgements.c.record) & (records.c.assigned == workflow)
+        query = query.where(exists().where(mine))
     if kind:
         query = query.where(judgements.c.kind == kind)
     if record:
@@ -151,6 +189,74 @@ def rows_of(connection: Connection, run: str) -> list[Row]:
         Row(**{name: value for name, value in one.items() if name != "run"})
         for one in connection.execute(query).mappings()
     ]
+
+
+def graded(connection: Connection, run: str) -> int:
+    """How many answers of a run are graded, of the candidate's and of the incumbent's asked again."""
+    query = select(func.count()).where(eval_rows.c.run == _number(run))
+    return int(connection.execute(query).scalar_one())
+
+
+def page_of(connection: Connection, run: str, which: str, after: bytes, limit: int) -> list[Row]:
+    """The candidate's graded answers of one of `WHICH`, in order of the calls, from the one after `after` on."""
+    query = select(eval_rows).where(_candidates(run), eval_rows.c.record > after, dict(WHICH)[which])
+    found = connection.execute(query.order_by(eval_rows.c.record).limit(limit)).mappings()
+    return [_graded(one) for one in found]
+
+
+def graded_one(connection: Connection, run: str, record: bytes) -> Row | None:
+    """The candidate's graded answer to one call."""
+    query = select(eval_rows).where(_candidates(run), eval_rows.c.record == record)
+    found = connection.execute(query).mappings().first()
+    return None if found is None else _graded(found)
+
+
+def tallies(connection: Connection, run: str) -> dict[str, int]:
+    """How many of the candidate's answers there are of each of `WHICH`."""
+    sums = [func.count().filter(law).label(name) for name, law in WHICH]
+    found = connection.execute(select(*sums).where(_candidates(run))).mappings().one()
+    return {name: int(found[name]) for name, _ in WHICH}
+
+
+def undecided(connection: Connection, run: str, limit: int) -> list[bytes]:
+    """Calls on which the two sides score differently and nobody said what is right, in order of the calls."""
+    query = select(eval_rows.c.record).where(_candidates(run), dict(WHICH)["differ"], ~_said("answer"))
+    return [bytes(one) for one in connection.execute(query.order_by(eval_rows.c.record).limit(limit)).scalars()]
+
+
+def decided(connection: Connection, run: str) -> int:
+    """Calls on which the two sides score differently and somebody said what is right."""
+    query = select(func.count()).where(_candidates(run), dict(WHICH)["differ"], _said("answer"))
+    return int(connection.execute(query).scalar_one())
+
+
+def scoreable(connection: Connection, run: str, target: str, limit: int) -> list[tuple[bytes, bool]]:
+    """The latest calls the candidate answered, latest first, and whether somebody scored its answer."""
+    scored = _said("score", target).label("scored")
+    query = select(eval_rows.c.record, scored).where(_candidates(run), eval_rows.c.error == "")
+    query = query.order_by(eval_rows.c.record.desc()).limit(limit)
+    return [(bytes(one.record), bool(one.scored)) for one in connection.execute(query)]
+
+
+def scored(connection: Connection, run: str, target: str) -> int:
+    """Calls of a run of which somebody scored the candidate's answer."""
+    joined = judgements.join(eval_rows, (eval_rows.c.record == judgements.c.record) & _candidates(run))
+    said = (judgements.c.kind == "score") & (judgements.c.target == target)
+    query = select(func.count(judgements.c.record.distinct())).select_from(joined).where(said)
+    return int(connection.execute(query).scalar_one())
+
+
+def _candidates(run: str) -> ColumnElement[bool]:
+    return and_(eval_rows.c.run == _number(run), eval_rows.c.side == CANDIDATE)
+
+
+def _said(kind: str, target: str = "") -> ColumnElement[bool]:
+    mine = (judgements.c.record == eval_rows.c.record) & (judgements.c.kind == kind) & (judgements.c.target == target)
+    return exists().where(mine)
+
+
+def _graded(row: RowMapping) -> Row:
+    return Row(**{str(name): value for name, value in row.items() if name != "run"})
 
 
 def _number(run: str) -> bytes:

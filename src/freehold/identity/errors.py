@@ -39,6 +39,20 @@ class SessionOver(Unauthenticated):
     hint_text = "sign in again: freehold login (or work as the local operator: freehold logout)"
 
 
+class LinkOver(Unauthenticated):
+    """The link to the console was used, is too old, or was never given."""
+
+    code = "FH-KEY-014"
+    hint_text = "make another: freehold console"
+
+
+class WrongForm(Forbidden):
+    """The form does not come from a page of this session."""
+
+    code = "FH-POL-023"
+    hint_text = "load the page again and send its form; where a proxy stands between, let it keep Host and Origin"
+
+
 class NotAdmitted(Forbidden):
     """The issuer vouches for this person, and this instance has no place for them."""
 

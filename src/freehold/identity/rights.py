@@ -9,7 +9,6 @@ from freehold.core.errors import BadRequest
 
 RIGHTS: tuple[tuple[str, str], ...] = (
     ("approve", "let a model call a tool after it read what may be an instruction from outside"),
-    ("approve", "let a model call a tool after it read what may be an instruction from outside"),
     ("declassify", "lower a call's label below what it joined to; every use is audited"),
     ("override_label", "state a label below the key's default label; every use is audited"),
 )

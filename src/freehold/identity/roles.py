@@ -24,6 +24,7 @@ _OPERATES = _READS | {
     "moves:write",
     "models:write",
     "people:write",
+    "plans:write",
     "providers:check",
     "workflows:write",
 }
@@ -34,7 +35,7 @@ PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("owner", _OWNS),
     ("operator", _OPERATES),
     ("auditor", _READS),
-    ("finance", _SELF | {"routes:read", "status:read", "usage:read"}),
+    ("finance", _SELF | {"plans:write", "routes:read", "status:read", "usage:read"}),
     ("developer", _LOOKS | {"break-glass:request"}),
 )
 """Strongest first. `keys:admin` is the right to make keys that have named rights, or whose own role may do something

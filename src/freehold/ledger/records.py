@@ -135,6 +135,8 @@ class Sorting(msgspec.Struct, frozen=True, kw_only=True):
     """Keys whose calls are Freehold's own: evaluations, shadows, judges."""
     workflows: Mapping[str, str] = {}
     """Of an id or name under which calls were recorded: the id it stands for now."""
+    percentiles: bool = True
+    """Without them many groups are summed much faster; they are 0 then."""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,21 +5,16 @@ A call's id begins with its time, so a span of time is a range of ids.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec.json import decode
-from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, delete, func, select, text, update
-from sqlalchemy.sql.elements import KeyedColumnElement
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select, text, update
 
 from freehold.core.db import upsert
 from freehold.core.errors import NotFound
 from freehold.core.ids import as_text, from_text
 from freehold.core.money import from_pico
-from freehold.ledger.intake.rollup import SUMS
 from freehold.ledger.meter import Usage
 from freehold.ledger.records import (
     AttemptRecord,
@@ -27,29 +22,19 @@ from freehold.ledger.records import (
     CallDetail,
     CallRecord,
     Filter,
-    Group,
     Page,
-    Sorting,
-    UsageRow,
-    percentile,
 )
-from freehold.ledger.tables import attempts, bodies, calls, pending, usage_hours
+from freehold.ledger.tables import attempts, bodies, calls, pending
 
 if TYPE_CHECKING:
     from freehold.ledger.capture import Kept
 
-_MICRO = 1_000_000
-_HOUR = 3600
-_DAY = 86400
 _TOKENS = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning")
-_ALIKE = Sorting()
-_COLUMNS = {"key": "key_id", "route": "route", "target": "target", "team": "team", "workflow": "workflow"}
-_NO_ERROR = ("ok", "cancelled")
 
 
 def list_calls(connection: Connection, wanted: Filter, cursor: str = "", limit: int = 50) -> Page:
     """Calls that match, newest first. `cursor` is the one of the page before."""
-    query = _matching(select(calls), wanted).order_by(calls.c.id.desc()).limit(limit + 1)
+    query = matching(select(calls), wanted).order_by(calls.c.id.desc()).limit(limit + 1)
     if cursor:
         query = query.where(calls.c.id < from_text(cursor))
     found = [_call(one) for one in connection.execute(query).mappings()]
@@ -58,7 +43,7 @@ def list_calls(connection: Connection, wanted: Filter, cursor: str = "", limit: 
 
 def calls_after(connection: Connection, leaf: int, wanted: Filter, limit: int = 200) -> list[CallRecord]:
     """Calls that ended after the one at `leaf`, in the order they were loaded: what `tail` follows."""
-    query = _matching(select(calls), wanted).where(calls.c.leaf > leaf).order_by(calls.c.leaf).limit(limit)
+    query = matching(select(calls), wanted).where(calls.c.leaf > leaf).order_by(calls.c.leaf).limit(limit)
     return [_call(one) for one in connection.execute(query).mappings()]
 
 
@@ -94,7 +79,7 @@ def export_calls(connection: Connection, wanted: Filter) -> Iterator[CallDetail]
     """Every call that matches, oldest first, with attempts and bodies; holds one page in memory."""
     last = b""
     while True:
-        query = _matching(select(calls), wanted).where(calls.c.id > last).order_by(calls.c.id).limit(500)
+        query = matching(select(calls), wanted).where(calls.c.id > last).order_by(calls.c.id).limit(500)
         page = connection.execute(query).mappings().all()
         if not page:
             return
@@ -119,77 +104,9 @@ def tried(
     return [(int(leaf), str(outcome)) for leaf, outcome in found]
 
 
-def usage(connection: Connection, by: Sequence[Group], wanted: Filter, sorting: Sorting = _ALIKE) -> list[UsageRow]:
-    """Usage in groups by the given columns (none: one row), in the order of the groups. Days are UTC, ISO dates.
-
-    Callers' calls come first; Freehold's own, told by `sorting`, are rows of their own.
-    Whole hours are read from their sums; only the ends of a span that begins or ends within an hour, from calls.
-    """
-    first = None if wanted.since is None else math.ceil(wanted.since / _HOUR)
-    last = None if wanted.until is None else math.floor(wanted.until / _HOUR)
-    queries = []
-    if first is not None and last is not None and first >= last:
-        queries.append(_usage_of_calls(by, wanted, sorting))
-    else:
-        queries.append(_usage_of_hours(by, wanted, (first, last), sorting))
-        if first is not None and first * _HOUR != wanted.since:
-            queries.append(_usage_of_calls(by, replace(wanted, until=float(first * _HOUR)), sorting))
-        if last is not None and last * _HOUR != wanted.until:
-            queries.append(_usage_of_calls(by, replace(wanted, since=float(last * _HOUR)), sorting))
-    found: dict[tuple[bool, tuple[str, ...]], list[Any]] = {}
-    for query in queries:
-        for one in connection.execute(query).mappings():
-            key = tuple(_group_text(name, one[f"by_{name}"], sorting) for name in by)
-            found.setdefault((bool(one["own"]), key), []).append(one)
-    return [_usage_row(key, found[key]) for key in sorted(found)]
-
-
 def any_call_of(connection: Connection, workflow: str) -> bool:
     """True where a call was recorded under this very id or name."""
     return connection.execute(select(calls.c.id).where(calls.c.workflow == workflow).limit(1)).first() is not None
-
-
-def _usage_of_hours(
-    by: Sequence[Group], wanted: Filter, span: tuple[int | None, int | None], sorting: Sorting
-) -> Select[Any]:
-    table = usage_hours.c
-    first, last = span
-    own = _own(table.key_id, sorting)
-    day = func.floor(table.hour / 24).label("by_day")
-    groups = [day if name == "day" else table[_COLUMNS[name]].label(f"by_{name}") for name in by]
-    sums = [func.sum(table[name]).label(name) for name in SUMS]
-    errors = func.sum(case((table.outcome.in_(_NO_ERROR), 0), else_=table.calls)).label("errors")
-    query = _named(select(*groups, own, table.latency_step, errors, *sums), usage_hours, wanted)
-    if first is not None:
-        query = query.where(table.hour >= first)
-    if last is not None:
-        query = query.where(table.hour < last)
-    return query.group_by(*groups, own, table.latency_step)
-
-
-def _own(key: ColumnElement[str], sorting: Sorting) -> KeyedColumnElement[Any]:
-    return case((key.in_(sorting.own_keys), 1), else_=0).label("own")
-
-
-def _usage_of_calls(by: Sequence[Group], wanted: Filter, sorting: Sorting) -> Select[Any]:
-    table = calls.c
-    own = _own(table.key_id, sorting)
-    day = func.floor(table.at / _DAY).label("by_day")
-    groups = [day if name == "day" else table[_COLUMNS[name]].label(f"by_{name}") for name in by]
-    priced = table.what_if.is_not(None)
-    sums: list[ColumnElement[Any]] = [
-        func.count().label("calls"),
-        func.sum(case((table.outcome.in_(_NO_ERROR), 0), else_=1)).label("errors"),
-        *(func.sum(table[name]).label(name) for name in _TOKENS),
-        func.sum(case((table.estimated, 1), else_=0)).label("estimated"),
-        *_money("cost", table.cost),
-        *_money("what_if", func.coalesce(table.what_if, 0)),
-        *_money("what_if_cost", case((priced, table.cost), else_=0)),
-        func.sum(case((priced, 1), else_=0)).label("what_if_calls"),
-    ]
-    # Grouped by latency step as well: the sums of a group's steps are its sums, and the steps give percentiles.
-    query = _matching(select(*groups, own, table.latency_step, *sums), wanted)
-    return query.group_by(*groups, own, table.latency_step)
 
 
 def insert_bodies(connection: Connection, kept: Sequence[Kept]) -> None:
@@ -272,7 +189,8 @@ def relabel_bodies(connection: Connection, ids: Select[Any], label: str) -> None
     connection.execute(update(bodies).where(bodies.c.call.in_(ids)).values(label=label))
 
 
-def _named(query: Select[Any], table: Table, wanted: Filter) -> Select[Any]:
+def named(query: Select[Any], table: Table, wanted: Filter) -> Select[Any]:
+    """Of a table with their names: those that a filter names."""
     for name in ("key_id", "team", "route", "target", "workflow", "outcome"):
         value = getattr(wanted, name)
         if value and name == "workflow" and wanted.same:
@@ -282,8 +200,9 @@ def _named(query: Select[Any], table: Table, wanted: Filter) -> Select[Any]:
     return query
 
 
-def _matching(query: Select[Any], wanted: Filter) -> Select[Any]:
-    query = _named(query, calls, wanted)
+def matching(query: Select[Any], wanted: Filter) -> Select[Any]:
+    """Of calls: those that a filter means."""
+    query = named(query, calls, wanted)
     if wanted.outcome and wanted.outcome != "ok":
         query = query.where(text("calls.outcome <> 'ok'"))  # spelled out, so that the partial index counts
     if wanted.since is not None:
@@ -302,43 +221,6 @@ def _id(text: str) -> bytes:
         return from_text(text)
     except ValueError:
         raise NotFound(f"{text!r} is no call id", hint="ids look like call_0192f3...: freehold calls tail") from None
-
-
-def _group_text(name: Group, value: Any, sorting: Sorting) -> str:
-    if name == "workflow":
-        return sorting.workflows.get(str(value), str(value))
-    return datetime.fromtimestamp(int(value) * _DAY, UTC).date().isoformat() if name == "day" else str(value)
-
-
-def _money(name: str, column: ColumnElement[Any]) -> tuple[KeyedColumnElement[Any], KeyedColumnElement[Any]]:
-    """Two sums, of whole microdollars and of the rest: one alone would pass 64 bits at nine million dollars."""
-    return func.sum(column // _MICRO).label(f"{name}_micro"), func.sum(column % _MICRO).label(f"{name}_pico")
-
-
-def _usage_row(key: tuple[bool, tuple[str, ...]], rows: list[Any]) -> UsageRow:
-    def total(name: str) -> int:
-        return sum(int(one[name]) for one in rows)
-
-    def money(name: str) -> Any:
-        return from_pico(total(f"{name}_micro") * _MICRO + total(f"{name}_pico"))
-
-    steps: dict[int, int] = {}
-    for one in rows:
-        steps[one["latency_step"]] = steps.get(one["latency_step"], 0) + int(one["calls"])
-    tokens: dict[str, Any] = {name: total(name) for name in _TOKENS}
-    return UsageRow(
-        group=key[1],
-        own=key[0],
-        calls=total("calls"),
-        errors=total("errors"),
-        usage=Usage(**tokens, estimated=total("estimated") > 0),
-        cost=money("cost"),
-        what_if=money("what_if") if total("what_if_calls") else None,
-        what_if_cost=money("what_if_cost"),
-        what_if_calls=total("what_if_calls"),
-        p50=percentile(steps, 0.50),
-        p95=percentile(steps, 0.95),
-    )
 
 
 def _by(connection: Connection, query: Select[Any], name: str) -> dict[Any, list[Any]]:

@@ -120,24 +120,51 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
-usage_hours = Table(
-    "usage_hours",
+
+def _usage(name: str, span: str, told: str) -> Table:
+    """Sums of calls by a span of time and all that they are told apart by."""
+    return Table(
+        name,
+        metadata,
+        Column(span, BigInteger, primary_key=True, autoincrement=False, doc=told),
+        Column("key_id", String, primary_key=True),
+        Column("team", String, primary_key=True),
+        Column("route", String, primary_key=True),
+        Column("workflow", String, primary_key=True),
+        Column("target", String, primary_key=True),
+        Column("outcome", String, primary_key=True),
+        Column("latency_step", SmallInteger, primary_key=True, autoincrement=False),
+        Column("calls", BigInteger, nullable=False),
+        *_tokens(),
+        Column("estimated", BigInteger, nullable=False, doc="Calls whose tokens we counted ourselves."),
+        *_sums("cost"),
+        *_sums("what_if"),
+        *_sums("what_if_cost"),
+        Column(
+            "what_if_calls", BigInteger, nullable=False, server_default="0", doc="Calls whose route names a baseline."
+        ),
+        sqlite_with_rowid=False,
+    )
+
+
+usage_hours = _usage("usage_hours", "hour", "Since 1970, by the time in the call's id.")
+
+usage_days = _usage("usage_days", "day", "Since 1970, in UTC: what a month is summed from.")
+
+guard_hours = Table(
+    "guard_hours",
     metadata,
     Column("hour", BigInteger, primary_key=True, autoincrement=False, doc="Since 1970, by the time in the call's id."),
-    Column("key_id", String, primary_key=True),
-    Column("team", String, primary_key=True),
+    Column("guard", String, primary_key=True),
+    Column("digest", String, primary_key=True, doc="Of its rules and its detectors' versions."),
     Column("route", String, primary_key=True),
-    Column("workflow", String, primary_key=True),
-    Column("target", String, primary_key=True),
-    Column("outcome", String, primary_key=True),
-    Column("latency_step", SmallInteger, primary_key=True, autoincrement=False),
+    Column("side", String, primary_key=True, doc="`request` or `answer`."),
+    Column("detector", String, primary_key=True, doc="Empty in the row of all calls that were looked at."),
+    Column("kind", String, primary_key=True, doc="Empty in the row of calls on which the detector failed."),
     Column("calls", BigInteger, nullable=False),
-    *_tokens(),
-    Column("estimated", BigInteger, nullable=False, doc="Calls whose tokens we counted ourselves."),
-    *_sums("cost"),
-    *_sums("what_if"),
-    *_sums("what_if_cost"),
-    Column("what_if_calls", BigInteger, nullable=False, server_default="0", doc="Calls whose route names a baseline."),
+    Column("findings", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False, doc="Calls on which a detector raised or ran out of time."),
+    Column("refused", BigInteger, nullable=False, doc="Calls that the guard refused on that side."),
     sqlite_with_rowid=False,
 )
 

@@ -84,15 +84,43 @@ def measure(rule: Rule, pairs: Sequence[Pair], pulse: Pulse | None = None) -> Me
     return weigh(rule, fold(rule, Fold(), pairs), pulse)
 
 
-def trajectory(rule: Rule, pairs: Sequence[Pair], points: int) -> list[Measured]:
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pairs so far said at one moment; e-values as in `Measured`, whose interval takes far longer."""
+
+    pairs: int
+    at: float
+    """Unix seconds: when the last of the pairs' calls was made."""
+    difference: float
+    evidence: float
+    futility: float
+    alarm: float
+
+
+def trajectory(rule: Rule, pairs: Sequence[Pair], points: int) -> list[Point]:
     """How the evidence grew, in about so many points; the last is after all pairs."""
     every = max(len(pairs) // points, 1)
-    found: list[Measured] = []
-    now = Fold()
+    return grown(rule, Fold(), pairs, every)[1]
+
+
+def grown(rule: Rule, before: Fold, pairs: Sequence[Pair], every: int) -> tuple[Fold, list[Point]]:
+    """The fold after more pairs, and a point after each `every` of them and after the last."""
+    found: list[Point] = []
+    now = before
     for at in range(0, len(pairs), every):
-        now = fold(rule, now, pairs[at : at + every])
-        found.append(weigh(rule, now))
-    return found
+        some = pairs[at : at + every]
+        now = fold(rule, now, some)
+        verdict = noninferiority.decide(_test(rule), now.proof)
+        found.append(
+            Point(
+                pairs=now.proof.pairs,
+                at=some[-1].at,
+                difference=now.proof.mean,
+                evidence=min(verdict.evidence, _LARGEST),
+                futility=min(verdict.against, _LARGEST),
+                alarm=min(now.harm.level, _LARGEST),
+            )
+        )
+    return now, found
 
 
 def _test(rule: Rule) -> noninferiority.Rule:
@@ -109,11 +137,12 @@ def baseline_of(rule: Rule) -> validity.Baseline:
     return validity.Baseline(rates=rule.usual)
 
 
-def detection(rule: Rule, pairs: Sequence[Pair], share: float) -> detector.Delay:
+def detection(rule: Rule, found: Fold, share: float) -> detector.Delay:
     """How long a drop of ten points would stay unseen, in calls, where `share` of them are compared.
 
     Simulated with the discordance seen so far (at least the drop itself) and a fixed seed.
     """
-    squares = sum(one.difference**2 for one in pairs) / len(pairs) if pairs else _DROP
+    count = sum(times for _, times in found.values)
+    squares = sum(times * value**2 for value, times in found.values) / count if count else _DROP
     change = Trinomial(mean=-_DROP, discordance=max(squares, _DROP))
     return detector.delay(watch_of(rule), change, share, np.random.default_rng(_SEED))

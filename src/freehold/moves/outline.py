@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from freehold.evals.proof.detector import Delay
 from freehold.evals.proof.multiplicity import discoveries
+from freehold.evals.proof.validity import FAULTS, Health
 from freehold.moves.machine import Measured
-from freehold.moves.measure import detection, measure
-from freehold.moves.types import ENDED, SERVING, Move, Pair
+from freehold.moves.types import ENDED, SERVING, Move
 
 FALSE_RATE = 0.05
 NEXT = (
@@ -56,6 +57,10 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     rule_sha256: str
     rule: dict[str, Any]
     measured: Measured
+    looked_at: int = 0
+    """Answers of the candidate whose form was looked at since it serves; a restart begins anew."""
+    faults: dict[str, int] = {}
+    """How many of them were unusable, by kind."""
     bounds: tuple[Bound, ...]
     detection_calls: int | None
     """Calls of the workflow after which a drop of ten points would be found, in the median; None before canary."""
@@ -68,11 +73,17 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     next: str
 
 
-def outline(move: Move, pairs: Sequence[Pair], name: str, calls_per_hour: float = 0.0) -> Outline:
-    """A move with its pairs, summed up."""
-    measured = measure(move.rule, pairs)
+def outline(
+    move: Move,
+    measured: Measured,
+    name: str,
+    health: Health,
+    found: Delay | None = None,
+    calls_per_hour: float = 0.0,
+) -> Outline:
+    """A move with what its pairs come to; `found` is how long a drop would stay unseen, while it serves."""
     rule = move.rule
-    found = detection(rule, pairs, paired_share(move)) if move.stage in SERVING else None
+    measured = msgspec.structs.replace(measured, broken=health.level)
     return Outline(
         id=move.id,
         workflow=move.plan.workflow,
@@ -91,6 +102,8 @@ def outline(move: Move, pairs: Sequence[Pair], name: str, calls_per_hour: float 
         rule_sha256=rule.digest(),
         rule=msgspec.to_builtins(rule),
         measured=measured,
+        looked_at=health.calls,
+        faults={name: count for name, count in zip(FAULTS, health.counts, strict=True) if count},
         bounds=() if move.stage in ENDED else _bounds(move, measured),
         detection_calls=None if found is None else found.median,
         detection_late=None if found is None else found.late,

@@ -64,6 +64,7 @@ class Rollout:
         self._parts = parts
         self._pulses: dict[str, tuple[int, bytes, Pulse]] = {}
         self._folds: dict[str, Fold] = {}
+        self._told: dict[str, int] = {}
 
     def round(self, move_id: str) -> bool:
         """One round; True where there may be more to look at right away.
@@ -96,6 +97,7 @@ class Rollout:
                     store.add_pairs(connection, move.id, made, compared.looked_at)
                     store.keep_wanted(connection, move.id, compared.wanted)
         pulse = self._pulse(move, after, found)
+        self._tell(move, pulse)
         self._step(move, weigh(move.rule, self._fold(move), pulse))
         if trouble is not None:
             raise trouble
@@ -145,6 +147,14 @@ class Rollout:
         pulse = pulse.after(move.rule, faults)
         self._pulses[move.id] = (tried[-1][0] if tried else leaf, seen, pulse)
         return pulse
+
+    def _tell(self, move: Move, pulse: Pulse) -> None:
+        """Write the pulse down for whoever looks, where there is something new in it."""
+        if self._told.get(move.id, 0) == pulse.health.calls:
+            return
+        with writing(self._parts.engine) as connection:
+            store.keep_health(connection, move.id, pulse.health)
+        self._told[move.id] = pulse.health.calls
 
     def _step(self, move: Move, measured: Measured) -> None:
         wanted = due(move, measured)

@@ -7,15 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
 
 from freehold.core.canonical import exact
 from freehold.core.errors import Conflict, NotFound
+from freehold.evals.proof.validity import Health
 from freehold.moves.machine import apply, begin
 from freehold.moves.tables import move_events, moves, pairs
 from freehold.moves.types import ENDED, Event, Move, Pair, Plan, Rule
 
 _NO_RECORD = bytes(16)
+WHICH: tuple[tuple[str, ColumnElement[bool]], ...] = (
+    ("all", true()),
+    ("better", pairs.c.candidate > pairs.c.incumbent),
+    ("differ", pairs.c.candidate != pairs.c.incumbent),
+    ("invalid", ~pairs.c.valid),
+    ("worse", pairs.c.candidate < pairs.c.incumbent),
+)
+"""Which pairs of a move, by name."""
 
 
 def add(connection: Connection, move: Move, actor: str) -> None:
@@ -121,6 +130,18 @@ def keep_wanted(connection: Connection, move: str, records: Sequence[bytes]) -> 
     connection.execute(update(moves).where(moves.c.id == move).values(wanted=text))
 
 
+def keep_health(connection: Connection, move: str, health: Health) -> None:
+    """Write down what the form of a candidate's answers came to; it is shown, and decides nothing from here."""
+    text = msgspec.json.encode(health).decode()
+    connection.execute(update(moves).where(moves.c.id == move).values(health=text))
+
+
+def health(connection: Connection, move: str) -> Health:
+    """What the form of a candidate's answers came to when it was last looked at."""
+    text = connection.execute(select(moves.c.health).where(moves.c.id == move)).scalar()
+    return msgspec.json.decode(text, type=Health) if text else Health()
+
+
 def add_pairs(connection: Connection, move: str, made: Sequence[Pair], looked_at: bytes) -> int:
     """Write pairs down and move the cursor, in one transaction; how many were new.
 
@@ -143,6 +164,14 @@ def pairs_of(connection: Connection, move: str, after: int = 0) -> list[Pair]:
     """The pairs of a move but for the first `after`, in the order the evidence counts them."""
     query = select(pairs).where(pairs.c.move == move, pairs.c.number >= after).order_by(pairs.c.number)
     return [_pair(row) for row in connection.execute(query).mappings()]
+
+
+def page_of(connection: Connection, move: str, which: str, before: int | None, limit: int) -> list[tuple[int, Pair]]:
+    """Pairs of one of `WHICH` with their numbers, newest first, from the one before `before` on."""
+    query = select(pairs).where(pairs.c.move == move, dict(WHICH)[which]).order_by(pairs.c.number.desc()).limit(limit)
+    if before is not None:
+        query = query.where(pairs.c.number < before)
+    return [(row["number"], _pair(row)) for row in connection.execute(query).mappings()]
 
 
 def _pair(row: Any) -> Pair:

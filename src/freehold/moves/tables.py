@@ -1,4 +1,4 @@
-"""Tables of moves: what began, what happened, and the pairs. Nothing is ever changed but the cursor and the index."""
+"""Tables of moves: what began, what happened, and the pairs. Of a move nothing changes but what the rollout is at."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ moves = Table(
     Column("stage", String(16), nullable=False, doc="As its events leave it: an index for queries."),
     Column("cursor", LargeBinary(16), nullable=False, doc="The last record looked at for pairing."),
     Column("wanted", Text, nullable=False, doc="JSON: records that a person must annotate before it goes on, in hex."),
+    Column("health", Text, nullable=False, server_default="", doc="JSON: `validity.Health`; empty before it serves."),
 )
 
 move_events = Table(

@@ -27,7 +27,7 @@ RULE = (
     "1. Where no rented target may take the workflow's label, it is owned, whatever it costs, or waits for that.",
     "2. An option counts that keeps the SLO and saves, quality counted, with a chance of at least 80 %.",
     "3. Of those, the one with the greatest median net present value is looked at first.",
-    "4. It needs proof on the workflow's own calls, quality not worse by three points; and papers for its label.",
+    "4. It needs proof on the workflow's own calls, quality not worse by {points} points; and papers for its label.",
     "5. Owning also needs seven days of traffic, a settled task, and people who can run models.",
     "6. What is missing of 4 and 5 makes it `not_yet`, with what would tell; what speaks against leads to the next.",
     "7. Where nothing counts: `stay`; or `not_yet` where an option saves in at least half of the draws.",
@@ -72,7 +72,13 @@ class _Missing(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...]
 
 
-def decide(work: Work, choices: tuple[Choice, ...]) -> Decision:
+def rule(margin: float = MARGIN) -> tuple[str, ...]:
+    """The rule in words, where so much quality may be lost."""
+    points = f"{margin * 100:g}"
+    return tuple(one.replace("{points}", points) for one in RULE)
+
+
+def decide(work: Work, choices: tuple[Choice, ...], margin: float = MARGIN) -> Decision:
     """The rule, in the order in which it is written."""
     outcomes = {option: choice.best for option, choice in zip(OPTIONS, choices, strict=True)}
     factors = _factors(work, outcomes)
@@ -80,12 +86,12 @@ def decide(work: Work, choices: tuple[Choice, ...]) -> Decision:
     if not under.enough:
         return _too_little(work, under, factors)
     if work.facts.rented_allowed is False:
-        return _confined(work, outcomes["self_hosted"], factors)
+        return _confined(work, outcomes["self_hosted"], factors, margin)
     moving = [one for option, one in outcomes.items() if option != "nothing" and one.meets]
     sure = sorted((one for one in moving if one.saves >= SURE), key=lambda one: (-one.npv.p50, one.option))
     refused = []
     for one in sure:
-        missing = _missing(work, one)
+        missing = _missing(work, one, margin)
         if missing.against:
             refused.append(f"{_named(one)}: {missing.against}")
             continue
@@ -110,9 +116,9 @@ def _too_little(work: Work, under: Rests, factors: tuple[Factor, ...]) -> Decisi
     return Decision(advice="not_yet", option=option, reason=reason, factors=factors, decides=(under.measure,))
 
 
-def _confined(work: Work, owned: Outcome, factors: tuple[Factor, ...]) -> Decision:
+def _confined(work: Work, owned: Outcome, factors: tuple[Factor, ...], margin: float) -> Decision:
     told = f"no rented target may take {work.facts.label or 'its label'}"
-    missing = _missing(work, owned)
+    missing = _missing(work, owned, margin)
     stops = missing.against or (owned.why if not owned.meets else "")
     if stops or missing.unknown:
         decides = missing.unknown or (stops,)
@@ -145,7 +151,7 @@ def _saving(one: Outcome) -> str:
     return f"{_named(one)} saves in {one.saves:.0%} of draws, {one.npv.p50:,.0f} in the median (net present value)"
 
 
-def _missing(work: Work, one: Outcome) -> _Missing:
+def _missing(work: Work, one: Outcome, margin: float) -> _Missing:
     """What rules 4 and 5 still ask of an option."""
     facts = work.facts
     leaving = _leaving(work, one)
@@ -154,7 +160,7 @@ def _missing(work: Work, one: Outcome) -> _Missing:
     proof = next((each for each in work.evidence if _about(each.option, one.option)), None)
     if proof is None:
         wanted.append(f"no quality was measured: freehold evals run {work.name or 'WORKFLOW'} --target CANDIDATE")
-    elif proof.difference_low < -MARGIN:
+    elif proof.difference_low < -margin:
         against = against or f"quality may be worse by {-proof.difference_low * 100:.1f} points ({proof.source})"
     if one.option not in _OWNED and work.demand.span_seconds < DAY_SECONDS:
         seen = lasting(work.demand.span_seconds)

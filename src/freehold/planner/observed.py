@@ -6,6 +6,7 @@ Invariant: nothing is guessed. What was not measured is None, and the strictest 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
@@ -21,7 +22,8 @@ from freehold.planner.types import OptionKind, Range
 from freehold.planner.work import Evidence, Facts
 from freehold.policy.targets import Target
 from freehold.workflows.known import store as workflows
-from freehold.workflows.known.store import Sum
+from freehold.workflows.sums import store as record_sums
+from freehold.workflows.sums.store import Sum
 from freehold.workflows.types import Maturity, Workflow
 
 _Z90 = 1.2815515655446004
@@ -64,7 +66,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 def observed(connection: Connection, targets: Sequence[Target]) -> tuple[Observed, ...]:
     """Every workflow that stands for itself, by name."""
     sums: dict[str, list[Sum]] = {}
-    for one in workflows.sums(connection):
+    for one in record_sums.sums(connection):
         sums.setdefault(one.workflow, []).append(one)
     by_name = {one.name: one for one in targets}
     found = [
@@ -79,7 +81,10 @@ def _observed(
     connection: Connection, workflow: Workflow, sums: Sequence[Sum], targets: Mapping[str, Target]
 ) -> Observed:
     scores = tuple(_scores(connection, workflow.id, targets))
-    label = _label(workflows.labels(connection, workflow.id))
+    labels: Counter[str] = Counter()
+    for one in sums:
+        labels[one.label] += one.calls
+    label = _label(labels)
     seen = [one for one in sums if one.first > 0]
     days = (max(one.last for one in seen) - min(one.first for one in seen)) / _DAY if seen else None
     return Observed(

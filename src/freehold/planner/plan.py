@@ -18,7 +18,7 @@ from freehold.core.crypto import sha256
 from freehold.planner.assumptions import Assumption
 from freehold.planner.breakeven import BreakEven, break_even
 from freehold.planner.contract import Contract
-from freehold.planner.decide import RULE, Decision, decide
+from freehold.planner.decide import MARGIN, Decision, decide, rule
 from freehold.planner.draws import Array, Draws
 from freehold.planner.errors import BadPlan, PlanError
 from freehold.planner.factors import common, mine
@@ -43,6 +43,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     months: int = 36
     seed: int = 1
     draws: int = 10_000
+    margin: float = MARGIN
+    """Quality that may be lost, as a share of tasks."""
     contract: Contract = Contract()
     assumptions: tuple[Assumption, ...]
     works: tuple[Work, ...]
@@ -89,7 +91,7 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
     assumed = {one.name: one for one in inputs.assumptions}
     terms = Terms(months=inputs.months, commitments=inputs.contract.commitments, spending=_spending(inputs.works))
     bare = [_scene(one, assumed, terms, draws, inputs.contract) for one in inputs.works]
-    settled = _settled(bare, tell)
+    settled = _settled(bare, inputs.margin, tell)
     scenes, found, decisions = settled.scenes, settled.found, settled.decisions
     whole = _whole(scenes, inputs.shared)
     requests = [one.work.demand.requests for one in scenes]
@@ -105,7 +107,7 @@ def make(inputs: Inputs, tell: Tell = lambda _done, _words: None) -> Plan:
     made = Plan(
         form=FORM,
         inputs=inputs,
-        rule=RULE,
+        rule=rule(inputs.margin),
         workflows=planned,
         together=_planned(whole, joined.choices, None, planned[0].break_even if len(planned) == 1 else None),
         advised=_advised(whole, mix(whole, advised, [one.streams["nothing"] for one in found], requests)),
@@ -152,7 +154,7 @@ class _Settled(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The same where everybody moves and shares: what options cost all together."""
 
 
-def _settled(bare: list[Scene], tell: Tell) -> _Settled:
+def _settled(bare: list[Scene], margin: float, tell: Tell) -> _Settled:
     """People and evaluation are paid once by all who move; who does not move leaves his share to the others."""
     tokens = [one.work.demand.input + one.work.demand.output for one in bare]
     sharing = set(range(len(bare)))
@@ -165,7 +167,7 @@ def _settled(bare: list[Scene], tell: Tell) -> _Settled:
             scene = msgspec.structs.replace(scene, work=msgspec.structs.replace(scene.work, share=share))
             scenes.append(scene)
             found.append(compare(scene))
-            decisions.append(decide(scene.work, found[-1].choices))
+            decisions.append(decide(scene.work, found[-1].choices, margin))
             tell((at + 1) / (len(bare) + 1), scene.work.name)
         all_moving = all_moving or found
         moving = {at for at, one in enumerate(decisions) if at in sharing and one.option not in ("nothing", "closed")}
@@ -246,6 +248,9 @@ def written(plan: Plan) -> bytes:
 
 def read(data: bytes, name: str = "plan") -> tuple[Plan, str]:
     """A plan and its digest. Raises BadPlan for what is none, or was changed."""
+    quick = _as_written(data)
+    if quick is not None:
+        return quick
     try:
         found: Any = json.loads(data)
         content, digest = found["content"], found["sha256"]
@@ -259,6 +264,22 @@ def read(data: bytes, name: str = "plan") -> tuple[Plan, str]:
         return msgspec.convert(content, Plan), str(digest)
     except msgspec.ValidationError as error:
         raise BadPlan(f"{name} cannot be read: {error}", param=name) from None
+
+
+def _as_written(data: bytes) -> tuple[Plan, str] | None:
+    """A file whose bytes are as `written` makes them, without taking it apart; None where they are not."""
+    head, tail = b'{"content":', b',"sha256":"'
+    at = data.rfind(tail)
+    if not data.startswith(head) or not data.endswith(b'"}\n') or at < 0:
+        return None
+    content, digest = data[len(head) : at], data[at + len(tail) : -3].decode("ascii", "replace")
+    if sha256(content).hex() != digest:
+        return None
+    try:
+        found = msgspec.json.decode(content, type=Plan)
+    except msgspec.MsgspecError:
+        return None
+    return (found, digest) if found.form == FORM else None
 
 
 def _rounded(value: Any) -> Any:

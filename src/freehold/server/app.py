@@ -13,16 +13,21 @@ from freehold import __version__
 from freehold.identity.service import KEY_ID
 from freehold.server.api import (
     admission,
+    answers,
     audit,
     batches,
     break_glass,
     calls,
+    chain,
     channels,
     config,
+    console,
+    conversations,
     engines,
     errata,
     evals,
     evidence,
+    guard,
     jobs,
     keys,
     lifecycle,
@@ -31,9 +36,11 @@ from freehold.server.api import (
     models,
     moves,
     optimise,
+    overview,
     papers,
     people,
     plans,
+    playground,
     policy,
     providers,
     receipts,
@@ -45,6 +52,8 @@ from freehold.server.api import (
     workflows,
 )
 from freehold.server.api import annotations as judgements
+from freehold.server.console.app import Console, to_console
+from freehold.server.console.page import BASE
 from freehold.server.document import complete
 from freehold.server.instance import Instance
 from freehold.server.rim import App, Rim, translate_errors
@@ -55,16 +64,21 @@ from freehold.telemetry.tally import Tally
 ROUTERS = (
     judgements.router,
     admission.router,
+    answers.router,
     audit.router,
     batches.router,
     break_glass.router,
     calls.router,
+    chain.router,
     channels.router,
     config.router,
+    console.router,
+    conversations.router,
     engines.router,
     errata.router,
     evals.router,
     evidence.router,
+    guard.router,
     jobs.router,
     keys.router,
     lifecycle.router,
@@ -73,9 +87,11 @@ ROUTERS = (
     models.router,
     moves.router,
     optimise.router,
+    overview.router,
     papers.router,
     people.router,
     plans.router,
+    playground.router,
     policy.router,
     providers.router,
     receipts.router,
@@ -90,18 +106,23 @@ ROUTERS = (
 FORMS = (
     *judgements.FORMS,
     *admission.FORMS,
+    *answers.FORMS,
     *batches.FORMS,
     *calls.FORMS,
+    *chain.FORMS,
     *channels.FORMS,
+    *conversations.FORMS,
     *engines.FORMS,
     *errata.FORMS,
     *evals.FORMS,
     *evidence.FORMS,
+    *guard.FORMS,
     *jobs.FORMS,
     *lifecycle.FORMS,
     *models.FORMS,
     *moves.FORMS,
     *optimise.FORMS,
+    *overview.FORMS,
     *papers.FORMS,
     *plans.FORMS,
     *policy.FORMS,
@@ -141,6 +162,9 @@ def create_app(instance: Instance | None, token: str) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     translate_errors(app)
+    if instance is not None:
+        app.add_route("/", to_console, include_in_schema=False)
+        app.mount(BASE, Console(app, instance, token).application())
     return app
 
 

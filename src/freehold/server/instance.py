@@ -16,6 +16,7 @@ from freehold.core.db import reading, writing
 from freehold.core.ids import IdMaker
 from freehold.ledger.audit.salts import Salts
 from freehold.ledger.capture import Bodies
+from freehold.moves.remembered import Remembered
 from freehold.server.publish import Publisher
 from freehold.settings.load import Loaded
 from freehold.settings.problems import InvalidConfig
@@ -51,6 +52,7 @@ class Instance:
         self.clock = clock
         self.new_id = IdMaker(clock)
         self.random: Callable[[int], bytes] = os.urandom
+        self.remembered = Remembered()
         self.started = loaded.settings
         self.loaded = loaded
         self.problems: InvalidConfig | None = None

@@ -6,7 +6,6 @@ import hmac
 
 import msgspec
 
-from freehold.core.crypto import sha256
 from freehold.identity.errors import SessionOver, SignInOff
 from freehold.identity.oidc.fetch import Fetcher, origin_of
 from freehold.identity.oidc.issuer import Client, Issuer
@@ -88,15 +87,18 @@ class Signed(msgspec.Struct, frozen=True):
         return f"person/{self.person.known_as}" + (f" under {self.under}" if self.under else "")
 
 
-def signed_in(instance: Instance, token: str) -> Signed:
-    """Who shows this token. Role and standing are decided anew each time. Raises SessionOver, NotAdmitted."""
+def signed_in(instance: Instance, digest: bytes) -> Signed:
+    """Whose session a token of this digest opens. Role and standing are decided anew each time.
+
+    Raises SessionOver, NotAdmitted.
+    """
     now = instance.clock()
     try:
         rules = rules_of(instance)
     except SignInOff:
         raise SessionOver("nobody signs in here any more") from None
     with instance.reading() as connection:
-        session = check_session(store.session(connection, sha256(token.encode())), rules, now)
+        session = check_session(store.session(connection, digest), rules, now)
         person = store.by_id(connection, session.person)
         role = admit(person, store.groups_of(connection, person.id), rules)
         every = store.every_break_glass(connection, now - break_glass.LONGEST_SECONDS)

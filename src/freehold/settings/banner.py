@@ -11,7 +11,8 @@ from freehold.settings.location import Endpoints
 class Started(msgspec.Struct, frozen=True):
     """What people need to know. `secret` is empty where no key was made now; `seconds` is how long it took.
 
-    `route` is one to try, empty where there is none. `plane` says whether the data plane is compiled.
+    `route` is one to try, empty where there is none. `plane` says whether the data plane is compiled. `console` is a
+    link that signs one browser in, once.
     """
 
     endpoints: Endpoints
@@ -22,6 +23,7 @@ class Started(msgspec.Struct, frozen=True):
     seconds: float
     route: str
     plane: str
+    console: str
 
 
 def banner(started: Started) -> str:
@@ -39,6 +41,8 @@ def banner(started: Started) -> str:
   OpenAI base URL      {base}/v1
   Anthropic base URL   {base}
   key                  {shown}
+  console              {started.console}
+                       (signs one browser in, within 15 minutes; another: freehold console)
   management API       {started.endpoints.admin}/openapi.json   (token: {started.home}/run/admin.token)
   data plane           {started.plane}
 

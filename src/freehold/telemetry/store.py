@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func, select, text
 
 from freehold.core.db import upsert
 from freehold.jobs.tables import jobs
@@ -37,7 +37,8 @@ def hours(connection: Connection, first: int, end: int | None, own_keys: Sequenc
     query = select(*groups, *(func.sum(table[name]).label(name) for name in SUMS)).where(table.hour >= first)
     if end is not None:
         query = query.where(table.hour < end)
-    return list(connection.execute(query.group_by(*groups)).mappings())
+    by = ("own", *groups[1:])  # by name: databases compare no expressions
+    return list(connection.execute(query.group_by(*by)).mappings())
 
 
 def owned(connection: Connection, targets: Iterable[str]) -> dict[str, bool]:
@@ -74,7 +75,7 @@ def first_tokens(
     step = case(*steps, else_=len(bounds)).label("step")
     groups = (table.route, table.owned, step)
     query = select(*groups, func.count(), func.sum(table.first_token)).where(table.leaf > after, table.leaf <= last)
-    query = query.where(table.first_token.is_not(None)).group_by(*groups)
+    query = query.where(table.first_token.is_not(None)).group_by(table.route, table.owned, "step")
     return [(str(a), bool(b), int(c), int(d), float(e)) for a, b, c, d, e in connection.execute(query)]
 
 
@@ -117,3 +118,12 @@ def ended(connection: Connection, after: int, limit: int) -> list[tuple[Any, lis
     for one in connection.execute(sent.order_by(attempts.c.leaf, attempts.c.number)).mappings():
         tried.setdefault(one["leaf"], []).append(one)
     return [(one, tried.get(one["leaf"], [])) for one in found]
+
+
+def refusals(connection: Connection, since: bytes, most: int) -> list[tuple[str, int]]:
+    """Calls that were refused since an id: error and how many, of the newest `most`."""
+    trouble = text("calls.outcome <> 'ok'")  # spelled out, so that the partial index counts
+    newest = select(calls.c.error).where(trouble, calls.c.outcome == "refused", calls.c.id >= since)
+    counted = newest.order_by(calls.c.id.desc()).limit(most).subquery()
+    query = select(counted.c.error, func.count()).group_by(counted.c.error).order_by(func.count().desc())
+    return [(str(code), int(count)) for code, count in connection.execute(query)]

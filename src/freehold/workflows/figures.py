@@ -15,8 +15,8 @@ import msgspec
 from freehold.core.clock import at
 from freehold.core.money import ZERO
 from freehold.ledger.meter import Price, Usage, cost
-from freehold.workflows.known.store import Sum
 from freehold.workflows.records import UNTIMED
+from freehold.workflows.sums.store import Sum
 
 ListPrice = Callable[[str, str, date], Price | None]
 """List price of (provider, model) on a date; None where it is unknown."""
@@ -47,19 +47,19 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     apps: dict[str, int] = {}
 
 
-def figures(sums: Iterable[Sum], live: Mapping[str, Decimal], price: ListPrice) -> dict[str, Figures]:
-    """Figures by workflow. `live` is what live calls cost, by workflow."""
+def figures(sums: Iterable[Sum], price: ListPrice) -> dict[str, Figures]:
+    """Figures by workflow."""
     grouped: dict[str, list[Sum]] = defaultdict(list)
     for one in sums:
         grouped[one.workflow].append(one)
-    return {name: _of(mine, live.get(name, ZERO), price) for name, mine in grouped.items()}
+    return {name: _of(mine, price) for name, mine in grouped.items()}
 
 
-def _of(sums: list[Sum], live: Decimal, price: ListPrice) -> Figures:
+def _of(sums: list[Sum], price: ListPrice) -> Figures:
     calls = sum(one.calls for one in sums)
     models: dict[str, int] = defaultdict(int)
     apps: dict[str, int] = defaultdict(int)
-    total, unpriced = live, 0
+    total, unpriced = sum((one.cost for one in sums), ZERO), 0
     for one in sums:
         models[one.model] += one.calls
         apps[one.app] += one.calls
@@ -71,7 +71,7 @@ def _of(sums: list[Sum], live: Decimal, price: ListPrice) -> Figures:
         else:
             usage = Usage(input=one.input, output=one.output, cached=one.cached, cache_write=one.cache_write)
             total += cost(usage, found)
-    timed = [(one.latency, one.calls) for one in sums if one.latency is not None]
+    timed = [(one.latency, one.timed) for one in sums if one.latency is not None]
     return Figures(
         calls=calls,
         errors=sum(one.errors for one in sums),

@@ -19,6 +19,7 @@ from freehold.ledger.store import forget_bodies, relabel_bodies
 from freehold.ledger.tables import bodies, calls
 from freehold.workflows.known.tables import workflows
 from freehold.workflows.records import Record
+from freehold.workflows.sums import store as record_sums
 from freehold.workflows.tables import collected, imports, records
 
 EXCHANGE = "exchange"
@@ -99,6 +100,7 @@ def insert(connection: Connection, rows: Sequence[tuple[Record, bytes]]) -> int:
     for one in known(connection, fresh):
         del fresh[one]
     insert_many(connection, records, [_row(one, digest) for one, digest in fresh.values()])
+    record_sums.add(connection, fresh)
     return len(fresh)
 
 
@@ -140,6 +142,8 @@ def assign(connection: Connection, workflows: Sequence[tuple[bytes, str]]) -> No
         for at in range(0, len(ids), _AT_ONCE):
             which = records.c.id.in_(ids[at : at + _AT_ONCE])
             connection.execute(update(records).where(which).values(assigned=workflow))
+    if grouped:
+        record_sums.clear(connection)
 
 
 def keep_import(connection: Connection, one: ImportRow) -> None:
@@ -181,12 +185,14 @@ def say_of_import(connection: Connection, import_id: bytes, label: str, values: 
     which = (records.c.import_id == import_id) & (records.c.label == label)
     if "label" in values:
         relabel_bodies(connection, select(records.c.id).where(which), values["label"])
+    record_sums.clear(connection)
     return connection.execute(update(records).where(which).values(**values)).rowcount
 
 
 def forget(connection: Connection, ids: Sequence[bytes]) -> None:
     """Records whose content is gone, and what is left of that, go."""
-    connection.execute(delete(records).where(records.c.id.in_(ids)))
+    if connection.execute(delete(records).where(records.c.id.in_(ids))).rowcount:
+        record_sums.clear(connection)
     forget_bodies(connection, ids)
 
 

@@ -48,6 +48,23 @@ records = Table(
     sqlite_with_rowid=False,
 )
 
+record_sums = Table(
+    "record_sums",
+    metadata,
+    *(Column(name, String, primary_key=True) for name in ("assigned", "vendor", "model", "app")),
+    Column("owned", Boolean, primary_key=True),
+    Column("live", Boolean, primary_key=True),
+    Column("label", String, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in ("calls", "errors", "timed")),
+    Column("latency", Double, nullable=False, doc="Sum of seconds over `timed` calls."),
+    *(Column(name, BigInteger, nullable=False) for name in ("input", "output", "cached", "cache_write")),
+    Column("cost_micro", BigInteger, nullable=False, doc="What live calls cost, in whole microdollars."),
+    Column("cost_pico", BigInteger, nullable=False, doc="And the picodollars left over."),
+    Column("first", Double, nullable=False, doc="0 where no call has a time."),
+    Column("last", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 imports = Table(
     "imports",
     metadata,

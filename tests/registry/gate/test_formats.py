@@ -242,8 +242,19 @@ def outside(place: bytes) -> bytes:
         (onnx(node(b"If", inner=field(1, node(b"Run", b"evil.ops")))), "review"),
         (onnx(node(b"If", inner=field(1, node(b"Loop", inner=field(1, node(b"PyOp", b"ai.onnx.contrib")))))), "block"),
         (onnx(node(b"PythonOp", b"com.microsoft")), "block"),
-        (onnx(node(b"Mine", b"own"), more=field(25, field(10, b"own") + field(7, node(b"Relu")))), "allow"),
-        (onnx(node(b"Mine", b"own"), more=field(25, field(10, b"own") + field(7, node(b"Run", b"evil")))), "review"),
+        (
+            onnx(
+                node(b"Mine", b"own"), more=field(25, field(1, b"Mine") + field(10, b"own") + field(7, node(b"Relu")))
+            ),
+            "allow",
+        ),
+        (
+            onnx(
+                node(b"Mine", b"own"),
+                more=field(25, field(1, b"Mine") + field(10, b"own") + field(7, node(b"Run", b"evil"))),
+            ),
+            "review",
+        ),
         (onnx(node(b"Relu"), tensors=field(5, outside(b"weights.bin"))), "allow"),
         (onnx(node(b"Relu"), tensors=field(5, outside(b"../../etc/passwd"))), "block"),
         (onnx(node(b"Relu"), tensors=field(15, field(1, outside(b"/etc/passwd")))), "block"),

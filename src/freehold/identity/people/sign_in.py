@@ -24,7 +24,7 @@ from freehold.identity.people.types import PREFIX, Pending, Person, Session
 PENDING_SECONDS = 600.0
 MOST_PENDING = 200
 KEPT_SECONDS = 90 * 86400.0
-LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}/callback\Z")
+LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}/(console/)?callback\Z")
 _PURPOSE = b"freehold/sign-in/v1"
 
 

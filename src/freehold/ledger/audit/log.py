@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import NoResultFound
 
 from freehold.core.crypto import Verifier
 from freehold.core.db import reading
 from freehold.core.errors import BadSignature, NotFound, Unavailable
 from freehold.core.ids import from_text
-from freehold.ledger.audit import merkle, store
+from freehold.ledger.audit import merkle, note, store
 from freehold.ledger.audit.salts import Salts
 from freehold.ledger.audit.tiles import nodes_of
 from freehold.ledger.receipts import Receipt, change_of, entry_of, statement_of
@@ -49,6 +51,53 @@ def consistency_proof(engine: Engine, old: int, new: int) -> tuple[str, ...]:
             raise NotFound(f"the signed log has no sizes {old} and {new}")
         path = merkle.consistency(nodes_of(store.tiles_in(connection)), old, new)
     return tuple(one.hex() for one in path)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint and whether it holds."""
+
+    size: int
+    at: float
+    """Unix seconds."""
+    good: bool
+    """Did this installation sign it, of what its row says, and is the checkpoint before it the beginning of its log?"""
+    problem: str
+    follows: int
+    """Size of the checkpoint that it was held against; 0 for the oldest that is looked at."""
+
+
+def chain(engine: Engine, verifier: Verifier, limit: int) -> list[Link]:
+    """The newest checkpoints, newest first: each signature checked, each held against the one before it.
+
+    Says that the log only grew, by its tiles; whether each row is what was signed, the whole check alone can say.
+    """
+    with reading(engine) as connection:
+        rows = store.all_checkpoints(connection)[-limit - 1 :]
+        nodes = nodes_of(store.tiles_in(connection))
+        before = [None, *rows][: len(rows)]
+        links = [_link(verifier, nodes, *pair) for pair in zip(before, rows, strict=True)]
+    return links[::-1][:limit]
+
+
+def _link(verifier: Verifier, nodes: merkle.Nodes, before: Any, row: Any) -> Link:
+    follows = 0 if before is None else int(before["size"])
+    try:
+        _check(verifier, nodes, before, row)
+        problem = ""
+    except BadSignature as error:
+        problem = error.message
+    except (NoResultFound, ValueError):
+        problem = "a part of the tree is missing"
+    return Link(size=row["size"], at=row["at"], good=not problem, problem=problem, follows=follows)
+
+
+def _check(verifier: Verifier, nodes: merkle.Nodes, before: Any, row: Any) -> None:
+    said = note.read(row["note"], verifier)
+    if (said.size, said.root) != (row["size"], row["root"]):
+        raise BadSignature("its row says another size or root than was signed")
+    if before is not None:
+        path = merkle.consistency(nodes, before["size"], said.size)
+        merkle.check_consistency(before["size"], said.size, path, before["root"], said.root)
 
 
 def _receipt(

@@ -121,11 +121,16 @@ def tiles_in(connection: Connection) -> Tiles:
 
 def read_tree(connection: Connection) -> Tree:
     """The tree as stored: one leaf for each call and each entry."""
+    return load(size_of(connection), tiles_in(connection))
+
+
+def size_of(connection: Connection) -> int:
+    """How many leaves there are."""
     size = 0
     for table in (calls, audit_entries, audit_intents):
         last = connection.execute(select(func.max(table.c.leaf))).scalar()
         size = size if last is None else max(size, last + 1)
-    return load(size, tiles_in(connection))
+    return size
 
 
 def write_tiles(connection: Connection, tiles: list[Tile]) -> None:
@@ -174,6 +179,12 @@ def entries(connection: Connection, kind: str, before: int | None, limit: int) -
         query = query.where(audit_entries.c.kind == kind)
     if before is not None:
         query = query.where(audit_entries.c.leaf < before)
+    return [dict(one) for one in connection.execute(query).mappings()]
+
+
+def entries_after(connection: Connection, leaf: int, limit: int) -> list[dict[str, object]]:
+    """Changes in the tree after a leaf, oldest first."""
+    query = select(audit_entries).where(audit_entries.c.leaf > leaf).order_by(audit_entries.c.leaf).limit(limit)
     return [dict(one) for one in connection.execute(query).mappings()]
 
 

@@ -25,6 +25,8 @@ from freehold.ledger.audit import store as audit_store
 from freehold.ledger.audit.merkle import leaf_hash
 from freehold.ledger.audit.subjects import Known, Subjects
 from freehold.ledger.capture import Bodies
+from freehold.ledger.findings import store as findings
+from freehold.ledger.findings.rollup import by_hour as findings_by_hour
 from freehold.ledger.frames import Body
 from freehold.ledger.intake import store, tail
 from freehold.ledger.intake.facts import FactsReader
@@ -188,6 +190,7 @@ class Loader:
         store.insert_calls(connection, calls)
         store.insert_attempts(connection, attempts)
         store.add_usage(connection, by_hour(calls))
+        findings.add(connection, findings_by_hour(calls))
         spending = store.spending_of((one.budgets, one.cost) for one in loadable if one.budgets)
         store.settle(connection, epoch.name, spending)
         self._grow(connection, hashes)

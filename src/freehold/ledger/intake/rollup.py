@@ -1,4 +1,4 @@
-"""Usage by the hour out of rows of calls, so that a year of usage is not read call by call. Pure."""
+"""Usage by the hour and by the day out of rows of calls, so that a year is not read call by call. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from freehold.ledger.intake.rows import Row
 
 _MICRO = 1_000_000
 _HOUR_MS = 3_600_000
+_DAY_HOURS = 24
 KEYS = ("hour", "key_id", "team", "route", "workflow", "target", "outcome", "latency_step")
 SUMS = (
     "calls",
@@ -60,6 +61,20 @@ def by_hour(calls: Iterable[Row]) -> list[Row]:
             sums[10] += cost
             sums[11] += 1
     return [_row(key, sums) for key, sums in found.items()]
+
+
+def by_day(hours: Iterable[Row]) -> list[Row]:
+    """The same sums by the day."""
+    found: dict[tuple[object, ...], Row] = {}
+    for hour in hours:
+        key = (hour["hour"] // _DAY_HOURS, *(hour[name] for name in KEYS[1:]))
+        day = found.get(key)
+        if day is None:
+            found[key] = {"day": key[0], **{name: hour[name] for name in KEYS[1:] + SUMS}}
+        else:
+            for name in SUMS:
+                day[name] += hour[name]
+    return list(found.values())
 
 
 def _row(key: tuple[object, ...], sums: list[int]) -> Row:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, delete, select
 
 from freehold.core.db import insert_many, upsert
 from freehold.core.money import ZERO
-from freehold.ledger.intake.rollup import SUMS
+from freehold.ledger.intake.rollup import SUMS, by_day
 from freehold.ledger.intake.rows import Row
-from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent, usage_hours
+from freehold.ledger.tables import attempts, calls, leases, pending, positions, spent, usage_days, usage_hours
 
 _CHUNK = 500
 
@@ -32,6 +32,7 @@ def insert_attempts(connection: Connection, rows: list[Row]) -> None:
 def add_usage(connection: Connection, rows: list[Row]) -> None:
     """Add to the usage of hours."""
     upsert(connection, usage_hours, rows, add=SUMS)
+    upsert(connection, usage_days, by_day(rows), add=SUMS)
 
 
 def existing(connection: Connection, ids: Collection[bytes]) -> set[bytes]:

@@ -29,6 +29,7 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"MSCF", "cab"),
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"LZIP", "lzip"),
+    (b"ZF0x", "joblib's old packing"),
     (b"\x1f\x9d", "compress"),
     (b"\x1f\xa0", "compress"),
     (b"xar!", "xar"),

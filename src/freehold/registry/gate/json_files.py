@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from freehold.registry.gate import keras_config, templates
+from freehold.registry.gate import keras_config, targets, templates
 from freehold.registry.gate.errors import Malformed
 from freehold.registry.gate.naming import quoted, unsafe
 from freehold.registry.gate.types import Format, Reason, Source, Walk
@@ -17,6 +17,7 @@ from freehold.registry.gate.types import Format, Reason, Source, Walk
 DEEPEST = 64
 _AFTER = b'"{[}]-0123456789tfn'
 """What may stand behind the first bracket."""
+_NOT_JSON = (".j2", ".jinja", ".jinja2", ".py", ".pyi", ".pyw")
 _LINES = (".jsonl", ".ndjson")
 _LIBRARIES = ("peft", "transformers")
 _LOADS_CODE = ("trust_remote_code", "use_remote_code")
@@ -69,7 +70,7 @@ def known(source: Source) -> bool:
     head = bytes(source.data[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] not in (b"{", b"["):
         return False
-    if head[:2] in (b"{%", b"{{", b"{#"):  # a template
+    if head[:2] in (b"{%", b"{{", b"{#") or source.name.lower().endswith(_NOT_JSON):  # a template, or a program
         return False
     after = head[1:].lstrip()[:1]
     return source.name.lower().endswith(".json") or (after != b"" and after in _AFTER)
@@ -88,11 +89,13 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
 
 def _document(data: bytes, source: Source, walk: Walk) -> Iterator[Reason]:
     value = _parsed(data)
+    if source.name.lower().endswith(".ipynb"):
+        yield Reason("review", "python.code", source.name, "is a notebook: code")
     for one in _objects(value, 0):
         if isinstance(one, _Twice):
             yield Reason("block", "json.twice", source.name, "a key stands twice: readers differ in which one counts")
         yield from _object_reasons(one, source.name, walk)
-    if isinstance(value, dict) and keras_config.looks(value):
+    if any(keras_config.looks(one) for one in _objects(value, 0)):
         yield from keras_config.reasons(value, source.name)
 
 
@@ -106,8 +109,9 @@ def _object_reasons(one: dict[str, Any], where: str, walk: Walk) -> Iterator[Rea
         if library.split(".", maxsplit=1)[0] not in _LIBRARIES:
             yield Reason("review", "json.auto_mapping", where, f"takes a class out of {quoted(library, 60)}")
     for name in _LOADS_CODE:
-        if one.get(name) is True:
+        if one.get(name) not in (None, False, 0, ""):
             yield Reason("review", "json.remote_code", where, f"{name} is on")
+    yield from targets.imports(one, where)
     files = one.get("weight_map")
     if isinstance(files, dict):
         for each in sorted({str(file) for file in files.values()}):

@@ -15,9 +15,11 @@ from freehold.registry.gate.types import Format, Reason, Source, Walk
 _PARTS = frozenset({"config.json", "metadata.json"})
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _DOCUMENT = re.compile(rb'\{"(?:class_name|module|name|config|layers|keras_version)"')
+_MODULE = re.compile(rb'"module"\s*:\s*"([^"\\]{0,400})')
+_ESCAPED = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
 _MOST_DOCUMENT = 64 << 20
-_SUPERBLOCKS = range(9, 17)
-"""The signature may stand at 0, 512, 1024 and so on."""
+_FIRST_BLOCK = 9
+"""The signature may stand at 0, 512, 1024 and so on, doubled as far as the file goes."""
 
 
 def known(source: Source) -> bool:
@@ -38,7 +40,8 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
 def known_hdf5(source: Source) -> bool:
     """The signature, at the start or where a block before it may push it."""
     data = source.data
-    return data[:8] == HDF5 or any(data[1 << power : (1 << power) + 8] == HDF5 for power in _SUPERBLOCKS)
+    powers = range(_FIRST_BLOCK, len(data).bit_length())
+    return data[:8] == HDF5 or any(data[1 << power : (1 << power) + 8] == HDF5 for power in powers)
 
 
 def look_hdf5(source: Source, walk: Walk) -> Iterator[Reason]:
@@ -51,8 +54,12 @@ def look_hdf5(source: Source, walk: Walk) -> Iterator[Reason]:
     for sign, said in ((b"function_type", "a function of the file's"), (b"__lambda__", "a function of the file's")):
         if sign in data:
             yield Reason("block", "keras.code", source.name, f"names {said}")
-    if re.search(rb'"class_name"\s*:\s*"Lambda"', data) or b"\\u004c" in data.lower():
+    if re.search(rb'"class_name"\s*:\s*"Lambda"', data):
         yield Reason("block", "keras.code", source.name, "a Lambda layer")
+    if _ESCAPED.search(data):
+        yield Reason("block", "keras.code", source.name, "plain letters written as numbers, which no writer does")
+    for module in sorted({found.group(1) for found in _MODULE.finditer(data)} - {b"builtins"}):
+        yield from keras_config.reasons({"module": module.decode("latin-1"), "class_name": ""}, source.name)
 
 
 def _documents(data: bytes) -> Iterator[Any]:

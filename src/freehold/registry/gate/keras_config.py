@@ -19,7 +19,7 @@ _MODULES = re.compile(
 )
 _CODE = frozenset(
     """Lambda __lambda__ TorchModuleWrapper TFSMLayer JaxLayer FlaxLayer function get_file load_model
-    enable_unsafe_deserialization""".split()  # noqa: SIM905
+    enable_unsafe_deserialization deserialize_keras_object""".split()  # noqa: SIM905
 )
 _PLAIN = frozenset({"bool", "bytes", "float", "int", "list", "set", "slice", "str", "tuple", "dict"})
 """Of `builtins`."""
@@ -60,6 +60,8 @@ def _entry(one: dict[str, Any], where: str) -> Iterator[Reason]:
     for key in _PATHS & one.keys():
         if isinstance(one[key], str):
             yield Reason("block", "keras.path", where, f"{key} is read from {quoted(one[key], 80)}")
+    if named == "function" and one.get("config") in _CODE:
+        yield Reason("block", "keras.code", where, f"{quoted(str(one['config']), 60)} runs what the file brings")
     code = one.get("function")
     if isinstance(code, list) and code and isinstance(code[0], str) and one.get("function_type", "lambda") == "lambda":
         yield Reason("block", "keras.code", where, "a function as marshalled code")

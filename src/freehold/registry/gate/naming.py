@@ -6,6 +6,7 @@ Invariant: a name decides nothing for the good; it can only add a reason.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -14,6 +15,7 @@ from freehold.registry.gate.types import Reason
 LONGEST = 1024
 """Bytes of a member's name; no model needs more, and file systems take 4,096 at most."""
 
+_SHOWN = 200
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _DEVICES = re.compile(r"^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 
@@ -24,6 +26,10 @@ PROMISED: tuple[tuple[str, frozenset[str]], ...] = (
     (".gif", frozenset({"image"})),
     (".h5", frozenset({"hdf5"})),
     (".hdf5", frozenset({"hdf5"})),
+    (".ipynb", frozenset({"json", "empty"})),
+    (".j2", frozenset({"template", "empty"})),
+    (".jinja", frozenset({"template", "empty"})),
+    (".jinja2", frozenset({"template", "empty"})),
     (".jpeg", frozenset({"image"})),
     (".jpg", frozenset({"image"})),
     (".json", frozenset({"json"})),
@@ -33,14 +39,22 @@ PROMISED: tuple[tuple[str, frozenset[str]], ...] = (
     (".onnx", frozenset({"onnx"})),
     (".pdf", frozenset({"pdf"})),
     (".png", frozenset({"image"})),
+    (".py", frozenset({"text", "empty"})),
+    (".pyi", frozenset({"text", "empty"})),
+    (".pyw", frozenset({"text", "empty"})),
     (".safetensors", frozenset({"safetensors"})),
     (".svg", frozenset({"image", "text"})),
     (".webp", frozenset({"image"})),
+    (".yaml", frozenset({"text", "json", "empty"})),
+    (".yml", frozenset({"text", "json", "empty"})),
 )
 """What a name promises; formats by their names in `formats.FORMATS`."""
 
 LOADED: tuple[str, ...] = (".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 """Names that loaders hand to an unpickler, whatever is in the file."""
+
+RUN = (".ipynb", ".j2", ".jinja", ".jinja2", ".py", ".pyi", ".pyw", ".yaml", ".yml")
+"""Names that make a program, or what may name one, of any bytes that can be read so."""
 
 LOADABLE = PICKLES | {"zip", "tar", "compressed", "npy", "safetensors"}
 
@@ -49,6 +63,16 @@ def quoted(text: str, most: int = 200) -> str:
     """Hostile text made fit for a report: printable, on one line, bounded."""
     shown = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text[:most])
     return shown if len(text) <= most else f"{shown}..."
+
+
+def shown(name: str) -> str:
+    """A name made fit for a report; its ending stays, since that decides who opens the file."""
+    return quoted(name) if len(name) <= _SHOWN else f"{quoted(name[:120])}...{quoted(name[-64:])}"
+
+
+def folded(name: str) -> str:
+    """What a file system that knows no case, and composes letters, takes a name for."""
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def unsafe(name: str, where: str) -> Iterator[Reason]:
@@ -71,7 +95,7 @@ def mismatch(where: str, found: str) -> Iterator[Reason]:
     name = PurePosixPath(where.rsplit("!", 1)[-1]).name.lower()
     for ending, promised in PROMISED:
         if name.endswith(ending) and found not in promised:
-            hard = found in LOADABLE or found == "unknown"
+            hard = found in LOADABLE or found == "unknown" or ending in RUN
             said = f"the name says {ending}, the content is {found}"
             yield Reason("block" if hard else "review", "name.mismatch", where, said)
     if name.endswith(LOADED) and found not in LOADABLE:

@@ -34,6 +34,8 @@ KNOWN = frozenset(
         "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc",
     }
 )  # fmt: skip
+_COMPILED = frozenset({"EPContext"})
+"""Brings, or names, what was compiled for one machine."""
 _CODE = frozenset({"PyOp", "PythonOp", "PythonOpGrad", "PyCustomOp", "ATen"})
 _CODE_DOMAINS = ("ai.onnx.contrib", "com.microsoft.extensions", "org.pytorch", "pkg.onnxscript.torch_lib.python")
 DEEPEST = 64
@@ -46,7 +48,7 @@ def known(source: Source) -> bool:
 
 def look(source: Source, walk: Walk) -> Iterator[Reason]:
     """Raises Malformed for messages that are none."""
-    own: set[str] = set()
+    own: set[tuple[str, str]] = set()
     graphs: list[memoryview] = []
     for number, _, value in fields(source.data):
         if number == FUNCTIONS:
@@ -58,18 +60,24 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
     yield from dict.fromkeys(_graphs(graphs, own, source.name))
 
 
-def _function(data: memoryview, graphs: list[memoryview]) -> str:
-    """A function's domain; its nodes are looked at as a graph's."""
-    domain = ""
+def _function(data: memoryview, graphs: list[memoryview]) -> tuple[str, str]:
+    """A function's domain and name; its nodes are looked at as a graph's."""
+    named, domain = "", ""
     body = bytearray()
     for number, _, value in fields(data):
         if number == 10:
             domain = text(value)
+        elif number == 1:
+            named = text(value)
         elif number == 7:
             node = bytes(inner(value))
             body += b"\x0a" + _length(len(node)) + node
+        elif number == 11:  # an attribute that stands where a node gives none
+            held = bytes(inner(value))
+            node = b"\x2a" + _length(len(held)) + held
+            body += b"\x0a" + _length(len(node)) + node
     graphs.append(memoryview(bytes(body)))
-    return domain
+    return domain, named
 
 
 def _length(size: int) -> bytes:
@@ -80,7 +88,7 @@ def _length(size: int) -> bytes:
     return bytes([*found, size])
 
 
-def _graphs(graphs: list[memoryview], own: set[str], where: str) -> Iterator[Reason]:
+def _graphs(graphs: list[memoryview], own: set[tuple[str, str]], where: str) -> Iterator[Reason]:
     waiting = [(one, 0) for one in graphs]
     while waiting:
         graph, depth = waiting.pop()
@@ -100,7 +108,7 @@ def _graphs(graphs: list[memoryview], own: set[str], where: str) -> Iterator[Rea
                         yield from _tensor(inner(each), where)
 
 
-def _node(data: memoryview, own: set[str], where: str) -> Iterator[Reason]:
+def _node(data: memoryview, own: set[tuple[str, str]], where: str) -> Iterator[Reason]:
     named, domain = "", ""
     for number, _, value in fields(data):
         if number == 4:
@@ -109,7 +117,7 @@ def _node(data: memoryview, own: set[str], where: str) -> Iterator[Reason]:
             domain = text(value)
     if domain.startswith(_CODE_DOMAINS) or named in _CODE:
         yield Reason("block", "onnx.code", where, f"the operator {quoted(domain, 60)}.{quoted(named, 60)} runs code")
-    elif domain not in KNOWN and domain not in own:
+    elif (domain not in KNOWN and (domain, named) not in own) or named in _COMPILED:
         yield Reason(
             "review", "onnx.custom", where, f"the operator {quoted(domain, 60)}.{quoted(named, 60)} needs a library"
         )
@@ -128,7 +136,11 @@ def _inner_graphs(node: memoryview) -> Iterator[memoryview]:
 
 def _inner_tensors(node: memoryview) -> Iterator[memoryview]:
     for one in _attributes(node):
-        yield from (inner(value) for number, kind, value in fields(one) if number in (5, 10) and kind == BYTES)
+        for number, kind, value in fields(one):
+            if number in (5, 10) and kind == BYTES:
+                yield inner(value)
+            elif number in (22, 23) and kind == BYTES:  # sparse: values and places
+                yield from (inner(each) for key, wire, each in fields(inner(value)) if key in (1, 2) and wire == BYTES)
 
 
 def _tensor(data: memoryview, where: str) -> Iterator[Reason]:

@@ -16,10 +16,19 @@ MOST_MADE = 1 << 28
 
 _CODECS = frozenset({"latin-1", "latin1", "utf-8", "utf8", "ascii"})
 _SIZED = frozenset({"bytearray", "bytes", "frozenset", "list", "set", "tuple", "dict"})
+_PLAIN = (str, bytes, int, float, complex, type(None))
+_NUMBERS = frozenset({"bool", "complex", "float", "int", "str"})
+_HASHING = frozenset({"Counter", "OrderedDict", "defaultdict", "dict", "frozenset", "set"})
+_BASES = frozenset({"dict", "float", "frozenset", "int", "list", "object", "set", "str", "tuple"})
+"""Of which protocols 0 and 1 say that an object is one; each is made by its own `__new__`, and runs nothing else."""
+_DICTS = ("builtins.dict", "collections.Counter", "collections.OrderedDict", "collections.defaultdict")
+_TENSORS = frozenset({("torch", "Tensor"), ("torch.nn.parameter", "Buffer"), ("torch.nn.parameter", "Parameter")})
+_MOST_VISITS = 10_000
+_POINTERS = 7
+"""Flags of dtypes whose items are addresses of Python objects."""
 _FRACTION = re.compile(r"[+-]?\d{1,4000}(?:/\d{1,4000})?")
-_DTYPE = re.compile(r"[<>|=]?([?bBiufcmMSUVOhHlLqQefdgFDG])(\d{0,9})")
-_DEFAULT_SIZE = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "e": 2, "i": 4, "f": 4, "l": 8, "L": 8, "q": 8, "Q": 8, "d": 8}
-_DEFAULT_SIZE |= {"F": 8, "D": 16, "M": 8, "m": 8, "O": 8, "S": 0, "U": 0, "V": 0, "u": 4, "c": 16, "g": 16, "G": 32}
+_DTYPE = re.compile(r"[<>|=]?([biufcmMSUVO])(\d{1,9})")
+"""As numpy pickles them, with a size: single letters are other types on other machines, and `c` is no complex."""
 _OBJECT_FLAGS = 63
 """What numpy itself writes for dtypes of objects; with fewer, raw bytes would be taken for addresses."""
 
@@ -79,26 +88,89 @@ def wrong_call(found: Imported, given: tuple[Any, ...], named: dict[Any, Any]) -
         return "" if abs(given[0]) <= MOST_MADE else f"builtins.{name} of {given[0]:.3g}"
     if module == "fractions" and any(isinstance(one, str) and not _FRACTION.fullmatch(one) for one in given):
         return "a fraction with an exponent"
+    why = _costly(found, given)
+    if why:
+        return why
     if name == "_rebuild_from_type_v2":
         return _nested(given)
     if name == "_reconstructor":
-        return "" if all(isinstance(one, Imported) for one in given[:2]) else "reconstructs from what it made itself"
-    if name == "_reconstruct" and module.endswith("multiarray"):
-        good = len(given) == 3 and isinstance(given[0], Imported) and given[1] == (0,)
-        return "" if good else "an array that is not empty before its state"
-    if name == "_mareconstruct":
-        return "" if len(given) == 4 and given[2] == (0,) else "a masked array that is not empty before its state"
-    if name == "scalar" and module.endswith("multiarray"):
-        return _scalar(given)
+        return _reconstructed(given)
+    if module == "numpy.random._pickle":
+        good = all(one.module.startswith("numpy.random.") for one in given if isinstance(one, Imported))
+        return "" if good else "a generator of random numbers by another function"
+    if name in ("_reconstruct", "_mareconstruct", "scalar"):
+        return _array_call(name, given)
     if module in ("numpy", "torch") and _large(given):
         return f"{module}.{name} of more than {MOST_MADE} items"
     return "" if not named or all(isinstance(one, str) for one in named) else "arguments whose names are no text"
 
 
+def _array_call(name: str, given: tuple[Any, ...]) -> str:
+    if name == "scalar":
+        return _scalar(given)
+    if name == "_reconstruct":
+        good = len(given) == 3 and isinstance(given[0], Imported) and given[1] == (0,)
+        return "" if good else "an array that is not empty before its state"
+    classes = [(one.module.partition(".")[0], one.name) for one in given[:2] if isinstance(one, Imported)]
+    good = len(given) == 4 and given[2] == (0,) and len(classes) == 2
+    good = good and classes[0] == ("numpy", "MaskedArray") and classes[1] in (("numpy", "ndarray"), ("numpy", "matrix"))
+    return "" if good else "a masked array that is not empty before its state"
+
+
+def _costly(found: Imported, given: tuple[Any, ...]) -> str:
+    """Calls of builtins whose cost is not that of their bytes."""
+    if (found.module == "builtins" and found.name in _NUMBERS) or found.module == "fractions":
+        good = all(isinstance(one, _PLAIN) for one in given)
+        return "" if good else f"{found.module}.{found.name} of what is no plain value"
+    if found.module == "builtins" and found.name in ("bytearray", "bytes"):
+        scalars = [one for one in given if isinstance(one, Made) and one.maker.endswith("multiarray.scalar")]
+        return f"builtins.{found.name} of a number it made" if scalars else ""
+    if found.module in ("builtins", "collections") and found.name in _HASHING and _shared(given):
+        return f"{found.module}.{found.name} of what takes for ever to hash"
+    return ""
+
+
+def _shared(given: tuple[Any, ...]) -> bool:
+    """Would walking all of it come by the same containers again and again?"""
+    waiting: list[Any] = [given]
+    seen: set[int] = set()
+    visits = 0
+    while waiting:
+        one = waiting.pop()
+        visits += 1
+        seen.add(id(one))
+        if visits > _MOST_VISITS + 8 * len(seen):
+            return True
+        parts = one.given if isinstance(one, Made) else one
+        waiting.extend(each for each in parts if isinstance(each, tuple | list | frozenset | Made))
+    return False
+
+
+def _reconstructed(given: tuple[Any, ...]) -> str:
+    """`copyreg._reconstructor(class, base, state)` calls the base's own `__new__` and `__init__` with the state."""
+    if len(given) != 3 or not all(isinstance(one, Imported) for one in given[:2]):
+        return "reconstructs from what it made itself"
+    base, state = given[1], given[2]
+    if base.module != "builtins" or base.name not in _BASES:
+        return f"reconstructs by {base.module}.{base.name}"
+    if base.name == "object":
+        return "" if state is None else "reconstructs an object from a state"
+    if base.name in ("float", "int", "str"):
+        return "" if isinstance(state, _PLAIN) else f"reconstructs {base.name} from what is no plain value"
+    plain = isinstance(state, tuple | list | dict | set | frozenset)
+    good = plain or (isinstance(state, Made) and state.maker == f"builtins.{base.name}")
+    return "" if good and not _shared((state,)) else f"reconstructs {base.name} from another thing"
+
+
 def _nested(given: tuple[Any, ...]) -> str:
+    """Torch calls the first with the third, and gives the outcome the fourth as its state."""
     if len(given) != 4 or not isinstance(given[0], Imported) or not isinstance(given[2], tuple):
         return "rebuilds a tensor from another thing than a function"
-    return wrong_call(given[0], given[2], {})
+    if given[0].module != "torch._utils" or not given[0].name.startswith("_rebuild_"):
+        return f"rebuilds a tensor by {given[0].module}.{given[0].name}"
+    if not isinstance(given[1], Imported) or (given[1].module, given[1].name) not in _TENSORS:
+        return "rebuilds a tensor of a class of its own"
+    return _named_state(given[3]) or wrong_call(given[0], given[2], {})
 
 
 def _scalar(given: tuple[Any, ...]) -> str:
@@ -116,14 +188,27 @@ def _large(given: tuple[Any, ...]) -> bool:
 
 def wrong_state(made: Made, state: Any) -> str:
     """Why an object of this maker must not be given this state; empty where it may."""
-    parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
-    for one in parts:
-        if isinstance(one, dict) and any(isinstance(key, str) and key.startswith("__") for key in one):
-            return f"sets {next(key for key in one if isinstance(key, str) and key.startswith('__')):.40}"
+    array = made.maker.endswith(("multiarray._reconstruct", "._mareconstruct", "._frombuffer"))
+    if made.state is not None and (array or made.maker == "numpy.dtype"):
+        return "changes an array or dtype that has its state already"
     if made.maker == "numpy.dtype":
-        return _dtype_state(made, state)
-    if made.maker.endswith("multiarray._reconstruct"):
-        return _array_state(state)
+        return _named_state(state) or _dtype_state(made, state)
+    if made.maker.endswith("._frombuffer"):
+        return "changes an array that is whole"
+    if made.maker.endswith("._mareconstruct"):
+        good = isinstance(state, tuple) and len(state) == 7
+        return _array_state(state[:5]) if good else "a masked array with an unknown state"
+    return _array_state(state) if array else _named_state(state)
+
+
+def _named_state(state: Any) -> str:
+    """Attributes that Python keeps to itself, and dictionaries nobody can look into."""
+    for one in state if isinstance(state, tuple) and len(state) == 2 else (state,):
+        if isinstance(one, Made) and (one.maker in _DICTS or one.maker == "copyreg._reconstructor"):
+            return "a state that is made by a call"
+        inner = [key for key in one if isinstance(key, str) and key.startswith("__")] if isinstance(one, dict) else ()
+        if inner:
+            return f"sets {inner[0]:.40}"
     return ""
 
 
@@ -135,7 +220,7 @@ def _dtype_state(made: Made, state: Any) -> str:
     if not isinstance(text, str) or not _DTYPE.fullmatch(text):
         return "a dtype that is not named by a text"
     objects = text.lstrip("<>|=").startswith("O")
-    if not flags & 0xFF >= 0 or (objects and flags & 0xFF != _OBJECT_FLAGS):
+    if (objects and flags & 0xFF != _OBJECT_FLAGS) or (not objects and flags & _POINTERS):
         return "a dtype of objects that says it holds none"
     if inner is None and fields is None:
         return ""
@@ -196,8 +281,6 @@ def item_size(kind: object) -> int | None:
     letter, digits = found.groups()
     if isinstance(kind.state, tuple) and letter in "VSU" and len(kind.state) >= 8 and kind.state[5] >= 0:
         return int(kind.state[5])
-    if not digits:
-        return _DEFAULT_SIZE[letter]
     return int(digits) * (4 if letter == "U" else 1)
 
 

@@ -57,6 +57,16 @@ class Machine(_Standard):  # type: ignore[misc]  # it has no types
         self.calls = 0
         self._known: dict[tuple[str, str], Imported] = {}
 
+    def load(self) -> Any:
+        """What the stream makes. Raises UnpicklingError for bytes in its last frame that the loaders' machine in C goes
+        on with, where a second stream is read, and this one would step over.
+        """
+        made = super().load()
+        frame = self._unframer.current_frame
+        if frame is not None and frame.read(1):
+            raise pickle.UnpicklingError("bytes after the end, in the same frame")
+        return made
+
     def find_class(self, module: str, name: str) -> Imported:
         """An import. Raises Refused for what is not listed."""
         if getattr(self, "proto", 0) < 3:

@@ -6,10 +6,8 @@ Invariant: every byte belongs to a stream the machine ran to its end, or to an a
 from __future__ import annotations
 
 import math
-from _compat_pickle import IMPORT_MAPPING
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from sys import stdlib_module_names
 from typing import Any, ClassVar
 
 from freehold.registry.gate import naming
@@ -17,7 +15,7 @@ from freehold.registry.gate.byte_reader import ByteReader
 from freehold.registry.gate.errors import Malformed
 from freehold.registry.gate.pickle_calls import Made, Refused, holds_objects, item_size
 from freehold.registry.gate.pickle_machine import BROKEN, Machine
-from freehold.registry.gate.pickle_names import rooms
+from freehold.registry.gate.pickle_sniff import looks
 from freehold.registry.gate.types import Format, Reason, Source, Walk
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -28,9 +26,9 @@ STORAGE_ITEMS = {
     "Untyped": 1,
 }  # fmt: skip
 """Bytes of one item, by the type's name without `Storage`."""
+_WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _MOST_STREAMS = 1000
 _ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
-_SNIFFED = 1 << 20
 
 
 class JoblibMachine(Machine):
@@ -51,7 +49,7 @@ def _joblib_build(machine: JoblibMachine) -> None:
     machine.arrays += 1
     kind = state.get("dtype")
     if holds_objects(kind):
-        nested = JoblibMachine(machine.file)
+        nested = Machine(machine.file, strict=machine.strict)  # joblib takes a plain unpickler for them
         nested.load()
         machine.reviewed |= nested.reviewed
         machine.imports += nested.imports
@@ -66,34 +64,6 @@ def _joblib_build(machine: JoblibMachine) -> None:
 
 
 JoblibMachine.dispatch[b"b"[0]] = _joblib_build
-
-
-def looks(source: Source) -> bool:
-    """An unpickler would get somewhere: a protocol mark, a whole stream, or an import that could matter."""
-    data = source.data
-    if len(data) < 2:
-        return False
-    if data[0] == 0x80:
-        return data[1] <= 5
-    if data[0] not in _FIRST:
-        return False
-    machine = Machine(ByteReader(data[:_SNIFFED]), strict=False)
-    try:
-        machine.load()
-    except (Refused, *BROKEN):
-        whole = len(data) > _SNIFFED <= machine.file.at  # nothing broke it off but the end of what was sniffed
-    else:
-        whole = machine.file.at >= min(len(data), _SNIFFED)
-    return whole or machine.calls > 0 or any(_matters(module) for module, _ in machine.imports)
-
-
-_FIRST = frozenset(b"(NIJKLMGFSTUVXBCc]})lditePQ\x82\x83\x84\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95\x96012aqrpghj")
-"""Opcodes a stream without a protocol mark can begin with."""
-
-
-def _matters(module: str) -> bool:
-    first = module.partition(".")[0]
-    return first in stdlib_module_names or first in rooms() or first in IMPORT_MAPPING or first == "__builtin__"
 
 
 def run(source: Source, start: int, machine: Machine, found: list[Reason]) -> tuple[object, int] | None:
@@ -127,6 +97,8 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
                 found[-1] = Reason("review", "pickle.trailing", source.name, f"{len(source.data) - at} bytes follow")
             break
         made, at = ended
+        if _WRAPPER in machine.imports:  # joblib would step over bytes that were taken for opcodes here
+            found.append(Reason("block", "pickle.joblib", source.name, "an array of joblib's in a plain pickle"))
         if machine.storages or machine.foreign_ids:
             found.append(Reason("review", "pickle.persistent", source.name, "refers to objects outside the file"))
         if count == 1 and made == TORCH_MAGIC:

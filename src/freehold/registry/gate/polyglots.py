@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from freehold.registry.gate import pickles, tars
+from freehold.registry.gate import pickle_sniff, tars
 from freehold.registry.gate.types import Reason, Source
 
 _END = b"PK\x05\x06"
@@ -24,7 +24,7 @@ def others(source: Source, found: str) -> Iterator[Reason]:
         yield Reason("block", "polyglot.zip", source.name, f"{found} by its start, and a zip archive by its end")
     if found != "tar" and tars.known(source):
         yield Reason("block", "polyglot.tar", source.name, f"{found}, and a tar archive by its first block")
-    if found not in _PICKLED and pickles.looks(source):
+    if found not in _PICKLED and pickle_sniff.looks(source):
         yield Reason("block", "polyglot.pickle", source.name, f"{found}, and a pickle to an unpickler")
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from freehold.registry.gate import targets
 from freehold.registry.gate.errors import Malformed
 from freehold.registry.gate.json_files import strict
 from freehold.registry.gate.naming import quoted
@@ -50,7 +51,8 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
         end = after
     if 8 + length + end != len(data):
         raise Malformed(f"{len(data) - 8 - length - end} bytes that no tensor names")
-    yield from ()
+    for note in notes.values():
+        yield from targets.reasons(note, source.name)
 
 
 def _span(name: str, told: Any) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from freehold.registry.gate.naming import quoted
+from freehold.registry.gate.naming import quoted, unsafe
 from freehold.registry.gate.protobufs import BYTES, VARINT, fields, inner, shaped, text
 from freehold.registry.gate.types import Format, Reason, Source, Walk
 
@@ -75,6 +75,8 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
             for key, kind, graph in fields(inner(meta)):
                 if key == 2 and kind == BYTES:
                     _operations(inner(graph), names, functions)
+                elif key == 6 and kind == BYTES:
+                    yield from _asset(inner(graph), source.name)
     for one in sorted(names):
         shown = quoted(one, 60)
         if one in _CODE or one.startswith(("PyFunc", "EagerPy")):
@@ -85,10 +87,18 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
             yield Reason("review", "savedmodel.unknown", source.name, f"the operation {shown} is on no list")
 
 
+def _asset(asset: memoryview, where: str) -> Iterator[Reason]:
+    """A file beside the graph, which is read when it is loaded."""
+    for number, kind, value in fields(asset):
+        if number == 2 and kind == BYTES:
+            for one in unsafe(text(value), where):
+                yield Reason(one.verdict, "savedmodel.file", where, f"reads {quoted(text(value), 80)}: {one.said}")
+
+
 def _operations(graph: memoryview, names: set[str], functions: set[str]) -> None:
     for number, kind, value in fields(graph):
         if number == 1 and kind == BYTES:
-            names.add(_operation(inner(value)))
+            names.update(_operation(inner(value)))
         elif number == 2 and kind == BYTES:
             for key, wire, function in fields(inner(value)):
                 if key == 1 and wire == BYTES:
@@ -102,11 +112,12 @@ def _function(function: memoryview, names: set[str], functions: set[str]) -> Non
         if number == 1:
             functions.update(text(each) for key, _, each in fields(inner(value)) if key == 1)
         elif number == 3:
-            names.add(_operation(inner(value)))
+            names.update(_operation(inner(value)))
 
 
-def _operation(node: memoryview) -> str:
-    return next((text(value) for number, kind, value in fields(node) if number == 2 and kind == BYTES), "")
+def _operation(node: memoryview) -> list[str]:
+    """Its name: readers take the last of several, so every one counts."""
+    return [text(value) for number, kind, value in fields(node) if number == 2 and kind == BYTES] or [""]
 
 
 FORMAT = Format("saved_model", known, look)

@@ -168,9 +168,9 @@ def _files(root: Path, whole: list[Reason], most: int) -> Iterator[tuple[Path, s
             if count > most:
                 raise TooMuch(f"more than {most} files")
             whole.extend(naming.unsafe(name, naming.quoted(name)))
-            if name.casefold() in seen:
+            if naming.folded(name) in seen:
                 whole.append(Reason("review", "name.twice", naming.quoted(name), "differs from another by case alone"))
-            seen.add(name.casefold())
+            seen.add(naming.folded(name))
             if S_ISREG(kind):
                 yield path, name
             elif not S_ISDIR(kind):
@@ -185,7 +185,7 @@ def _file(path: Path, name: str, walk: Look) -> Checked:
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:  # noqa: PTH123  a link may replace it
         size = os.fstat(file.fileno()).st_size
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        shown = naming.quoted(name)
+        shown = naming.shown(name)
         with mapped(file.fileno(), size) as data:
             kind, reasons = walk.look(Source(shown, data))
     return Checked(shown, digest, size, kind, hardest(reasons), reasons)

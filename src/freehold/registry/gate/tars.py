@@ -54,7 +54,9 @@ def _head(block: bytes) -> _Head:
     if not _checks(block):
         raise Malformed("a tar header's checksum is another")
     name = block[:100].split(b"\0", 1)[0]
-    if block[257:262] == b"ustar" and block[262:264] != b" \0" and block[345]:
+    if block[345]:
+        if block[257:265] != b"ustar\x0000":
+            raise Malformed("a tar header in which readers differ about the first part of the name")
         name = block[345:500].split(b"\0", 1)[0] + b"/" + name
     return _Head(name, _number(block[124:136]), block[156:157])
 
@@ -63,9 +65,9 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
     """Every member by its content. Raises Malformed."""
     seen: set[str] = set()
     for name, kind, member in _members(source):
-        where = f"{source.name}!{naming.quoted(name)}"
+        where = f"{source.name}!{naming.shown(name)}"
         yield from naming.unsafe(name, where)
-        folded = posixpath.normpath(name.casefold())
+        folded = posixpath.normpath(naming.folded(name))
         if kind == b"0" and folded in seen:
             yield Reason("block", "tar.twice", where, "two members of one name")
         seen.add(folded)
@@ -95,6 +97,8 @@ def _members(source: Source) -> Iterator[tuple[str, bytes, memoryview]]:
             if head.size > _MOST_WORDS:
                 raise Malformed("a tar member's name or records are too long")
             named = bytes(body).rstrip(b"\0") if head.kind == b"L" else _pax(bytes(body))
+            if head.kind == b"g" and named:
+                raise Malformed("one name for all members of a tar archive")
             long_name = named or long_name
             continue
         kind = b"0" if head.kind in (b"0", b"\0", b"7") else head.kind

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from freehold.registry.gate.errors import TooMuch
@@ -34,9 +35,33 @@ _ORDERS = re.compile(
     r"(?i)https?://|\b(?:always|never|must|ignore|disregard|do not|don'?t|instead|secretly|reveal|mention|pretend|"
     r"override|whenever|append|insert|include|recommend|tell the user|obey)\b"
 )
+_HIDES = re.compile(
+    r"(?i)\b(?:ignore (?:all|any|previous)|disregard|secretly|reveal|pretend|without (?:telling|informing))\b"
+)
+"""Beside tools, the known families do give orders; not such ones."""
+_TOOL = {
+    "type": "function",
+    "function": {"name": "zqtoolzq", "description": "zq", "parameters": {"type": "object", "properties": {}}},
+}
 MOST_WORDS = 40
 """Of its own that a template may say to every conversation before a person should read them."""
 _MOST_OUTPUT = 1 << 20
+
+
+def extensions() -> list[Any]:
+    """Those that renderers of chat templates have. Cutting `generation` out of the text would join what it parted."""
+    from jinja2.ext import Extension, do, loopcontrols
+
+    class Generation(Extension):
+        """Marks what the model said, and changes nothing."""
+
+        tags = {"generation"}  # noqa: RUF012  as the base class has it
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    return [loopcontrols, do, Generation]
 
 
 def probed(text: str, where: str) -> Iterator[Reason]:
@@ -50,6 +75,36 @@ def probed(text: str, where: str) -> Iterator[Reason]:
         if output is not None:
             yield from _kept(output, said, where)
     yield from _added(bare if bare is not None else whole or "", where)
+    if bare is not None:
+        yield from _otherwise(text, where)
+
+
+def _otherwise(text: str, where: str) -> Iterator[Reason]:
+    """What it says of its own in a long conversation, in later years, where nothing is to follow, and beside tools."""
+    turns = [({"role": "user", "content": _ASKED}, {"role": "assistant", "content": _TOLD}) for _ in range(12)]
+    talk = tuple(one for turn in turns for one in turn)
+    long = (*talk, {"role": "user", "content": f"{_AGAIN} " * 500})
+    later = {"strftime_now": datetime(2031, 3, 2, tzinfo=UTC).strftime, "date_string": "02 Mar 2031"}
+    for each, given in ((long, {}), (_TALK, later), (_TALK[:2], {"add_generation_prompt": False})):
+        own = _own(_rendered(text, each, given) or "")
+        if found := _ORDERS.search(own):
+            yield _gives(own, found.start(), where)
+            return
+    own = _own(_rendered(text, _TALK, {"tools": [_TOOL]}) or "")
+    if found := _HIDES.search(own):
+        yield _gives(own, found.start(), where)
+
+
+def _gives(own: str, at: int, where: str) -> Reason:
+    said = f"gives orders of its own: {quoted(own[max(0, at - 40) :][:120].strip())}"
+    return Reason("review", "template.adds", where, said)
+
+
+def _own(output: str) -> str:
+    """Sentences of the template's own."""
+    for one in (_SYSTEM, _ASKED, _TOLD, _AGAIN):
+        output = output.replace(one, "\n")
+    return _HELPFUL.sub(" ", _DATES.sub(" ", re.sub(r"<\|.*?\|>|<[^<>\n]{1,60}>", "\n", output)))
 
 
 def _kept(output: str, said: tuple[str, ...], where: str) -> Iterator[Reason]:
@@ -63,17 +118,9 @@ def _kept(output: str, said: tuple[str, ...], where: str) -> Iterator[Reason]:
 
 
 def _added(output: str, where: str) -> Iterator[Reason]:
-    """Sentences of the template's own."""
-    for one in (_SYSTEM, _ASKED, _TOLD, _AGAIN):
-        output = output.replace(one, "\n")
-    own = _HELPFUL.sub(" ", _DATES.sub(" ", re.sub(r"<\|.*?\|>|<[^<>\n]{1,60}>", "\n", output)))
+    own = _own(output)
     if found := _ORDERS.search(own):
-        yield Reason(
-            "review",
-            "template.adds",
-            where,
-            f"gives orders of its own: {quoted(own[max(0, found.start() - 40) :][:120].strip())}",
-        )
+        yield _gives(own, found.start(), where)
         return
     words = [one for one in _MARKUP.sub(" ", own).split() if one.lower() not in _ROLES]
     if len(words) > MOST_WORDS:
@@ -86,7 +133,7 @@ class _Raised(Exception):
     """The template refused the conversation, as some do without a system message, or with one."""
 
 
-def _rendered(text: str, talk: tuple[dict[str, str], ...]) -> str | None:
+def _rendered(text: str, talk: tuple[dict[str, str], ...], also: dict[str, Any] | None = None) -> str | None:
     """What it makes of a conversation; None where it refuses it or fails."""
     import json
 
@@ -99,9 +146,7 @@ def _rendered(text: str, talk: tuple[dict[str, str], ...]) -> str | None:
     def as_json(value: Any, **_options: Any) -> str:
         return json.dumps(value, ensure_ascii=False, default=str)
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do"]
-    )
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions())
     environment.filters["tojson"] = as_json
     given: dict[str, Any] = {
         "messages": [dict(one) for one in talk],
@@ -113,6 +158,7 @@ def _rendered(text: str, talk: tuple[dict[str, str], ...]) -> str | None:
         "tools": None,
         "raise_exception": refuse,
         "strftime_now": lambda _form: "01 Jan 2026",
+        **(also or {}),
     }
     try:
         made = []

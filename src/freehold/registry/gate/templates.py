@@ -9,11 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from freehold.registry.gate.naming import quoted
-from freehold.registry.gate.template_render import probed
+from freehold.registry.gate.naming import RUN, quoted
+from freehold.registry.gate.template_render import extensions, probed
+from freehold.registry.gate.template_said import Said
+from freehold.registry.gate.template_spelling import Spelling
 from freehold.registry.gate.types import Format, Reason, Source, Walk
 
 MOST_CHARACTERS = 1 << 18
+MOST_MOVES = 1_000
+"""Names set, loops and macros: each is followed through all others."""
 MOST_TURNS = 10_000
 """Of a loop over numbers; products of nested ones count."""
 _SIGNS = (b"{%", b"{{")
@@ -45,11 +49,7 @@ _REFUSED_FILTERS = frozenset({"attr", "pprint", "xmlattr", "filesizeformat", "ra
 _INNER = re.compile(r"_|.*__|(?:mro|gi|cr|ag|tb|co|func|im|f)_|mro\Z|format_map\Z", re.DOTALL)
 """Names of what Python's objects keep to themselves."""
 _GROWS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
-_WORDS = re.compile(r"[\w ,.'!?-]{3,}\Z")
-_MARKS = re.compile(r"[<>\[\]{}|#*]")
-_SHORT_ROLES = frozenset(
-    {"user", "assistant", "system", "tool", "text", "image", "function", "developer", "json", "none", "ipython"}
-)
+_DUNDER = re.compile(r"[\w.]*__\w+__[\w.]*")
 
 
 def known(source: Source) -> bool:
@@ -58,6 +58,8 @@ def known(source: Source) -> bool:
     name = source.name.lower()
     if name.endswith((".jinja", ".jinja2", ".j2")):
         return True
+    if name.endswith(RUN):
+        return False
     return head.lstrip()[:2] in (*_SIGNS, b"{#") and b"\0" not in head
 
 
@@ -71,18 +73,20 @@ def reasons(text: str, where: str) -> Iterator[Reason]:
     if len(text) > MOST_CHARACTERS:
         yield Reason("block", "template.long", where, f"a template of {len(text)} characters")
         return
-    from jinja2 import Environment, TemplateError
+    from jinja2 import Environment, TemplateError, nodes
 
-    plain = re.sub(r"\{%-?\s*(?:end)?generation\s*-?%\}", "", text)
     try:
-        tree = Environment(extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do"]).parse(plain)  # noqa: S701  only parsed
+        tree = Environment(extensions=extensions()).parse(text)  # noqa: S701  only parsed
     except (TemplateError, RecursionError, ValueError, OverflowError) as broken:
         yield Reason("block", "template.broken", where, f"no template: {quoted(str(broken), 80)}")
+        return
+    if sum(1 for _ in tree.find_all((nodes.Assign, nodes.AssignBlock, nodes.For, nodes.Macro))) > MOST_MOVES:
+        yield Reason("block", "template.long", where, f"more than {MOST_MOVES} names are set")
         return
     found = list(dict.fromkeys(_Reader(tree).reasons(where)))
     yield from found
     if not any(one.verdict == "block" for one in found):
-        yield from probed(plain, where)
+        yield from probed(text, where)
 
 
 class _Reader:
@@ -96,14 +100,14 @@ class _Reader:
         stored = {one.name for one in tree.find_all(nodes.Name) if one.ctx in ("store", "param")}
         self.macros = {one.name for one in tree.find_all(nodes.Macro)}
         self.defined = stored | self.macros | {"varargs", "kwargs"}
-        self.tainted: set[str] = set()
-        self.tainted = self._tainted()
+        self.spelling = Spelling(tree, self.macros)
+        self.said = Said(tree)
 
     def reasons(self, where: str) -> Iterator[Reason]:
         """By kinds of nodes."""
         nodes = self.nodes
         for one in self.tree.find_all(nodes.Node):
-            for verdict, code, said in self._node(one):
+            for verdict, code, said in (*self._node(one), *self.said.triggers(one)):
                 yield Reason(verdict, f"template.{code}", where, said)  # type: ignore[arg-type]
         turns = self._turns(self.tree)
         if turns > MOST_TURNS:
@@ -124,8 +128,8 @@ class _Reader:
             yield from self._filter(one)
         elif isinstance(one, nodes.Call):
             yield from self._call(one)
-        elif isinstance(one, nodes.Compare):
-            yield from self._compare(one)
+        elif isinstance(one, nodes.Const | nodes.Keyword):
+            yield from self._spelled(one)
         elif isinstance(one, nodes.Mul | nodes.Pow) and any(
             isinstance(each.value, int) and abs(each.value) > 1000 for each in one.find_all(nodes.Const)
         ):
@@ -139,6 +143,13 @@ class _Reader:
         elif one.name not in GIVEN:
             yield "review", "name", f"uses {quoted(one.name, 40)}, which no renderer is known to give"
 
+    def _spelled(self, one: Any) -> Iterator[tuple[str, str, str]]:
+        """A name of Python's own, as a text or as an argument's name, to be handed on to where names are looked up."""
+        text = one.key if isinstance(one, self.nodes.Keyword) else one.value
+        inner = _INNER.match if isinstance(one, self.nodes.Keyword) else _DUNDER.fullmatch
+        if isinstance(text, str) and inner(text):
+            yield "block", "attribute", f"spells {quoted(text, 40)}"
+
     def _item(self, one: Any) -> Iterator[tuple[str, str, str]]:
         nodes = self.nodes
         if isinstance(one.arg, nodes.Const):
@@ -148,6 +159,8 @@ class _Reader:
             isinstance(each.value, str) for each in one.arg.find_all(nodes.Const)
         ):
             yield "block", "attribute", "reaches for a name it puts together"
+        elif self.spelling.built(one.arg):
+            yield "block", "attribute", "reaches for a name it put together before"
 
     def _filter(self, one: Any) -> Iterator[tuple[str, str, str]]:
         if one.name in _REFUSED_FILTERS:
@@ -158,6 +171,8 @@ class _Reader:
             named = isinstance(each, self.nodes.Const) and isinstance(each.value, str)
             if one.name in _BY_NAME and named and _INNER.match(each.value):
                 yield "block", "attribute", f"filters by the name {quoted(each.value, 40)}"
+            elif one.name in _BY_NAME and self.spelling.built(each):
+                yield "block", "attribute", "filters by a name it puts together"
 
     def _call(self, one: Any) -> Iterator[tuple[str, str, str]]:
         nodes, called = self.nodes, one.node
@@ -171,53 +186,6 @@ class _Reader:
                 yield "review", "call", f"calls .{quoted(called.attr, 40)}()"
         elif not isinstance(called, nodes.Name):
             yield "block", "call", "calls what it looked up"
-
-    def _compare(self, one: Any) -> Iterator[tuple[str, str, str]]:
-        """Does it turn on ordinary words in what somebody said? Templates turn on roles and marks."""
-        nodes = self.nodes
-        sides = [one.expr, *(each.expr for each in one.ops)]
-        texts = [each.value for side in sides for each in self._constants(side)]
-        if not any(self._is_said(side) for side in sides if not isinstance(side, nodes.Const)):
-            return
-        for text in texts:
-            if _WORDS.match(text) and not _MARKS.search(text) and text.lower() not in _SHORT_ROLES:
-                yield "review", "trigger", f"turns on the words {quoted(text, 60)!r} in a message"
-
-    def _constants(self, side: Any) -> list[Any]:
-        nodes = self.nodes
-        found = [side] if isinstance(side, nodes.Const) else []
-        if isinstance(side, nodes.List | nodes.Tuple):
-            found = [each for each in side.items if isinstance(each, nodes.Const)]
-        return [each for each in found if isinstance(each.value, str)]
-
-    def _is_said(self, side: Any) -> bool:
-        nodes = self.nodes
-        for each in (side, *side.find_all(nodes.Node)):
-            if isinstance(each, nodes.Getattr) and each.attr == "content":
-                return True
-            if isinstance(each, nodes.Getitem) and isinstance(each.arg, nodes.Const) and each.arg.value == "content":
-                return True
-            if isinstance(each, nodes.Name) and each.name in self.tainted:
-                return True
-        return False
-
-    def _tainted(self) -> set[str]:
-        """Names that hold what somebody said, however far handed on."""
-        nodes = self.nodes
-        self.tainted = set()
-        moves = [(one.target, one.node) for one in self.tree.find_all(nodes.Assign)]
-        moves += [(one.target, one.iter) for one in self.tree.find_all(nodes.For)]
-        while True:
-            more = {
-                name.name
-                for target, value in moves
-                if self._is_said(value)
-                for name in (target, *target.find_all(nodes.Name))
-                if isinstance(name, nodes.Name)
-            }
-            if more <= self.tainted:
-                return self.tainted
-            self.tainted |= more
 
     def _turns(self, node: Any, outer: int = 1) -> int:
         """The most that loops over constant numbers, in each other, may turn."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.registry.gate import numpy_files, pickles, torch_files, zips
+from freehold.registry.gate import numpy_files, pickle_sniff, pickles, torch_files, zips
 from freehold.registry.gate.arrays import Array, Place, array_of, laid, numpy_dtype
 from freehold.registry.gate.errors import Malformed, NotConverted, NoTensors, TooMuch
 from freehold.registry.gate.kept import Kept, ran
@@ -154,7 +154,7 @@ _READERS: tuple[tuple[str, Callable[[Source], bool], _Reader], ...] = (
     ("npz", _is_npz, _npz),
     ("torch_legacy", pickles.known_legacy, _legacy),
     ("joblib", pickles.known_joblib, _joblib),
-    ("pickle", lambda source: bytes(source.data[:1]) == b"\x80" and pickles.looks(source), _pickle),
+    ("pickle", lambda source: bytes(source.data[:1]) == b"\x80" and pickle_sniff.looks(source), _pickle),
 )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote
 
+from freehold.registry.gate import targets
 from freehold.registry.gate.naming import quoted
 from freehold.registry.gate.types import Format, Reason, Source, Walk
 
@@ -17,6 +19,11 @@ _TAGS = re.compile(
     r"!!python/|!!?(?:java|ruby|js|perl)[/:.]|tag:yaml\.org,2002:python|%TAG\s+!\S*\s+tag:yaml", re.IGNORECASE
 )
 _SCRIPT = (".bash", ".bat", ".cmd", ".js", ".lua", ".pl", ".ps1", ".rb", ".sh", ".vbs", ".wasm")
+_GRAPHS = (".pbtxt", ".prototxt", ".textproto")
+_GRAPH = re.compile(r"\b(?:node|node_def|meta_graphs|graph_def|library)\s*:?\s*[{<]")
+_CODING = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+"""As PEP 263 has it."""
+_CODINGS = frozenset({"ascii", "iso-8859-1", "latin-1", "latin1", "us-ascii", "utf-8", "utf8"})
 _RUNS = frozenset(
     """__import__ compile eval exec os subprocess system popen Popen spawn fork execv execve call run check_output
     urlopen urlretrieve socket ctypes CDLL importlib import_module rmtree unlink remove loads""".split()  # noqa: SIM905
@@ -41,8 +48,12 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
     name, text = source.name.lower(), bytes(source.data).decode("utf-8")
     if name.endswith((".py", ".pyi", ".pyw", ".ipynb")):
         yield from _python(text, source.name)
-    elif name.endswith((".yaml", ".yml")) and (found := _TAGS.search(text)):
-        yield Reason("block", "yaml.tag", source.name, f"names a class to be made: {quoted(found.group(), 60)}")
+    elif name.endswith((".yaml", ".yml")) or re.split(r"[/!]", name)[-1] == "mlmodel":
+        if found := _TAGS.search(unquote(text)):  # readers of YAML take %70 for p
+            yield Reason("block", "yaml.tag", source.name, f"names a class to be made: {quoted(found.group(), 60)}")
+        yield from targets.reasons(text, source.name)
+    elif name.endswith(_GRAPHS) and _GRAPH.search(text):
+        yield Reason("review", "text.graph", source.name, "a graph of operations, written out as a text")
     elif name.endswith(_SCRIPT) or text.startswith("#!"):
         yield Reason("review", "text.script", source.name, "is a program")
     elif name.endswith(".pth"):
@@ -50,6 +61,12 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
 
 
 def _python(text: str, where: str) -> Iterator[Reason]:
+    for line in text.splitlines()[:2]:
+        if (found := _CODING.match(line)) and found.group(1).lower() not in _CODINGS:
+            yield Reason(
+                "block", "python.coding", where, f"is read otherwise by Python: as {quoted(found.group(1), 40)}"
+            )
+            return
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -18,8 +18,8 @@ _SCRIPT = frozenset({"constants.pkl", "bytecode.pkl"})
 
 
 def known(source: Source) -> bool:
-    """A zip archive with a `data.pkl` in its one top folder, which is what torch looks for."""
-    return any(name.count("/") == 1 and name.endswith("/data.pkl") for name in zips.names(source))
+    """A zip archive with a `data.pkl` in its one top folder, which is what torch looks for, in any case of letters."""
+    return any(name.count("/") == 1 and name.lower().endswith("/data.pkl") for name in zips.names(source))
 
 
 def look(source: Source, walk: Walk) -> Iterator[Reason]:
@@ -31,6 +31,8 @@ def look(source: Source, walk: Walk) -> Iterator[Reason]:
         raise Malformed("torch's archive has members outside its one folder")
     root = f"{roots.pop()}/"
     parts = {entry.name.removeprefix(root): member for entry, member in inside}
+    if "data.pkl" not in parts:
+        raise Malformed("torch's archive spells its members otherwise")
     main = parts.pop("data.pkl")
     machine = Machine(ByteReader(main.data))
     found: list[Reason] = []

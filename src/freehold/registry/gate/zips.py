@@ -85,7 +85,7 @@ def members(source: Source, walk: Walk) -> Iterator[tuple[Entry, Source]]:
         if zlib.crc32(data) != one.crc:
             raise Malformed(f"the checksum of {naming.quoted(one.name)} is another")
         if not one.name.endswith("/"):
-            yield one, Source(f"{source.name}!{naming.quoted(one.name)}", data)
+            yield one, Source(f"{source.name}!{naming.shown(one.name)}", data)
 
 
 def reasons(source: Source) -> Iterator[Reason]:
@@ -94,19 +94,19 @@ def reasons(source: Source) -> Iterator[Reason]:
     folders: set[str] = set()
     entries = _entries(source.data)
     for one in entries:
-        where = f"{source.name}!{naming.quoted(one.name)}"
+        where = f"{source.name}!{naming.shown(one.name)}"
         yield from naming.unsafe(one.name, where)
         kind = stat.S_IFMT(one.mode)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield Reason("block", "zip.kind", where, "a link or device, not a file")
-        folded = posixpath.normpath(one.name.casefold())
+        folded = posixpath.normpath(naming.folded(one.name))
         if folded in seen:
             yield Reason("block", "zip.twice", where, "two members of one name: readers differ in which they take")
         seen.add(folded)
         parts = folded.split("/")
         folders.update("/".join(parts[:count]) for count in range(1, len(parts)))
     for one in entries:
-        if not one.name.endswith("/") and posixpath.normpath(one.name.casefold()) in folders:
+        if not one.name.endswith("/") and posixpath.normpath(naming.folded(one.name)) in folders:
             yield Reason(
                 "block", "zip.twice", f"{source.name}!{naming.quoted(one.name)}", "a file and a folder at once"
             )
@@ -149,7 +149,7 @@ def _directory(data: memoryview) -> tuple[tuple[_Central, ...], int]:
         raise Malformed("the archive spans several files")
     if end >= 76 and bytes(data[end - 20 : end - 16]) == _LOCATOR:
         on, at, disks = struct.unpack_from("<IQI", data, end - 16)
-        if on or disks > 1 or at > end - 76 or bytes(data[at : at + 4]) != _END64:
+        if on or disks > 1 or at != end - 76 or bytes(data[at : at + 4]) != _END64:  # some readers go by its size alone
             raise Malformed("the archive's 64-bit end is elsewhere")
         length, _, _, disk, first, here64, count64, size64, start64 = struct.unpack_from("<QHHIIQQQQ", data, at + 4)
         if disk or first or here64 != count64 or at + 12 + length != end - 20:
@@ -197,8 +197,8 @@ def _wide(extra: bytes, wanted: list[bool]) -> list[int]:
         if at + 4 + length > len(extra):
             break
         if kind == 1 and count:
-            if length < 8 * count:
-                raise Malformed("a 64-bit field that is too short")
+            if length < 8 * count or found:
+                raise Malformed("a 64-bit field that is too short, or stands twice")
             found = list(struct.unpack_from(f"<{count}Q", extra, at + 4))
         if kind == 0x7075:
             raise Malformed("a second name in an extra field")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
@@ -26,6 +26,8 @@ class SettingView(BaseModel):
     name: str
     value: Any
     origin: str
+    kind: str = Field(description="`default`, `file` or `environment`.")
+    line: int | None = Field(description="Of the file, where it declares the setting.")
 
 
 class ConfigView(BaseModel):
@@ -36,6 +38,7 @@ class ConfigView(BaseModel):
     versions: dict[str, int]
     settings: list[SettingView]
     problems: list[dict[str, str]]
+    restart_needed: tuple[str, ...] = Field(description="Tables that were changed and are read at the next start only.")
 
 
 @router.get("", dependencies=READ)
@@ -65,8 +68,11 @@ def _view(instance: Instance) -> ConfigView:
         file=str(instance.loaded.file) if instance.loaded.file else None,
         home=str(instance.home),
         versions=instance.versions,
-        settings=[SettingView(name=one.name, value=one.value, origin=one.origin) for one in rows],
+        settings=[
+            SettingView(name=one.name, value=one.value, origin=one.origin, kind=one.kind, line=one.line) for one in rows
+        ],
         problems=_problems(bad) if bad else [],
+        restart_needed=instance.restart_needed,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -14,7 +14,7 @@ from freehold.core.ids import as_text
 from freehold.core.section import Money
 from freehold.evals import store
 from freehold.evals.contents import Contents
-from freehold.evals.drawing import page
+from freehold.evals.drawing import page, remarks, sentence
 from freehold.evals.jobs import JUDGE, RUN
 from freehold.evals.proof.noninferiority import Rule
 from freehold.evals.scorecards import Scorecard
@@ -48,6 +48,10 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     scorecard: Scorecard | None
     job: str = ""
     """The job that does it, where one was queued just now."""
+    says: str = ""
+    """The scorecard in one sentence; empty while there is none."""
+    remarks: tuple[str, ...] = ()
+    """What to know beside it: what failed, what counts for neither side, what is not priced."""
 
 
 FORMS = (Run, Shown, Searched)
@@ -112,11 +116,11 @@ class NewSearch(BaseModel):
 
 
 @router.get("", dependencies=READ, responses=described(list[Run]))
-def index(instance: Served, workflow: str = "") -> Response:
+def index(instance: Served, workflow: str = "", limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
     """Evaluations, newest first."""
     with instance.reading() as connection:
         wanted = workflows.resolve(connection, workflow).id if workflow else ""
-        return answer(store.list_runs(connection, wanted))
+        return answer(store.list_runs(connection, wanted, limit))
 
 
 @router.post("", responses=described(Shown))
@@ -157,8 +161,12 @@ def show(run: str, instance: Served) -> Response:
     """One evaluation with its scorecard."""
     with instance.reading() as connection:
         found = store.load_run(connection, run)
-        graded = len(store.rows_of(connection, run))
-        return answer(Shown(run=found, graded=graded, scorecard=_card(connection, run)))
+        graded = store.graded(connection, run)
+        card = _card(connection, run)
+    if card is None:
+        return answer(Shown(run=found, graded=graded, scorecard=None))
+    notes = tuple(remarks(card))
+    return answer(Shown(run=found, graded=graded, scorecard=card, says=sentence(card), remarks=notes))
 
 
 @router.get("/{run}/page", dependencies=READ)
@@ -184,7 +192,7 @@ def resume(run: str, how: Resumption, instance: Served, actor: Writer) -> Respon
         found = msgspec.structs.replace(found, state="waiting", error="", ended_at=None)
         store.keep_run(connection, found)
         job = _queue(connection, instance, run)
-        graded = len(store.rows_of(connection, run))
+        graded = store.graded(connection, run)
     return answer(Shown(run=found, graded=graded, scorecard=None, job=job))
 
 

@@ -15,8 +15,8 @@ from freehold.evals import store as evals
 from freehold.evals.scorecards import Scorecard
 from freehold.gateway.routing.types import Routes
 from freehold.identity.service import KEY_ID
-from freehold.ledger import store as ledger
 from freehold.ledger.records import Filter, Sorting
+from freehold.ledger.usage import store as usage_store
 from freehold.server.actors import Allowed, Served
 from freehold.server.structs import answer, described
 from freehold.workflows.known import store as workflows
@@ -44,7 +44,7 @@ def index(instance: Served, lead_days: Annotated[int, Query(ge=0, le=3650)] = 90
 def _with_use(
     one: Ending, routes: Routes, connection: Connection, names: dict[str, str], owned: set[str], now: float
 ) -> Ending:
-    used = ledger.usage(connection, ("workflow",), Filter(target=one.target, since=now - LATELY_SECONDS), _SORTING)
+    used = usage_store.sums(connection, ("workflow",), Filter(target=one.target, since=now - LATELY_SECONDS), _SORTING)
     ids = [row.group[0] for row in used if row.group[0] in names and not row.own]
     measured = () if one.state == "own" else tuple(_best(connection, ids, names, owned, one.target))
     leads = tuple(

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from freehold.core.ids import as_text
+from freehold.core.money import from_pico
+from freehold.evals.proof.validity import Health
 from freehold.identity.service import KEY_ID
 from freehold.jobs import store as jobs
 from freehold.ledger import store as ledger
 from freehold.ledger.records import CallRecord, Filter, Sorting
+from freehold.ledger.usage import store as usage_store
 from freehold.moves import desk, store
 from freehold.moves.dossier import Evidence, make, opened
 from freehold.moves.engines import take_up
 from freehold.moves.machine import begin
-from freehold.moves.measure import trajectory as grown
-from freehold.moves.outline import Outline, among_all, outline
+from freehold.moves.measure import Point, measure
+from freehold.moves.outline import Outline, among_all, outline, paired_share
 from freehold.moves.outset import SAMPLE, Given, judged, outset
 from freehold.moves.page import page
 from freehold.moves.savings import savings
-from freehold.moves.types import Event, Move, Plan, Rule
+from freehold.moves.types import SERVING, Event, Move, Pair, Plan, Rule
 from freehold.registry.artefacts import Store
 from freehold.server.actors import Actor, Allowed, Served
 from freehold.server.instance import Instance
@@ -38,7 +42,6 @@ router = APIRouter(prefix="/api/moves", tags=["moves"])
 
 READ = [Depends(Allowed("moves:read"))]
 Mover = Annotated[Actor, Depends(Allowed("moves:write"))]
-FORMS = (Outline, Event)
 TRAJECTORY_POINTS = 400
 DAY_SECONDS = 86400.0
 _SORTING = Sorting(own_keys=(KEY_ID,))
@@ -67,6 +70,32 @@ class NewMove(BaseModel):
     dry_run: bool = Field(default=False, description="Say what would be begun, and begin nothing.")
 
 
+class PairView(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that both sides answered. Scores lie in [0, 1]; `at` is Unix seconds."""
+
+    number: int
+    record: str
+    call: str
+    """Its id among the calls."""
+    at: float
+    stage: str
+    served: str
+    """Who answered the caller."""
+    candidate: float
+    incumbent: float
+    valid: bool
+    gold: bool
+    cost: Decimal
+    """US dollars that asking the other side cost."""
+
+
+class Pairs(msgspec.Struct, frozen=True, kw_only=True):
+    """Some pairs of a move; `next` leads on, as `before`; None at the end."""
+
+    pairs: tuple[PairView, ...]
+    next: int | None
+
+
 class Reason(BaseModel):
     """Why somebody does it; kept in the move's events and in the audit."""
 
@@ -76,13 +105,15 @@ class Reason(BaseModel):
     without_proof: bool = Field(default=False, description="Promote only: take the step whatever the evidence says.")
 
 
+FORMS = (Outline, Event, Pairs, Point)
+
+
 @router.get("", dependencies=READ, responses=described(list[Outline]))
 def index(instance: Served) -> Response:
     """Every move, newest first."""
     with instance.reading() as connection:
         names = {one.id: one.name for one in workflows.everything(connection)}
-        now = instance.clock()
-        return answer(among_all([_outline(connection, one, now, names) for one in store.everything(connection)]))
+        return answer(among_all([outline_of(instance, connection, one, names) for one in store.everything(connection)]))
 
 
 @router.post("", status_code=201, responses=described(Outline))
@@ -92,14 +123,15 @@ def start(new: NewMove, instance: Served, actor: Mover) -> Response:
     if new.dry_run:
         with instance.reading() as connection:
             plan, rule, _ = _outset(connection, instance, new)
-            return answer(_outline(connection, begin("", instance.clock(), rule, plan), instance.clock()))
+            name = workflows.resolve(connection, plan.workflow).name
+            return answer(outline(begin("", instance.clock(), rule, plan), measure(rule, ()), name, Health()))
     with instance.changing(actor.name, "move.start", content) as connection:
         plan, rule, maturity = _outset(connection, instance, new)
         act = desk.Act(actor.name, instance.clock())
         move = desk.start(connection, instance.new_id(), rule, plan, act, maturity)
         _prepare(connection, instance, move)
         content |= {"move": move.id, "rule": rule.digest()}
-        begun = _outline(connection, move, instance.clock())
+        begun = outline_of(instance, connection, move)
     made = answer(begun)
     made.status_code = 201
     return made
@@ -110,7 +142,7 @@ def show(name: str, instance: Served) -> Response:
     """The newest move of a workflow, or the move of that id."""
     with instance.reading() as connection:
         move = _current(connection, name)
-        return answer(_outline(connection, move, instance.clock()))
+        return answer(outline_of(instance, connection, move))
 
 
 @router.get("/{name}/events", dependencies=READ, responses=described(list[Event]))
@@ -120,15 +152,28 @@ def events(name: str, instance: Served) -> Response:
         return answer(store.events(connection, _current(connection, name).id))
 
 
-@router.get("/{name}/trajectory", dependencies=READ, responses=described(list[dict[str, float]]))
+@router.get("/{name}/trajectory", dependencies=READ, responses=described(list[Point]))
 def trajectory(name: str, instance: Served) -> Response:
-    """How the evidence grew, in at most 400 points."""
+    """How the evidence grew, in at most 400 points and the last."""
+    with instance.reading() as connection:
+        return answer(instance.remembered.trajectory(connection, _current(connection, name), TRAJECTORY_POINTS))
+
+
+@router.get("/{name}/pairs", dependencies=READ, responses=described(Pairs))
+def pairs(
+    name: str,
+    instance: Served,
+    which: Literal["all", "better", "differ", "invalid", "worse"] = "all",
+    before: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """Calls that both sides answered, newest first, each with its two scores."""
     with instance.reading() as connection:
         move = _current(connection, name)
-        pairs = store.pairs_of(connection, move.id)
-    points = grown(move.rule, pairs, TRAJECTORY_POINTS)
-    names = ("pairs", "evidence", "alarm", "difference")
-    return answer([{name: float(getattr(one, name)) for name in names} for one in points])
+        found = store.page_of(connection, move.id, which, before, limit + 1)
+    more = len(found) > limit
+    told = tuple(_shown(number, one) for number, one in found[:limit])
+    return answer(Pairs(pairs=told, next=told[-1].number if more else None))
 
 
 @router.get("/{name}/wanted", dependencies=READ, responses=described(list[str]))
@@ -164,7 +209,7 @@ def act(
             take_up(instance.home, Store(instance.home / "store", instance.identity), done)
         if not done.ended and done.stage in ("observed", "evaluated", "tuned") and verb != "hold":
             _prepare(connection, instance, done)
-        return answer(_outline(connection, done, instance.clock()))
+        return answer(outline_of(instance, connection, done))
 
 
 def _dossier(name: str, instance: Instance) -> bytes:
@@ -208,12 +253,25 @@ def _prepare(connection: Connection, instance: Instance, move: Move) -> None:
     jobs.add(connection, instance.new_id(), "moves.prepare", {"move": move.id}, instance.clock())
 
 
-def _outline(connection: Connection, move: Move, now: float, names: dict[str, str] | None = None) -> Outline:
+def outline_of(instance: Instance, connection: Connection, move: Move, names: dict[str, str] | None = None) -> Outline:
+    """A move as it stands now."""
     known = names or {one.id: one.name for one in workflows.everything(connection)}
-    lately = ledger.usage(connection, (), Filter(workflow=move.plan.workflow, since=now - DAY_SECONDS), _SORTING)
-    rate = sum(one.calls for one in lately if not one.own) / (DAY_SECONDS / 3600)
     name = known.get(move.plan.workflow, move.plan.workflow)
-    return outline(move, store.pairs_of(connection, move.id), name, rate)
+    measured = instance.remembered.measured(connection, move)
+    health = store.health(connection, move.id)
+    if move.stage not in SERVING:
+        return outline(move, measured, name, health)
+    lately = Filter(workflow=move.plan.workflow, since=instance.clock() - DAY_SECONDS)
+    calls = sum(one.calls for one in usage_store.sums(connection, (), lately, _SORTING) if not one.own)
+    delay = instance.remembered.delay(connection, move, paired_share(move))
+    return outline(move, measured, name, health, delay, calls / (DAY_SECONDS / 3600))
+
+
+def _shown(number: int, one: Pair) -> PairView:
+    same = ("at", "stage", "served", "candidate", "incumbent", "valid", "gold")
+    values: dict[str, Any] = {name: getattr(one, name) for name in same}
+    record, call = as_text("rec", one.record), as_text("call", one.record)
+    return PairView(number=number, record=record, call=call, cost=from_pico(one.cost), **values)
 
 
 def _current(connection: Connection, name: str) -> Move:

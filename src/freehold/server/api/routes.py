@@ -8,14 +8,16 @@ from fastapi import APIRouter, Depends, Response
 from freehold.core.errors import RouteNotInScope
 from freehold.core.label import UNKNOWN, parse_label
 from freehold.gateway.providers.registry import DRIVERS
-from freehold.gateway.routing.explain import Explanation, explain
-from freehold.gateway.routing.table import RouteTable, compile_routes
+from freehold.gateway.routing.explain import Considered, Explanation, explain
+from freehold.gateway.routing.table import PIN, RouteTable, compile_routes
 from freehold.gateway.routing.types import Arm, CacheRule, HedgeRule, Routes
 from freehold.identity import store as keys_store
+from freehold.ledger import store as ledger
 from freehold.ledger.meter import Price
 from freehold.policy.permits import Mint
 from freehold.policy.targets import Target
-from freehold.policy.types import ANY
+from freehold.policy.types import ANY, Policy
+from freehold.server import store as snapshots
 from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.server.structs import answer, described
@@ -92,6 +94,33 @@ def why(name: str, instance: Served, label: str = "", key: str = "", conversatio
     mint = mint.scoped(caller.team if caller is not None else ANY, path.name)
     told = UNKNOWN if joined is None else joined
     return answer(explain(path, told, mint, table, now, conversation))
+
+
+@router.get("/calls/{call}/why", responses=described(Explanation))
+def why_then(call: str, instance: Served) -> Response:
+    """Why an ended call could go where: by the routes and the policy of its own time. Which of its targets rested then,
+    and the dice, are not written down: what was tried stands in the call's attempts.
+    """
+    with instance.reading() as connection:
+        record = ledger.show_call(connection, call).call
+        kept = snapshots.content(connection, "routes", record.routes_version)
+        rules = snapshots.content(connection, "policy", record.policy_version)
+        caller = next((one for one in keys_store.everything(connection) if one.id == record.key_id), None)
+    if record.route.startswith(PIN):
+        named = Considered(record.target, 1, allowed=True, share=1.0, order=1, reason="named by Freehold's own key")
+        return answer(
+            Explanation(
+                record.route, record.label, record.routes_version, record.policy_version, record.target, (named,)
+            )
+        )
+    drivers = {one.name: one for one in DRIVERS}
+    routes = msgspec.msgpack.decode(kept, type=Routes)
+    policy = msgspec.msgpack.decode(rules, type=Policy)
+    table = compile_routes(record.routes_version, routes, drivers, lambda _: "", {}, record.at)
+    path = table.path(record.route)
+    mint = Mint(record.policy_version, policy, now=record.at)
+    mint = mint.scoped(caller.team if caller is not None else record.team or ANY, path.name)
+    return answer(explain(path, parse_label(record.label), mint, table, record.at))
 
 
 @router.get("/routes/{name:path}", responses=described(RouteView))

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from freehold.identity import store as keys_store
 from freehold.identity.service import KEY_ID
-from freehold.ledger import store
 from freehold.ledger.records import Group, Sorting, UsageRow
+from freehold.ledger.usage import store as usage_store
 from freehold.policy.authority import Standing, standing
 from freehold.server.actors import Allowed, Served
 from freehold.server.api.calls import Which
@@ -31,7 +31,7 @@ def usage(instance: Served, which: Which, by: Annotated[tuple[Group, ...], Query
     with instance.reading() as connection:
         roots = workflows.roots(connection)
         sorting = Sorting(own_keys=(KEY_ID,), workflows={name: one.id for name, one in roots.items()})
-        found = store.usage(connection, by, which.filter(connection), sorting)
+        found = usage_store.sums(connection, by, which.filter(connection), sorting)
     return answer([msgspec.structs.replace(one, names=_names(by, one, roots)) for one in found])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 import msgspec
@@ -24,6 +25,7 @@ from freehold.workflows.known import store
 from freehold.workflows.records import Record
 from freehold.workflows.shelf import Shelf
 from freehold.workflows.store import Which
+from freehold.workflows.sums import store as record_sums
 from freehold.workflows.types import Workflow
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])
@@ -189,7 +191,7 @@ def show(name: str, instance: Served) -> Response:
             workflow=found,
             figures=_figures(connection, found.id).get(found.id, Figures()),
             templates=tuple(_template(*one) for one in enumerate(store.templates(connection, found.id), 1)),
-            labels=store.labels(connection, found.id),
+            labels=_labels(connection, found.id),
             merged=tuple(one.name for one in known if one.into == found.id),
         )
     return answer(view)
@@ -210,7 +212,15 @@ def _with(told: Response, status: int) -> Response:
 
 
 def _figures(connection: Connection, workflow: str = "") -> dict[str, Figures]:
-    return figures(store.sums(connection, workflow), store.live_costs(connection), rented_price)
+    return figures(record_sums.sums(connection, workflow), rented_price)
+
+
+def _labels(connection: Connection, workflow: str) -> dict[str, int]:
+    """Calls by sensitivity label."""
+    found: Counter[str] = Counter()
+    for one in record_sums.sums(connection, workflow):
+        found[one.label] += one.calls
+    return dict(found)
 
 
 def _template(number: int, one: store.Pinned) -> TemplateView:

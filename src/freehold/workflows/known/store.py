@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from freehold.core.db import upsert
 from freehold.core.errors import NotFound
-from freehold.core.money import from_pico
 from freehold.gateway.assign import Template
-from freehold.ledger.tables import calls
 from freehold.workflows.drift import Week
 from freehold.workflows.known.tables import workflow_templates, workflows
-from freehold.workflows.records import UNTIMED
+from freehold.workflows.sums import store as record_sums
 from freehold.workflows.tables import records
 from freehold.workflows.types import Maturity, Shape, Workflow
 
@@ -28,27 +25,6 @@ class Pinned(msgspec.Struct, frozen=True):
     digest: bytes
     template: Template
     pinned: bool
-
-
-class Sum(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls of one workflow on one model, with their tokens."""
-
-    workflow: str
-    vendor: str
-    model: str
-    app: str
-    owned: bool
-    live: bool
-    calls: int
-    errors: int
-    first: float
-    last: float
-    input: int
-    output: int
-    cached: int
-    cache_write: int
-    latency: float | None
-    """Mean, in seconds."""
 
 
 def everything(connection: Connection) -> tuple[Workflow, ...]:
@@ -111,6 +87,7 @@ def lead_into(connection: Connection, gone: str, into: str) -> None:
     held = workflow_templates.c.workflow == gone
     connection.execute(update(workflow_templates).where(held).values(workflow=into))
     connection.execute(update(records).where(records.c.assigned == gone).values(assigned=into))
+    record_sums.clear(connection)
 
 
 def templates(connection: Connection, workflow: str = "") -> tuple[Pinned, ...]:
@@ -152,41 +129,6 @@ def pin(connection: Connection, digest: bytes, workflow: str) -> None:
     """A person says whose template it is."""
     which = workflow_templates.c.digest == digest
     connection.execute(update(workflow_templates).where(which).values(workflow=workflow, pinned=True))
-
-
-def sums(connection: Connection, workflow: str = "") -> list[Sum]:
-    """Calls and tokens by workflow, model and application."""
-    by = (records.c.assigned, records.c.vendor, records.c.model, records.c.app, records.c.owned)
-    live = (records.c.source == "live").label("live")
-    columns = [func.sum(records.c[name]).label(name) for name in ("input", "output", "cached", "cache_write")]
-    query = select(
-        records.c.assigned.label("workflow"),
-        *by[1:],
-        live,
-        func.count().label("calls"),
-        func.count().filter(records.c.status >= 400).label("errors"),
-        func.coalesce(func.min(records.c.at).filter(records.c.at >= UNTIMED), func.max(records.c.at)).label("first"),
-        func.max(records.c.at).label("last"),
-        func.avg(records.c.latency).label("latency"),
-        *columns,
-    ).group_by(*by, live)
-    query = query.where(records.c.assigned == workflow) if workflow else query.where(records.c.assigned != "")
-    # Names of columns may be a kind of text of the library's own, which is no key here.
-    rows = connection.execute(query).mappings()
-    return [msgspec.convert({str(name): value for name, value in one.items()}, Sum) for one in rows]
-
-
-def live_costs(connection: Connection) -> dict[str, Decimal]:
-    """What live calls cost, in US dollars, by workflow."""
-    query = select(records.c.assigned, func.sum(calls.c.cost)).join(calls, calls.c.id == records.c.id)
-    found = connection.execute(query.where(records.c.assigned != "").group_by(records.c.assigned))
-    return {name: from_pico(int(spent or 0)) for name, spent in found}
-
-
-def labels(connection: Connection, workflow: str) -> dict[str, int]:
-    """Calls of a workflow by sensitivity label."""
-    query = select(records.c.label, func.count()).where(records.c.assigned == workflow).group_by(records.c.label)
-    return {label: int(count) for label, count in connection.execute(query)}
 
 
 def _workflow(row: Any) -> Workflow:
