@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-pytest_plugins = ("tests.engines", "tests.fakes.fixtures", "tests.house.loopback")
+pytest_plugins = ("tests.engines", "tests.fakes.fixtures", "tests.house.failures", "tests.house.loopback")
 
 # No deadlines: a busy machine is no defect. Few examples here; `make soak` looks longer.
 settings.register_profile("house", deadline=None, max_examples=60)
