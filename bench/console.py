@@ -28,7 +28,7 @@ import httpx
 from sqlalchemy import Engine, event, func, select
 
 from bench.kept import keep
-from demo.filled import filled
+from demo.playing import filled
 from freehold.app import append_audit, make_publisher
 from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import connect, insert_many, upgrade, url_of, writing

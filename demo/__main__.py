@@ -14,12 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from demo.first_calls import first_calls
-from demo.instance import WRITTEN, Instance, instance, vendor
+from demo.instance import Instance
 from demo.logs import company, own
-from demo.move import Act, summary
-
-NOTICE = "The rented vendor is a replay on this machine: recorded or synthetic answers, the real price list."
+from demo.playing import played
 
 
 def main() -> int:
@@ -30,14 +27,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="freehold-demo-") as name:
         folder = Path(name)
         log = own(options.log, folder) if options.log else company(folder)
-        with vendor(log.recorded) as url:
-            console.print("Starting Freehold: gateway, writer, management API, worker, trainer, two engines ...")
-            with instance(folder, url, log.models, WRITTEN if log.synthetic else "") as running:
-                console.print(f"Up after {time.monotonic() - began:.1f} s at {running.base}. [dim]{NOTICE}[/]\n")
-                good = first_calls(console, running, folder)
-                moved = Act(console, running, log, folder).play(lora=not options.no_lora)
-                good = summary(console, moved, running, folder, log.told) and good
-                _stay(console, running, time.monotonic() - began)
+        with played(console, folder, log, lora=not options.no_lora) as (running, good):
+            _stay(console, running, time.monotonic() - began)
     if options.no_lora:
         console.print("[dim]LORA=0: torch was left out, so nothing that writes was trained.[/]")
     return 0 if good else 1

@@ -85,7 +85,7 @@ def _shown(page: Any, address: str, inside: str) -> bool:
 @contextmanager
 def _instance() -> Iterator[str]:
     """A link into an instance that the demo filled, with a plan made from its traffic."""
-    from demo.filled import filled
+    from demo.playing import filled
 
     with tempfile.TemporaryDirectory(prefix="freehold-screens-") as name, filled(Path(name)) as running:
         options = ("--recorded", "--now", "openai/gpt-4o", "--model", "Llama-3.1-8B", "--gpu", "H100", "--keep")

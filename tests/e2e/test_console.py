@@ -1,17 +1,20 @@
-"""The console in a real browser, at an instance filled by the demo: every page, and the ways people take through it."""
+"""The demo, and the console in a real browser at the instance it leaves: every page, and people's ways through it."""
 
 from __future__ import annotations
 
+import io
 import json
 import time
 import urllib.request
 
 import pytest
+from rich.console import Console as Screen
 
-from demo.filled import filled
+from demo.logs import company
+from demo.playing import played
 from tests.e2e.browsing import NARROW, WIDE, browser, grave, paths, signed_in
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1100)
 PATIENCE_SECONDS = 240.0
 
 
@@ -39,15 +42,22 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def demo(tmp_path_factory):
+    """The demo as `make demo LORA=0` plays it: the instance it leaves running, whether all was good, what it told."""
+    folder, screen = tmp_path_factory.mktemp("demo"), Screen(file=io.StringIO(), width=140)
+    with played(screen, folder, company(folder), lora=False) as (running, good):
+        yield running, good, " ".join(screen.file.getvalue().split())
+
+
+@pytest.fixture(scope="module")
+def chromium(demo):
     with browser() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def console(chromium, tmp_path_factory):
-    with filled(tmp_path_factory.mktemp("console")) as running:
-        yield Console(running)
+def console(chromium, demo):
+    return Console(demo[0])
 
 
 @pytest.fixture
@@ -56,6 +66,20 @@ def page(chromium, console):
     yield made
     assert complaints == []
     made.context.close()
+
+
+def test_the_demo_moves_a_workflow_by_proof_and_takes_a_bad_release_back(demo):
+    _, good, told = demo
+    assert good, told
+    assert "verified offline" in told
+    assert "back at the caller: what was sent" in told
+    assert "refused: the request holds injection" in told
+    assert "computed anew, offline" in told
+    assert "stage: canary, not worse by 3 points or more, share 5%" in told
+    assert "is owned: 98% of its calls go to owned-classifier-" in told
+    assert "Taken back by itself" in told
+    assert "synthetic, by demo.company.log" in told
+    assert "checks hold" in told
 
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")])

@@ -1,4 +1,4 @@
-"""`make demo` does what the README says: with the invented company's log, and with a log of real answers."""
+"""`make demo` with a log of real answers; with the invented company's log it is played in test_console.py."""
 
 from __future__ import annotations
 
@@ -19,21 +19,7 @@ def demo(*options: str) -> str:
     return " ".join(done.stdout.split())
 
 
-@pytest.mark.timeout(600)
-def test_a_workflow_is_moved_by_proof_and_a_bad_release_is_taken_back() -> None:
-    told = demo()
-    assert "verified offline" in told
-    assert "back at the caller: what was sent" in told
-    assert "refused: the request holds injection" in told
-    assert "computed anew, offline" in told
-    assert "stage: canary, not worse by 3 points or more, share 5%" in told
-    assert "is owned: 98% of its calls go to owned-classifier-" in told
-    assert "Taken back by itself" in told
-    assert "synthetic, by demo.company.log" in told
-    assert "checks hold" in told
-
-
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1100)
 def test_a_log_of_real_answers_moves_only_what_is_proven() -> None:
     if not REAL.exists():
         pytest.skip(f"{REAL} is not here")

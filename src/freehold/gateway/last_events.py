@@ -9,7 +9,7 @@ import re
 
 from freehold.gateway.sse import MOST_BYTES
 
-_FRAMING = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\r\n]*)?\r\n")
+_FRAMING = re.compile(rb"(?:\A|\r\n)[0-9A-Fa-f]{1,16}[ \t]*(?:;[^\r\n]*)?\r\n")
 """HTTP chunk framing: no line of an event stream is a bare hex number, and no JSON has a line end inside a string."""
 _EVENT = re.compile(rb"(?:^|[\r\n])data: ?(?=\{)")
 _LINE = re.compile(rb"[^\r\n]*")

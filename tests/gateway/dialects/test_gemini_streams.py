@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from freehold.core.errors import UpstreamFailed, UpstreamLied
 from freehold.gateway.assemble import assemble, events_of
 from freehold.gateway.dialects.registry import dialect
-from freehold.gateway.messages import Failed
+from freehold.gateway.messages import Counted, Ended, Failed, Started, Stopped
 from freehold.gateway.ports import Peek
 from freehold.ledger.meter import Usage
 from tests.gateway.dialects.drawn_gemini import gemini_answers
@@ -108,6 +108,16 @@ def test_any_framing_and_any_reads_give_the_same_count(data):
     body = body.replace(b"\n\n", b"\r\n\r\n") if data.draw(st.booleans()) else body
     wire = framed(cut(data.draw, body)) if data.draw(st.booleans()) else body
     assert metered(GEMINI, cut(data.draw, wire)) == (answer.usage, True)
+
+
+def test_a_chunk_that_is_all_hexadecimal_digits_is_content():
+    counts = Usage(input=3, output=2)
+    body = GEMINI.stream_encoder(WANTED).feed(
+        [Started("1", "m", usage=counts), Stopped("length"), Counted(counts), Ended()]
+    )
+    assert body.startswith(b"data: ")
+    for first in (b"d", b"da"):
+        assert metered(GEMINI, [framed([first, body[len(first) :]])]) == (counts, True)
 
 
 @settings(max_examples=100, deadline=None)
