@@ -12,8 +12,6 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 GRAVE = ("serious", "critical")
-WORDS = "Failed to load resource: the server responded with a status of 4"
-"""What Chromium says of a page that answers 403 or 404 on purpose."""
 
 
 @contextmanager
