@@ -14,7 +14,7 @@ from rich.table import Table
 from demo.calls import Said, calls
 from demo.instance import Instance
 
-SETTLE_SECONDS = 10
+SETTLE_SECONDS = 60
 
 
 def first_calls(console: Console, running: Instance, folder: Path) -> bool:

@@ -55,7 +55,7 @@ targets = ["rented", "owned-chat"]
 baseline = "rented"
 """
 
-START_SECONDS = 120
+START_SECONDS = 300
 WRITTEN = """
 [[rights.overrides]]
 party = "openai-api"

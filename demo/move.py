@@ -27,7 +27,7 @@ from freehold.moves.types import ENDED
 
 RATE = 80.0
 """Live calls a second."""
-PATIENCE_SECONDS = 420.0
+PATIENCE_SECONDS = 900.0
 """For the whole act: what has not come to a stand by then is told as it is."""
 READY = ("shadow", "canary", "owned", *ENDED)
 POLL_SECONDS = 0.5

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ("tests.engines", "tests.fakes.fixtures", "tests.house.failures", "tests.house.loopback")
@@ -11,3 +14,14 @@ pytest_plugins = ("tests.engines", "tests.fakes.fixtures", "tests.house.failures
 settings.register_profile("house", deadline=None, max_examples=60, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=2000)
 settings.load_profile("house")
+
+LONG = {"tests/e2e/test_console.py": 1_000_000, "tests/e2e/test_demo.py": 30}
+"""Files of few tests and some minutes: each is begun where so many tests would stand, so that no one worker is left
+with both at the end, and never both at once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of many tests first: workers take whole files, and small ones even out how they end."""
+    counts = Counter(item.nodeid.partition("::")[0] for item in items)
+    counts.update({name: LONG[name] - counts[name] for name in LONG if name in counts})
+    items.sort(key=lambda item: -counts[item.nodeid.partition("::")[0]])

@@ -94,7 +94,7 @@ def embed_engine(engines) -> Engine:
 
 
 def _wait(engine: Engine, home: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         assert engine.process.poll() is None, (home / f"{engine.deployment.name}.log").read_text()
         try:
@@ -102,4 +102,4 @@ def _wait(engine: Engine, home: Path) -> None:
                 return
         except OSError:
             time.sleep(0.02)
-    pytest.fail(f"{engine.deployment.name} is not ready after a minute")
+    pytest.fail(f"{engine.deployment.name} is not ready after four minutes")

@@ -14,7 +14,7 @@ from demo.logs import company
 from demo.playing import played
 from tests.e2e.browsing import NARROW, WIDE, browser, grave, paths, signed_in
 
-pytestmark = pytest.mark.timeout(1100)
+pytestmark = pytest.mark.timeout(1500)
 PATIENCE_SECONDS = 240.0
 
 

@@ -19,7 +19,7 @@ def demo(*options: str) -> str:
     return " ".join(done.stdout.split())
 
 
-@pytest.mark.timeout(1100)
+@pytest.mark.timeout(1500)
 def test_a_log_of_real_answers_moves_only_what_is_proven() -> None:
     if not REAL.exists():
         pytest.skip(f"{REAL} is not here")

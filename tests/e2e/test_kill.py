@@ -70,7 +70,7 @@ def kill_and_wait(instance, name):
         one = instance.processes()[name]
         return one["phase"] == "ready" and one["pid"] != gone
 
-    until(back, f"{name} is back", within=60)
+    until(back, f"{name} is back", within=240)
 
 
 @pytest.mark.parametrize("name", ROUNDS)

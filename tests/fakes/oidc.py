@@ -24,7 +24,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 REDIRECT = "http://127.0.0.1:5/callback"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
