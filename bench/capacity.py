@@ -135,7 +135,7 @@ def by_calls(home: Path, sizes: list[int]) -> list[Figures]:
     keys = Keys(Identity.load(home / "identity.key"), Sealer.load(home / "data.key"))
     found, stored = [], 0
     for size in sizes:
-        _journal(home, stored, size)
+        _journal(home, stored, size, sizes[-1])
         journal = sum(one.stat().st_size for one in (home / "journal").rglob("*.journal"))
         began = time.process_time()
         load_once(home, engine, keys)
@@ -171,8 +171,8 @@ def by_days(home: Path, days: list[int]) -> list[Figures]:
     return found
 
 
-def _journal(home: Path, first: int, until: int) -> None:
-    """A journal whose gateway is gone, with calls `first` to `until`, each hour of a year alike."""
+def _journal(home: Path, first: int, until: int, last: int) -> None:
+    """A journal whose gateway is gone, with calls `first` to `until` of `last`, which fill a year in order."""
     epoch = home / "journal" / f"epoch{first}"
     epoch.mkdir(parents=True)
     lock = os.open(epoch / "lock", os.O_RDWR | os.O_CREAT)
@@ -181,7 +181,7 @@ def _journal(home: Path, first: int, until: int) -> None:
     for sequence, begin in enumerate(range(first, until, SEGMENT_CALLS), 1):
         frames = []
         for number in range(begin, min(begin + SEGMENT_CALLS, until)):
-            at = now - (number * 7919 % (365 * 24)) * 3600 - 1
+            at = now - 365 * 86400 * (1 - number / last) - 1
             call = (int(at * 1000) << 80 | number).to_bytes(16, "big")
             key, target = f"key_{number % 1000:04d}", f"target-{number % 20}"
             tried = Tried(1, target, 0.0, 0.2, 0.9, "ok", 200, counts, cost)
