@@ -45,6 +45,7 @@ def gateway(config: str | None, home: Path) -> None:
             max_body_bytes=settings.max_body_bytes,
             tls_certificate=settings.tls_certificate,
             tls_key=settings.tls_key,
+            notice_seconds=settings.drain_notice_seconds,
             share=settings.processes,
             desk=home / "run" / DESK if every.batches.enabled else None,
             strict=settings.journal == "strict",

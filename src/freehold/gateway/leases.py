@@ -157,7 +157,7 @@ class LeaseClient(asyncio.Protocol):
         if need > self._needs.get(budget, Decimal(0)):
             self._needs[budget] = need
         now = self._clock()
-        if self._transport is None or (not need and now - self._asked.get(budget, -9.0) < 1.0):
+        if self._transport is None or (not need and 0.0 <= now - self._asked.get(budget, -9.0) < 1.0):
             return
         self._asked[budget] = now
         self._say(Lease(budget, period_start(rule.period, now), need, max(self._want(rule), need)))

@@ -21,6 +21,7 @@ from freehold.core.errors import BadConfig, FreeholdError
 from freehold.core.ids import IdMaker
 from freehold.core.log import Log
 from freehold.gateway import pipeline
+from freehold.gateway.clock_steps import Steps, move
 from freehold.gateway.desk import Desk
 from freehold.gateway.dialects.registry import DIALECTS
 from freehold.gateway.leases import LeaseClient
@@ -57,6 +58,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Memory for answers that are served again."""
     desk: Path | None = None
     """Socket of the process that keeps callers' files and batches; None where they are not served."""
+    notice_seconds: float = 0.0
+    """How long `/readyz` says that it drains, while all is served, before the listener closes."""
     share: int = 1
     """How many gateway processes share the port and the limits."""
     resolve: Callable[[str], str]
@@ -169,11 +172,15 @@ def sweep(plane: Plane, now: float) -> None:
 
 
 async def _tick(plane: Plane, snapshots: Snapshots, leases: LeaseClient) -> None:
-    count = 0
+    count, steps = 0, Steps(plane.now, time.monotonic)
     while True:
         await asyncio.sleep(TICK_SECONDS)
         count += 1
         try:
+            step = steps.taken()
+            if step:
+                move(plane, step)
+                plane.log.warning("the clock was set", seconds=round(step, 1))
             plane.tick()
             plane.journal.flush()
             snapshots.check()
@@ -215,20 +222,24 @@ async def _serve(config: GatewayConfig) -> None:
     if config.on_ready is not None:
         config.on_ready(port)
     await stop.wait()
-    await _drain(plane, server)
+    await _drain(plane, server, config.notice_seconds)
     for task in background:
         task.cancel()
     plane.journal.close()
     log.info("stopped", port=port)
 
 
-async def _drain(plane: Plane, server: asyncio.Server) -> None:
-    """No new connections, let the calls under way finish, cut the rest after half a minute."""
+async def _drain(plane: Plane, server: asyncio.Server, notice_seconds: float) -> None:
+    """Say so, and serve on until load balancers have seen it; then no new connections, let the calls under way finish,
+    cut the rest half a minute after the signal.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + DRAIN_SECONDS
     plane.draining = True
+    await asyncio.sleep(notice_seconds)
     server.close()
-    end = plane.now() + DRAIN_SECONDS
     desk = plane.desk
-    while (plane.calls or (desk is not None and desk.busy)) and plane.now() < end:
+    while (plane.calls or (desk is not None and desk.busy)) and loop.time() < end:
         for connection in [one for one in plane.connections if not one.busy]:
             connection.close()
         await asyncio.sleep(0.02)

@@ -33,6 +33,10 @@ class GatewaySettings(Section):
     cache_bytes: Annotated[int, Field(strict=True, ge=0)] = Field(
         64 * 1024 * 1024, description="Memory of each process for answers of routes that have a `cache`."
     )
+    drain_notice_seconds: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)] = Field(
+        0.0, description="How long `/readyz` fails, while all is served, before an ending process closes its listener: "
+        "longer than a load balancer takes to see it. Part of the half-minute in which it ends; 0 for at once."
+    )  # fmt: skip
     receipts: Flag = Field(default=True, description="Digest bodies, so that receipts can vouch for them.")
     tls_certificate: str = Field("", description="PEM file of the listener's certificate chain; empty for plain HTTP.")
     tls_key: str = Field("", description="PEM file with the certificate's private key.")

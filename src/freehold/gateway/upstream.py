@@ -283,6 +283,12 @@ class Pool:
         else:
             upstream.abort()
 
+    def move(self, seconds: float) -> None:
+        """The clock was set by so much."""
+        for idle in self._idle.values():
+            for upstream in idle:
+                upstream.idle_since += seconds
+
     def sweep(self, now: float) -> None:
         """Close what has idled too long."""
         for idle in self._idle.values():

@@ -19,9 +19,11 @@ class Bucket:
 
     def take(self, amount: float, now: float) -> float:
         """Take `amount`: 0 when it was there, else the seconds until it will be (nothing is taken)."""
-        level = self.level + (now - self.at) * self.rate
-        if level > self.per_minute:
-            level = float(self.per_minute)
+        level = self.level
+        if now > self.at:  # a clock that was set back takes nothing away
+            level += (now - self.at) * self.rate
+            if level > self.per_minute:
+                level = float(self.per_minute)
         self.at = now
         self.level = level
         # More than a whole minute's worth may pass when the bucket is full, or it never could.

@@ -68,6 +68,11 @@ class Breaker:
         self.reason = self.reason or "asked to wait"
         self._probing = False
 
+    def move(self, seconds: float) -> None:
+        """The clock was set by so much."""
+        if self.until:
+            self.until += seconds
+
     def released(self) -> None:
         """The call ended without saying anything about the target (the caller hung up)."""
         self._probing = False

@@ -23,7 +23,7 @@ class RetryBudget:
 
     def take(self, now: float) -> bool:
         """May one more retry be made now?"""
-        refill = (now - self._at) * FLOOR_PER_MINUTE / 60.0
+        refill = max(now - self._at, 0.0) * FLOOR_PER_MINUTE / 60.0
         self._at = now
         self._tokens = min(self._tokens + self.calls * self.ratio, MAX_SAVED)
         self.calls = 0
