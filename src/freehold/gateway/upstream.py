@@ -18,6 +18,7 @@ KEPT = frozenset(
     {
         b"content-encoding",
         b"content-type",
+        b"date",  # what a date in `retry-after` is read against
         b"mcp-session-id",
         b"retry-after",
         b"retry-after-ms",
@@ -29,7 +30,7 @@ KEPT = frozenset(
 LENGTH = b"content-length"
 SPELLED: dict[bytes, bytes] = {
     spelled: name
-    for name in (*KEPT, LENGTH, b"connection", b"date", b"server", b"x-request-id")
+    for name in (*KEPT, LENGTH, b"connection", b"server", b"x-request-id")
     for spelled in (name, name.title())
 }
 """Names as servers spell them: most need not be put in lower case each time."""
