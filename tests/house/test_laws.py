@@ -25,6 +25,8 @@ OPENS_SOCKETS = {
     "gateway/desk.py": "brings callers' files and batches to the desk's local socket",
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",
+    "ledger/shipping/courier.py": "a replica's way to the dock of its primary; journals, in which bodies are sealed",
+    "ledger/shipping/dock.py": "listens for couriers; the budget authority's local socket",
     "policy/authority.py": "binds the budget authority's local socket",
     "registry/wire.py": "asks the registry or hub that a person named, when they ask, from the admin process alone",
     "server/app.py": "takes a listener that is bound already",

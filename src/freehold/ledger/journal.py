@@ -21,6 +21,8 @@ from freehold.ledger.frames import Attempt, Body, Close, Frame, Open, Refused
 
 STANDING = "standing"
 """A file in the folder of an epoch that outlives its process: a batch in a vendor's hands (`ledger/standing.py`)."""
+REMOTE = "remote"
+"""A file in the folder of an epoch that a replica writes and ships; it holds the replica's name (`ledger/shipping`)."""
 SEGMENT_BYTES = 64 << 20
 LOOSE_FRAMES = 32
 """Frames that are written at once where nobody waits for them; more would push what is warm out of the caches."""
@@ -202,8 +204,8 @@ class Journal:
 
 
 def epoch_over(folder: Path) -> bool:
-    """True where the gateway that wrote this epoch no longer lives (its lock can be had)."""
-    if (folder / STANDING).exists():
+    """True where the gateway that wrote this epoch no longer lives (its lock can be had), and no mark stands."""
+    if (folder / STANDING).exists() or (folder / REMOTE).exists():
         return False
     try:
         handle = os.open(folder / "lock", os.O_RDWR)

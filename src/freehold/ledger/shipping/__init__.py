@@ -1,0 +1,1 @@
+"""How replicas' journals reach the one writer, and how snapshots and grants reach replicas."""
