@@ -75,7 +75,9 @@ class Failing(Cascading):
             figures.began(now - self.account.started, now, streams=streams)
         if not isinstance(error, UpstreamFailed) or not error.retryable:
             breaker.released()
-        elif error.retry_after is not None:
+            return
+        stop.health.failure = error.code
+        if error.retry_after is not None:
             breaker.rest(now, error.retry_after)
         else:
             breaker.failed(now)

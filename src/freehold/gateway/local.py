@@ -14,6 +14,7 @@ from freehold.gateway.inbound import Inbound
 from freehold.gateway.outgoing import CHATS
 from freehold.gateway.reply import head_of
 from freehold.gateway.routing.table import Stop
+from freehold.gateway.standing import state_of, status
 
 if TYPE_CHECKING:
     from freehold.gateway.plane import Plane
@@ -97,15 +98,15 @@ def alive(plane: Plane, inbound: Inbound, path: bytes) -> bytes:
 
 def ready(plane: Plane, inbound: Inbound, path: bytes) -> bytes:
     """The process may be sent calls: snapshots loaded, journal writable, not draining."""
-    good = plane.ready and not plane.draining and not plane.journal.broken
-    state = "ready" if good else "draining" if plane.draining else "not ready"
+    state = state_of(plane)
     versions = {"keys": plane.keys_version, "routes": plane.table.version, "policy": plane.mint.version}
-    return _json({"status": state, "versions": versions}, inbound, 200 if good else 503)
+    return _json({"status": state, "versions": versions}, inbound, 200 if state == "ready" else 503)
 
 
 LOCAL: tuple[tuple[bytes, Answer], ...] = (
     (b"/healthz", alive),
     (b"/readyz", ready),
+    (b"/status", status),
     (b"/v1/models", models),
     (b"/v1/models/", models),
     (b"/v1beta/models", models),

@@ -109,6 +109,7 @@ class Plane:
         self.max_body_bytes = max_body_bytes
         self.sealer = sealer
         self.now = clock
+        self.began = clock()
         self.roll = roll
         self.log = log
         self.receipts = receipts

@@ -117,6 +117,8 @@ class Settling:
         if stop is not None and stop.health.breaker.troubled:
             stop.health.breaker.succeeded()
         begun = account.first_token
+        if stop is not None:
+            stop.health.recent.add((now, (now if begun is None else begun) - account.started))
         account.end(outcome, 200, usage, now)
         if stop is not None and (figures := stop.health.figures) is not None:
             streams = self.peek is not None and self.peek.stream

@@ -18,6 +18,8 @@ UNKNOWN_SECONDS = 300.0
 SAMPLES = 100
 LEAST_SAMPLES = 20
 """Fewer say nothing of the slowest 5 of 100."""
+RECENT = 256
+"""Answers that are told of, at most."""
 OUTPUT_SHARE = 0.25
 """Tokens of output for one of input, where no call has told yet: a rule of thumb."""
 NEWEST = 0.1
@@ -70,6 +72,26 @@ class Figures:
         if self._dollars is not None:
             return self._dollars
         return float(rate.input) + OUTPUT_SHARE * float(rate.output)
+
+
+class Recent:
+    """When the last answers ended and how soon each had begun: what people are told, nothing is decided by it."""
+
+    __slots__ = ("_kept", "add")
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[float, float]] = deque(maxlen=RECENT)
+        self.add = self._kept.append
+        """Takes the moment and the seconds."""
+
+    def begins(self, now: float) -> tuple[float | None, float | None]:
+        """Milliseconds within which half, and 95 of 100, of the answers of the last minutes began; None for none."""
+        found = sorted(seconds for at, seconds in self._kept if abs(now - at) < UNKNOWN_SECONDS)
+        if not found:
+            return None, None
+        ranks = (math.ceil(share * len(found)) - 1 for share in (0.5, 0.95))
+        middle, late = (round(found[rank] * 1000, 1) for rank in ranks)
+        return middle, late
 
 
 def slowness(figures: Figures | None, in_flight: int, now: float) -> float:

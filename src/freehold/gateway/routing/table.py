@@ -19,7 +19,7 @@ from freehold.gateway.patches import patches_of
 from freehold.gateway.ports import Driver, Peek, Signer
 from freehold.gateway.routing.breaker import Breaker
 from freehold.gateway.routing.choose import order_by_cost, order_by_load, order_by_weight, place
-from freehold.gateway.routing.figures import Figures, dearness, slowness
+from freehold.gateway.routing.figures import Figures, Recent, dearness, slowness
 from freehold.gateway.routing.joints import Joint, Move, compile_joints, compile_moves
 from freehold.gateway.routing.queue import Queue, bounded
 from freehold.gateway.routing.retry import RetryBudget
@@ -49,10 +49,13 @@ TOOLS_TOKENS = 1000
 class Health:
     """What this process has learned about a target."""
 
-    __slots__ = ("breaker", "figures", "in_flight", "queue")
+    __slots__ = ("breaker", "failure", "figures", "in_flight", "queue", "recent")
 
     def __init__(self) -> None:
         self.breaker = Breaker()
+        self.failure = ""
+        """Code of the last failure that counted."""
+        self.recent = Recent()
         self.in_flight = 0
         self.figures: Figures | None = None
         """None where no route asks for them."""
