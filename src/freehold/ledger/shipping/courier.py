@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,8 @@ from freehold.ledger.shipping.messages import (
 LOOK_SECONDS = 0.02
 FIRST_PAUSE, LAST_PAUSE = 0.05, 2.0
 MAX_ASK = 64 << 10
+KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
+"""After how long a primary that went without a word is noticed; seconds, a number, milliseconds."""
 
 
 class Primary(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +105,12 @@ class Courier:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One connection, to its end; did the primary say anything?"""
+        _watch(writer)
         self._writer = writer
         self._epochs.clear()
         self._send(Join(self._primary.token))
         shipping = asyncio.create_task(self._ship())
+        shipping.add_done_callback(lambda _: writer.close())  # what does not ship must not look connected
         heard = False
         try:
             while True:
@@ -118,7 +123,9 @@ class Courier:
             shipping.cancel()
             writer.close()
             self._hang_up()
-            await asyncio.gather(shipping, return_exceptions=True)
+            for failed in await asyncio.gather(shipping, return_exceptions=True):
+                if isinstance(failed, Exception):
+                    self._log.error("shipping failed", why=str(failed))
         return heard
 
     def _send(self, message: Up) -> bool:
@@ -219,3 +226,12 @@ class Courier:
         for writer in self._gateways.values():
             writer.close()
         self._gateways.clear()
+
+
+def _watch(writer: asyncio.StreamWriter) -> None:
+    """Have the system notice a primary that is gone: a replica that is idle would else keep old rules for good."""
+    line = writer.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE:
+        if hasattr(socket, name):  # not every system has each
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -111,6 +111,7 @@ class _Boat:
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Until the connection ends."""
         showing = asyncio.create_task(self._show())
+        showing.add_done_callback(lambda _: self.writer.close())  # who is shown nothing must not look connected
         try:
             while True:
                 self._take(decode_up(await receive(reader)))
@@ -118,7 +119,9 @@ class _Boat:
         finally:
             showing.cancel()
             ended = [line.close() for line in self._lines.values()]
-            await asyncio.gather(showing, *ended, return_exceptions=True)
+            for failed in await asyncio.gather(showing, *ended, return_exceptions=True):
+                if isinstance(failed, Exception):
+                    self._dock.log.error("replica's line failed", replica=self.name, why=str(failed))
 
     def _take(self, message: Up) -> None:
         shelf = self._dock.shelf
