@@ -70,8 +70,8 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def docked(home: Home, port: int = 0) -> AsyncIterator[int]:
-    dock = Dock(home.path, TOKENS.get, Log("dock", io.StringIO()))
+async def docked(home: Home, port: int = 0, told: io.StringIO | None = None) -> AsyncIterator[int]:
+    dock = Dock(home.path, TOKENS.get, Log("dock", told or io.StringIO()))
     server = await dock.listen("127.0.0.1", port, None)
     try:
         yield server.sockets[0].getsockname()[1]
@@ -181,7 +181,8 @@ async def test_what_was_written_while_the_primary_was_away_is_counted_once(home:
 @in_a_loop
 async def test_no_money_is_granted_to_an_epoch_that_is_another_replicas(home: Home, replica: Path) -> None:
     other = replica.with_name("other")
-    async with docked(home) as port:
+    told = io.StringIO()
+    async with docked(home, told=told) as port:
         tasks = [
             asyncio.create_task(authority(home).serve()),
             asyncio.create_task(courier(home, replica, port).run()),
@@ -193,6 +194,7 @@ async def test_no_money_is_granted_to_an_epoch_that_is_another_replicas(home: Ho
             assert (await granted(replica, EPOCH, "1")).amount == 1
             stolen = Journal(other / "journal", EPOCH, loop.call_soon)
             asking = asyncio.create_task(granted(other, EPOCH, "1"))
+            await until(lambda: "another gateway's" in told.getvalue())
             own = Journal(replica / "journal", "b" * 32, loop.call_soon)
             assert (await granted(replica, "b" * 32, "3")).amount == 3
             asking.cancel()
