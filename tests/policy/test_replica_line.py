@@ -221,6 +221,7 @@ async def test_snapshots_reach_a_replica_and_older_or_unsigned_ones_do_not(home:
         (home.path / "snapshots" / "zones.snapshot").write_bytes(b"not signed" * 20)
         write_snapshot(home.path / "snapshots", "zz", 1, START, {}, home.keys.identity)  # sent after the others
         await until((replica / "snapshots" / "zz.snapshot").exists)
+        assert version() == 3
         publish(home, 4)
         await until(lambda: version() == 4)
         assert not (replica / "snapshots" / "zones.snapshot").exists()
