@@ -7,7 +7,13 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ("tests.engines", "tests.fakes.fixtures", "tests.house.failures", "tests.house.loopback")
+pytest_plugins = (
+    "tests.engines",
+    "tests.fakes.fixtures",
+    "tests.house.failures",
+    "tests.house.loopback",
+    "tests.postgres",
+)
 
 # No deadlines: a busy machine is no defect. Few examples here, and the same each time, so that what a change broke is
 # told apart from what was found by chance; `make soak` looks longer and elsewhere each time.

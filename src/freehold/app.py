@@ -16,7 +16,7 @@ from freehold.core.clock import at
 from freehold.core.errors import FileRefused, FreeholdError, NotRunning
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
     from freehold.core.crypto import Identity
     from freehold.ledger.meter import Price
@@ -59,14 +59,15 @@ def gateway(config: str | None, home: Path) -> None:
 def writer(config: str | None, home: Path) -> None:
     """The ledger's writer and the budget authority."""
     from freehold.core.crypto import Identity
-    from freehold.core.db import url_of
     from freehold.ledger.audit.publisher import Plan, Publisher
     from freehold.ledger.intake.loader import Pace
     from freehold.ledger.writer import WriterConfig, run
     from freehold.policy.authority import Authority
+    from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
 
-    capture = in_force(config, home).settings.capture
+    every = in_force(config, home).settings
+    capture = every.capture
     classes = tuple(sorted((name, days * 86400.0) for name, days in capture.retention.items()))
     pace = Pace(retention_seconds=capture.retention_days * 86400.0, retention_classes=classes)
     verifier = Identity.load(home / "identity.key")
@@ -79,7 +80,7 @@ def writer(config: str | None, home: Path) -> None:
         return Publisher(home, engine, verifier, plan, time.time)
 
     run(
-        WriterConfig(home=home, database=url_of(home / "freehold.db"), pace=pace),
+        WriterConfig(home=home, database=database_of(every, home), pace=pace),
         lambda engine: [Authority(home, engine, verifier, time.time), publisher(engine)],
         lambda engine: publisher(engine).round(),
     )
@@ -107,15 +108,16 @@ def batches(config: str | None, home: Path) -> None:
     from freehold.batches.sealing import Drawer
     from freehold.batches.serve import run
     from freehold.core.crypto import Sealer
-    from freehold.core.db import check, connect, url_of
+    from freehold.core.db import check, connect
     from freehold.core.ids import IdMaker
     from freehold.identity.service import service_key
     from freehold.ledger.capture import Bodies
+    from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
     from freehold.settings.location import read_endpoints
 
     every = in_force(config, home).settings
-    engine = connect(url_of(home / "freehold.db"))
+    engine = connect(database_of(every, home))
     check(engine)
     endpoints = read_endpoints(home)
     if endpoints is None:
@@ -149,23 +151,25 @@ def admin(config: str | None, home: Path) -> None:
     import socket
 
     from freehold.core.crypto import Identity
-    from freehold.core.db import check, connect, url_of
+    from freehold.core.db import check, connect
     from freehold.core.log import Log
     from freehold.server.app import create_app, guarded, serve
     from freehold.server.instance import Instance
     from freehold.server.token import admin_token
     from freehold.server.watch import Watch
+    from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
 
     loaded = in_force(config, home)
-    engine = connect(url_of(home / "freehold.db"))
+    database = database_of(loaded.settings, home)
+    engine = connect(database)
     check(engine)
     identity = Identity.load(home / "identity.key")
     instance = Instance(
         engine=engine,
         identity=identity,
         loaded=loaded,
-        publisher=make_publisher(engine_url=url_of(home / "freehold.db"), home=home, identity=identity),
+        publisher=make_publisher(engine_url=database, home=home, identity=identity),
         audit=append_audit,
         clock=time.time,
     )
@@ -193,7 +197,7 @@ def up_json(config: str | None, home: Path) -> None:
     run(config, home, Parts(publisher=make_publisher, audit=append_audit, tell=as_json))
 
 
-def make_publisher(engine_url: str, home: Path, identity: Identity) -> Publisher:
+def make_publisher(engine_url: str | URL, home: Path, identity: Identity) -> Publisher:
     """A publisher that knows where the embedded models answer now."""
     from freehold.core.db import connect
     from freehold.server.publish import Facts, Publisher

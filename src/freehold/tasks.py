@@ -16,7 +16,7 @@ from freehold.core.errors import NotFound, NotRunning
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
     from freehold.core.crypto import Identity
     from freehold.evals import runs
@@ -47,24 +47,26 @@ WATCHES = (
 class Instance:
     """What jobs work on. Parts that need a running gateway are made when they are asked for."""
 
-    def __init__(self, config: str | None, home: Path, publisher: Callable[[str, Path, Identity], Publisher]) -> None:
+    def __init__(self, config: str | None, home: Path, publisher: Callable[[URL, Path, Identity], Publisher]) -> None:
         from freehold.core.crypto import Identity, Sealer
-        from freehold.core.db import check, connect, url_of
+        from freehold.core.db import check, connect
         from freehold.evals.annotations import Annotations
         from freehold.evals.contents import Contents
         from freehold.ledger.capture import Bodies
+        from freehold.settings.database import database_at
         from freehold.workflows.shelf import Shelf
 
         self.config = config
         self.home = home
-        self.engine: Engine = connect(url_of(home / "freehold.db"))
+        database = database_at(config, home)
+        self.engine: Engine = connect(database)
         check(self.engine)
         self.identity = Identity.load(home / "identity.key")
         self.bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
         self.shelf: Shelf = Shelf(self.engine, self.bodies)
         self.contents = Contents(self.engine, self.bodies)
         self.annotations = Annotations(self.engine, self.contents)
-        self._publisher = publisher(url_of(home / "freehold.db"), home, self.identity)
+        self._publisher = publisher(database, home, self.identity)
 
     def door(self, purpose: str = "evaluation") -> Door:
         """The gateway, by the service key. Raises NotRunning."""

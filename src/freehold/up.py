@@ -17,12 +17,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import URL
 
 from freehold.core.crypto import Identity, Sealer, sha256
-from freehold.core.db import connect, reading, upgrade, url_of, writing
+from freehold.core.db import connect, reading, upgrade, writing
 from freehold.core.errors import Conflict, Unavailable
 from freehold.core.label import Label, Level
 from freehold.core.log import Log
+from freehold.core.postgres import Alone
 from freehold.core.process import Command, Probe, Supervisor
 from freehold.core.restart import Rules
 from freehold.core.startup import started
@@ -47,6 +49,7 @@ from freehold.settings.banner import Started
 from freehold.settings.cedar_file import at_start
 from freehold.settings.data_plane import checkout, interpreter
 from freehold.settings.data_plane import chosen as chosen_plane
+from freehold.settings.database import database_of
 from freehold.settings.engines import attachments
 from freehold.settings.environment import override_name, resolve_secret, with_overrides, with_path
 from freehold.settings.errors import MissingSecret
@@ -72,7 +75,7 @@ class Listener(msgspec.Struct, frozen=True):
 class Parts(msgspec.Struct, frozen=True):
     """What the composition root binds."""
 
-    publisher: Callable[[str, Path, Identity], Publisher]
+    publisher: Callable[[URL, Path, Identity], Publisher]
     audit: Audit
     tell: Callable[[Started], str]
 
@@ -186,9 +189,10 @@ class _Up:
         last_good.keep(self.loaded)
         endpoints = _endpoints(self.loaded.settings)
         write_endpoints(self.home, endpoints)
-        url = url_of(self.home / "freehold.db")
+        url = database_of(self.loaded.settings, self.home)
         engine = connect(url)
         upgrade(engine)
+        place = Alone(engine) if engine.dialect.name == "postgresql" else None  # before anything is written there
         secret = ""
         with reading(engine) as connection:
             first = not store.everything(connection)
@@ -199,8 +203,10 @@ class _Up:
         with writing(engine) as connection:
             if service.renew(connection, self.home, time.time(), os.urandom):
                 self.parts.audit(connection, time.time(), "key.renew", "up", {"name": service.NAME})
-        engine.dispose()
         self.parts.publisher(url, self.home, self.identity).publish(self.loaded.settings)
+        if place is not None:
+            place.close()  # for the writer, which begins next
+        engine.dispose()
         return secret
 
     def _processes(self, settings: Settings) -> list[Command]:
@@ -255,7 +261,7 @@ class _Up:
     def _console(self) -> str:
         """A link to the console that signs its opener in as the owner, once."""
         standing = Standing("owner", sha256(admin_token(self.home).encode()))
-        engine = connect(url_of(self.home / "freehold.db"))
+        engine = connect(database_of(self.loaded.settings, self.home))
         with writing(engine) as connection:
             word = sessions.link(connection, standing, time.time(), os.urandom)
         engine.dispose()

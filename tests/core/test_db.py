@@ -9,6 +9,7 @@ from sqlalchemy import Column, Engine, Integer, String, Table, insert, select, t
 
 import freehold.batches.tables
 import freehold.evals.tables
+import freehold.identity.console.tables
 import freehold.identity.people.tables
 import freehold.identity.tables
 import freehold.jobs.tables

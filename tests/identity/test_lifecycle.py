@@ -12,6 +12,9 @@ from freehold.core.errors import BadRequest, Conflict, NotFound
 from freehold.core.label import parse_label
 from freehold.identity import lifecycle, store, tables
 from freehold.identity.keys import Key, digest_of, state
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 COUNTER = itertools.count()
 

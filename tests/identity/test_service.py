@@ -12,6 +12,9 @@ from freehold.core.errors import BadRequest, Conflict, NotFound
 from freehold.identity import lifecycle, service, store, tables
 from freehold.identity.keys import Key, digest_of, snapshot, state
 from freehold.identity.types import SERVICE
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 COUNTER = itertools.count(1)
 

@@ -27,6 +27,9 @@ from freehold.ledger.keeping.holds import Hold, Scope
 from freehold.ledger.tables import bodies, calls
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import START, Home, body, call_id, closed, opened
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 PERSON = "person/blue/ann"
 PACE = Pace(retention_seconds=100.0, retention_classes=(("confidential", 50.0), ("HIPAA", 500.0), ("PCI", 20.0)))

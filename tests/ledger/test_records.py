@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freehold.ledger.records import percentile, seconds_of, step_of
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 
 @given(st.floats(0.0001, 100_000))

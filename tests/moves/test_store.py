@@ -16,6 +16,9 @@ from freehold.moves import desk, store
 from freehold.moves.desk import Act
 from freehold.moves.settings import MoveSettings
 from freehold.moves.types import Event, Move, Pair, Plan
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 PLAN = Plan(workflow="wf_a", incumbent="rented", candidate="owned-a")
 RULE = desk.rule_of(MoveSettings(), Spec("label", {"case": False}), 100.0, {})

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import URL, Connection, Table
 
 from freehold import __version__
 from freehold.assurance import store
 from freehold.assurance.reading import README
 from freehold.core.clock import iso
 from freehold.core.crypto import Identity, Sealer
-from freehold.core.db import connect, reading, url_of
+from freehold.core.db import connect, present, reading
 from freehold.core.errors import BadSignature, Conflict, NotFound
 from freehold.ledger.audit import export as audit
 from freehold.ledger.capture import Bodies
@@ -77,10 +77,12 @@ class Left(msgspec.Struct, frozen=True):
 class Leaving:
     """One export under way."""
 
-    def __init__(self, home: Path, folder: Path, config: Path | None, told: Told) -> None:
-        """Raises NotFound where no instance has lived, Conflict where the folder has content."""
-        if not (home / "freehold.db").exists():
-            raise NotFound(f"{home} holds no freehold.db", hint="name the folder of the instance: --home FOLDER")
+    def __init__(self, home: Path, folder: Path, config: Path | None, told: Told, url: URL | None = None) -> None:
+        """`url` of the database, where it is no file of the home.
+
+        Raises NotFound where no instance has lived, Conflict where the folder has content.
+        """
+        self.database = present(home, url)
         if folder.exists() and any(folder.iterdir()):
             raise Conflict(f"{folder} is not empty", hint="name a new folder")
         self.home = home
@@ -97,7 +99,7 @@ class Leaving:
         """Write it, whole or not at all; without `content` no prompt and no answer is in it."""
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir(parents=True, mode=0o700)
-        engine = connect(url_of(self.home / "freehold.db"))
+        engine = connect(self.database)
         try:
             with reading(engine) as connection:
                 there = store.tables(connection)
@@ -163,7 +165,7 @@ class Leaving:
 
     def _audit(self) -> None:
         self.told("audit log")
-        audit.write(self.home, self.partial / "audit")
+        audit.write(self.home, self.partial / "audit", self.database)
         for path in sorted((self.partial / "audit").rglob("*")):
             if path.is_file():
                 self._note(path)

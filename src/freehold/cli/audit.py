@@ -68,7 +68,7 @@ def export(place: Place, folder: Path, *, as_json: bool) -> None:
 
     from freehold.ledger.audit.export import write
 
-    done = write(place.home, folder)
+    done = write(place.home, folder, place.database)
     if as_json:
         emit_json(msgspec.to_builtins(done))
     else:
@@ -86,13 +86,13 @@ def show(place: Place, leaf: int | None, kind: str, limit: int, *, as_json: bool
     from freehold.ledger.audit import offline
 
     if leaf is not None:
-        found = offline.statement_at(place.home, leaf)
+        found = offline.statement_at(place.home, leaf, place.database)
         if as_json:
             emit_json(found)
         else:
             fields((name.replace("_", " "), value) for name, value in found.items())
         return
-    rows = offline.changes(place.home, kind, limit)
+    rows = offline.changes(place.home, kind, limit, place.database)
     if as_json:
         emit_json(rows)
     else:
@@ -107,7 +107,7 @@ def checkpoints(place: Place, *, as_json: bool) -> None:
     """List the signed checkpoints, oldest first, and how publishing them outside stands."""
     from freehold.ledger.audit import offline, publisher
 
-    rows, standing = offline.checkpoints(place.home), publisher.standing(place.home)
+    rows, standing = offline.checkpoints(place.home, place.database), publisher.standing(place.home)
     if as_json:
         emit_json({"checkpoints": rows, "outside": [publisher.told(one) for one in standing]})
         return
@@ -203,7 +203,7 @@ def _check(place: Place, folder: Path | None, outside: tuple[Path, ...], public_
         return verify_export(folder, outside, trusted(public_key, place))
     home = folder or place.home
     pinned = trusted(public_key, place) if public_key else None
-    return verify_home(home, outside or _configured(place, home), pinned)
+    return verify_home(home, outside or _configured(place, home), pinned, None if folder else place.database)
 
 
 def _configured(place: Place, home: Path) -> tuple[Path, ...]:

@@ -30,7 +30,9 @@ def export(place: Place, folder: Path, *, no_content: bool, as_json: bool) -> No
     from freehold.settings.location import find
 
     told = (lambda _what: None) if as_json else (lambda what: say(f"  {what}"))
-    left = Leaving(place.home, folder, find(place.config), told).write(time.time(), content=not no_content)
+    left = Leaving(place.home, folder, find(place.config), told, place.database).write(
+        time.time(), content=not no_content
+    )
     if as_json:
         emit_json(msgspec.to_builtins(left))
         return

@@ -84,17 +84,19 @@ def _import(place: Place, files: tuple[Path, ...], options: Options, *, quiet: b
 def into(place: Place) -> Into:
     """The instance's home, made or brought up to date where it must be."""
     from freehold.core.crypto import Sealer
-    from freehold.core.db import connect, upgrade, url_of
+    from freehold.core.db import connect, upgrade
     from freehold.ledger.capture import Bodies
+    from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
     from freehold.workflows.imports import Into
     from freehold.workflows.shelf import Shelf
 
     home = place.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    days = in_force(place.config, home).settings.capture.retention_days
+    settings = in_force(place.config, home).settings
+    days = settings.capture.retention_days
     sealer = Sealer.load(home / "data.key")
-    engine = connect(url_of(home / "freehold.db"))
+    engine = connect(database_of(settings, home))
     upgrade(engine)
     shelf = Shelf(engine, Bodies(home / "bodies", sealer))
     return Into(home, engine, shelf, sealer, days * 86400.0)

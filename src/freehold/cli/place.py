@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from freehold.cli.client import Client
 
 
@@ -31,6 +33,13 @@ class Place(msgspec.Struct, frozen=True):
     def with_home(self, folder: str) -> Place:
         """The same, with another folder."""
         return Place(self.config, folder)
+
+    @property
+    def database(self) -> URL:
+        """Where the instance keeps its state. Raises InvalidConfig, MissingSecret."""
+        from freehold.settings.database import database_at
+
+        return database_at(self.config, self.home)
 
     def client(self) -> Client:
         """A client of the instance that runs here. Raises NotRunning."""

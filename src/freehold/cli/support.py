@@ -34,6 +34,7 @@ def bundle(place: Place, out: Path | None, *, preview: bool, as_json: bool) -> N
     from freehold.assurance.support.gather import gather
     from freehold.core.crypto import Identity
     from freehold.core.errors import FreeholdError
+    from freehold.settings.database import database_of
     from freehold.settings.load import load
 
     try:
@@ -41,7 +42,8 @@ def bundle(place: Place, out: Path | None, *, preview: bool, as_json: bool) -> N
     except FreeholdError as error:
         say(f"the configuration is left out, it cannot be read: {error.message}")
         settings = None
-    contents = gather(place.home, settings, time.time())
+    database = None if settings is None else database_of(settings, place.home)
+    contents = gather(place.home, settings, time.time(), url=database)
     if preview:
         found, _ = bundles.files(contents)
         if as_json:

@@ -12,10 +12,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, Table, create_engine, event, insert
+from sqlalchemy import URL, BigInteger, Connection, Engine, Integer, MetaData, Table, create_engine, event, insert
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
-from freehold.core.errors import Unavailable
+from freehold.core.errors import NotFound, Unavailable
+from freehold.core.postgres import MOST_PARAMETERS, engine_for
 
 metadata = MetaData(
     naming_convention={
@@ -46,13 +49,26 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def connect(url: str) -> Engine:
-    """An engine for `sqlite:///PATH` or `postgresql+DRIVER://...`. Opens nothing yet."""
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "begin", _begin)
+def connect(url: str | URL) -> Engine:
+    """An engine for `sqlite:///PATH` or `postgresql://...` (see `core.postgres`). Opens nothing yet."""
+    made = make_url(url)
+    if made.get_backend_name() == "postgresql":
+        return engine_for(made)
+    engine = create_engine(made)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
     return engine
+
+
+def present(home: Path, url: str | URL | None) -> URL:
+    """The URL, or that of the home's own file where there is none. Raises NotFound where no instance has lived."""
+    made = make_url(url or url_of(home / "freehold.db"))
+    missing = [name for name in ("identity.key", "data.key") if not (home / name).exists()]
+    if made.get_backend_name() == "sqlite" and not Path(made.database or "").exists():
+        missing.insert(0, "freehold.db")
+    if missing:
+        raise NotFound(f"{home} holds no {missing[0]}", hint="name the folder of the instance: --home FOLDER")
+    return made
 
 
 def _prepare(connection: Any, _record: object) -> None:
@@ -75,15 +91,26 @@ def _begin(connection: Connection) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that holds the write lock from its start; commits at the end, rolls back on any error."""
-    with engine.connect().execution_options(freehold_write=True) as connection, connection.begin():
+    with opened(engine).execution_options(freehold_write=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view; never waits for a writer."""
-    with engine.connect() as connection, connection.begin():
+    with opened(engine) as connection, connection.begin():
         yield connection
+
+
+def opened(engine: Engine) -> Connection:
+    """A connection. Raises Unavailable where a server does not answer."""
+    try:
+        return engine.connect()
+    except DBAPIError:
+        if engine.dialect.name == "sqlite":
+            raise
+        hint = "see that it runs where [database] url says, and takes that user and password"
+        raise Unavailable("the database does not answer", hint=hint) from None
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -93,12 +120,28 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
     """
     if not rows:
         return
+    if connection.dialect.name == "postgresql":
+        _insert_at_once(connection, table, rows)
+        return
     statement = insert(table).compile(dialect=connection.dialect)
     if statement.positiontup is None:
         connection.exec_driver_sql(str(statement), list(rows))
     else:
         pick = itemgetter(*statement.positiontup)
         connection.exec_driver_sql(str(statement), [pick(row) for row in rows])
+
+
+def _insert_at_once(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Many rows a statement: one each would wait for the server's answer each."""
+    names = insert(table).compile(dialect=connection.dialect).positiontup or ()
+    pick, size = itemgetter(*names), MOST_PARAMETERS // len(names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    places = f"({', '.join(['%s'] * len(names))})"
+    for first in range(0, len(rows), size):
+        some = rows[first : first + size]
+        values = tuple(value for row in some for value in pick(row))
+        text = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([places] * len(some))}'  # noqa: S608  names of ours
+        connection.exec_driver_sql(text, values)
 
 
 def upsert(
@@ -144,6 +187,14 @@ def harden(engine: Engine) -> None:
             driver.execute("PRAGMA synchronous=NORMAL")
 
 
+def size(engine: Engine) -> int:
+    """Bytes of the database on disk."""
+    if engine.dialect.name == "sqlite":
+        return Path(engine.url.database or "").stat().st_size
+    with reading(engine) as connection:
+        return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar() or 0)
+
+
 def damage(engine: Engine) -> list[str]:
     """What SQLite itself finds wrong with its file, at most ten things. PostgreSQL keeps checksums of its own."""
     if engine.dialect.name != "sqlite":
@@ -165,7 +216,7 @@ def upgrade(engine: Engine) -> None:
     """
     from alembic import command
 
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         _revisions(connection)
         command.upgrade(_alembic(connection), "head")
         connection.commit()
@@ -173,7 +224,7 @@ def upgrade(engine: Engine) -> None:
 
 def check(engine: Engine) -> None:
     """Raises Unavailable where the schema is not the one this version was written for."""
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         found, wanted = _revisions(connection)
     if found != wanted:
         raise Unavailable(

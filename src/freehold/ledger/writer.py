@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import IntegrityError
 
 from freehold.core.clock import Clock
 from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import check, connect
 from freehold.core.errors import Conflict
+from freehold.core.postgres import Alone
 from freehold.ledger.intake.loader import Keys, Loader, Pace, alone
 
 _FLUSH_SECONDS = 0.1
@@ -35,7 +36,7 @@ class WriterConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the process needs to know."""
 
     home: Path
-    database: str
+    database: URL
     """URL, see `core.db`."""
     pace: Pace = Pace()
     idle_seconds: float = 0.02
@@ -91,11 +92,16 @@ def run(
         raise Conflict("another writer serves this home", hint="stop it first: freehold doctor shows it") from None
     engine = connect(config.database)
     gc.set_threshold(50_000, 50, 50)  # a batch makes many small dicts and no cycles
+    held = None
     try:
         check(engine)
+        if engine.dialect.name == "postgresql":
+            held = Alone(engine)
         asyncio.run(_main(config, engine, services))
         finish(engine)
     finally:
+        if held is not None:
+            held.close()
         engine.dispose()
         os.close(lock)
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from freehold.core.clock import Clock
 from freehold.core.crypto import Verifier
 from freehold.core.db import reading, writing
-from freehold.core.errors import BadSignature
+from freehold.core.errors import BadSignature, Unavailable
 from freehold.core.money import ZERO
 from freehold.core.snapshot import read_snapshot
 from freehold.ledger.journal import epoch_over
@@ -207,7 +207,7 @@ class _Line(asyncio.Protocol):
                 message = _decode(self._buffer[4 : 4 + length])
                 self._buffer = self._buffer[4 + length :]
                 self._answer(message)
-        except (msgspec.DecodeError, OperationalError):
+        except (msgspec.DecodeError, OperationalError, Unavailable):
             # Not answered is not granted: the gateway asks again on a new connection.
             self.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from freehold.assurance.errata.inventory import SERVERS, Attached
 from freehold.assurance.evidence.facts import SetFact
 from freehold.assurance.evidence.gather import DAY, Asked
+from freehold.settings.database import database_of
 from freehold.settings.tree import Settings
 
 
@@ -16,6 +17,7 @@ def asked(home: Path, settings: Settings | None, now: float, days: int, *, bytes
     if settings is None:
         return Asked(home=home, now=now, since=since, bytes_too=bytes_too)
     return Asked(
+        database=database_of(settings, home),
         home=home,
         now=now,
         since=since,

@@ -169,5 +169,13 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
         oidc = oidc.model_copy(update={"tls_ca": root(oidc.tls_ca), "client_secret": secret(oidc.client_secret)})
     identity = settings.identity.model_copy(update={"oidc": oidc, "scim_token": secret(settings.identity.scim_token)})
     policy = settings.policy.model_copy(update={"cedar": root(settings.policy.cedar)})
-    rooted = {"gateway": gateway, "identity": identity, "policy": policy, "providers": providers, "serving": serving}
+    database = settings.database.model_copy(update={"password": secret(settings.database.password)})
+    rooted = {
+        "database": database,
+        "gateway": gateway,
+        "identity": identity,
+        "policy": policy,
+        "providers": providers,
+        "serving": serving,
+    }
     return settings.model_copy(update=rooted)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from freehold.assurance.errata.inventory import Attached
@@ -27,8 +28,8 @@ from freehold.assurance.evidence.facts import (
 )
 from freehold.core.clock import iso
 from freehold.core.crypto import Identity
-from freehold.core.db import check, connect, reading, url_of
-from freehold.core.errors import FreeholdError, NotFound
+from freehold.core.db import check, connect, present, reading
+from freehold.core.errors import FreeholdError
 from freehold.core.ids import as_text
 from freehold.core.snapshot import read_snapshot
 from freehold.gateway.routing.types import Routes
@@ -59,6 +60,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     settings: SetFact | None = None
     engines: Mapping[str, Attached] | None = None
     """Engines beside the embedded one; None where the settings cannot be read, and then nothing is known of flaws."""
+    database: URL | None = None
+    """Where it is no file of the home."""
     bytes_too: bool = True
     """Every byte of every owned model is read and checked against what was signed."""
 
@@ -66,9 +69,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def gather(asked: Asked) -> Facts:
     """All facts. Raises NotFound where no instance has lived."""
     home = asked.home
-    missing = [name for name in ("freehold.db", "identity.key", "data.key") if not (home / name).exists()]
-    if missing:
-        raise NotFound(f"{home} holds no {missing[0]}", hint="name the folder of the instance: --home FOLDER")
+    database = present(home, asked.database)
     identity = Identity.load(home / "identity.key")
     found: dict[str, Any] = {}
     unread: list[Unread] = []
@@ -80,7 +81,7 @@ def gather(asked: Asked) -> Facts:
             unread.append(Unread(section, _told(error)))
 
     take("settings", lambda: _settings(asked.settings))
-    take("log", lambda: _log(home, asked.outside))
+    take("log", lambda: _log(home, asked.outside, database))
     take("outside", lambda: _outside(home, asked.outside))
     take("files", lambda: tuple(_file(home, name) for name in _SECRETS if name != "run/admin.token" or _runs(home)))
     routes, policy = _snapshots(home, identity, unread)
@@ -105,7 +106,7 @@ def _database(
     asked: Asked, take: Take, identity: Identity, routes: Routes | None, policy: tuple[int, Policy] | None
 ) -> str:
     """What the database tells, in one view of it; why it cannot be opened, empty where it can."""
-    engine = connect(url_of(asked.home / "freehold.db"))
+    engine = connect(present(asked.home, asked.database))
     since, now = asked.since, asked.now
     try:
         check(engine)
@@ -159,8 +160,8 @@ def _known(engines: Mapping[str, Attached] | None) -> Mapping[str, Attached]:
     return engines
 
 
-def _log(home: Path, folders: Sequence[Path]) -> Log:
-    report = offline.verify_home(home, folders)
+def _log(home: Path, folders: Sequence[Path], database: URL) -> Log:
+    report = offline.verify_home(home, folders, url=database)
     return Log(
         good=report.good,
         size=report.size,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel
+from sqlalchemy import URL
 
 from freehold import __version__
 from freehold.assurance.support import configuration, logs, store
@@ -18,8 +19,8 @@ from freehold.assurance.support.types import About, Advice, Audit, Child, Conten
 from freehold.assurance.support.words import word
 from freehold.core.clock import iso
 from freehold.core.crypto import Identity
-from freehold.core.db import connect, reading, url_of
-from freehold.core.errors import FreeholdError, NotFound
+from freehold.core.db import connect, present, reading, size
+from freehold.core.errors import FreeholdError
 from freehold.core.process import read_processes
 from freehold.registry.artefacts import Store
 from freehold.serving.deployments import deployed
@@ -29,19 +30,20 @@ Matches = Callable[[], tuple[Advice, ...]]
 """What advisories say of what is here."""
 
 
-def gather(home: Path, settings: BaseModel | None, now: float, matches: Matches = tuple) -> Contents:
+def gather(
+    home: Path, settings: BaseModel | None, now: float, matches: Matches = tuple, url: URL | None = None
+) -> Contents:
     """All a bundle tells of the instance in `home`; `settings` None where the configuration cannot be read.
 
     Raises NotFound where no instance has lived.
     """
-    if not (home / "freehold.db").exists():
-        raise NotFound(f"{home} holds no freehold.db", hint="name the folder of the instance: --home FOLDER")
-    engine = connect(url_of(home / "freehold.db"))
+    database_url = present(home, url)
+    engine = connect(database_url)
     try:
         with reading(engine) as connection:
             database: dict[str, object] = {
                 "revision": store.revision(connection),
-                "bytes": (home / "freehold.db").stat().st_size,
+                "bytes": size(engine),
                 "tables": {one.name: one.rows for one in store.tables(connection)},
             }
             calls = tuple(store.traffic(connection, now))

@@ -36,13 +36,13 @@ def revision(connection: Connection) -> str:
 
 def traffic(connection: Connection, now: float) -> Iterator[Calls]:
     """Calls of the last days, grouped by how they went; the largest groups first."""
-    day = func.floor(calls.c.at / DAY)
+    day = func.floor(calls.c.at / DAY).label("day")
     columns = [calls.c[name] for name in ("route", "target", "dialect", "stream", "outcome", "status", "error")]
     number = func.count()
     query = (
         select(day, *columns, number, func.avg(calls.c.latency), func.max(calls.c.latency))
         .where(calls.c.at >= now - DAYS * DAY)
-        .group_by(day, *columns)
+        .group_by("day", *columns)  # by name: databases compare no expressions
         .order_by(number.desc())
         .limit(MOST)
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import URL
 
 from freehold.core.canonical import canonical
 from freehold.core.errors import BadSignature, Conflict
@@ -29,11 +30,11 @@ class Exported(msgspec.Struct, frozen=True):
     checkpoints: int
 
 
-def write(home: Path, folder: Path) -> Exported:
+def write(home: Path, folder: Path, url: URL | None = None) -> Exported:
     """Write the log of a home into a new folder. Raises Conflict where it has content, BadSignature on a bad leaf."""
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"{folder} is not empty", hint="name a new folder")
-    log = Log(home)
+    log = Log(home, url)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     (folder / KEY).write_text(f"{log.identity.public.hex()}\n")
     count = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from freehold.core import db
@@ -50,14 +50,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Log:
     """The log of one home, open for reading."""
 
-    def __init__(self, home: Path) -> None:
-        """Raises NotFound where no instance has lived, Unavailable where its database is another version's."""
+    def __init__(self, home: Path, url: URL | None = None) -> None:
+        """`url` of its database, where that is no file of its own.
+
+        Raises NotFound where no instance has lived, Unavailable where its database is another version's.
+        """
         self.home = home
-        missing = [name for name in ("identity.key", "data.key", "freehold.db") if not (home / name).exists()]
-        if missing:
-            raise NotFound(f"{home} holds no {missing[0]}", hint="name the folder of the instance: --home FOLDER")
+        database = db.present(home, url)
         self.identity = Identity.load(home / "identity.key")
-        self.engine: Engine = db.connect(db.url_of(home / "freehold.db"))
+        self.engine: Engine = db.connect(database)
         self.salts = Salts(home, Sealer.load(home / "data.key"))
 
     @contextmanager
@@ -73,9 +74,11 @@ class Log:
         return leaves.read(connection, self.salts, taken)
 
 
-def verify_home(home: Path, folders: Sequence[Path] = (), pinned: bytes | None = None) -> Report:
+def verify_home(
+    home: Path, folders: Sequence[Path] = (), pinned: bytes | None = None, url: URL | None = None
+) -> Report:
     """Check the log of a home, against outside checkpoints in `folders`, by the key `pinned` (else the home's own)."""
-    log = Log(home)
+    log = Log(home, url)
     verifier = log.identity if pinned is None else Verifier(pinned)
     # Read before the database: what is published meanwhile would be newer than the view of it.
     published, problems = outside.signed_in(folders, verifier)
@@ -151,9 +154,9 @@ def _unreadable(verifier: Verifier, problems: list[Problem]) -> Report:
     )
 
 
-def statement_at(home: Path, leaf: int) -> dict[str, Any]:
+def statement_at(home: Path, leaf: int, url: URL | None = None) -> dict[str, Any]:
     """What stands at a leaf, with its number. Raises NotFound, Erased, BadSignature."""
-    log = Log(home)
+    log = Log(home, url)
     try:
         with log.reading() as connection:
             taken = {one for erasure in leaves.erasures(connection) for one in erasure.leaves}
@@ -169,9 +172,9 @@ def statement_at(home: Path, leaf: int) -> dict[str, Any]:
     return {"leaf": leaf, **found.statement}
 
 
-def changes(home: Path, kind: str, limit: int) -> list[dict[str, Any]]:
+def changes(home: Path, kind: str, limit: int, url: URL | None = None) -> list[dict[str, Any]]:
     """The newest changes, newest first."""
-    log = Log(home)
+    log = Log(home, url)
     try:
         with log.reading() as connection:
             rows = store.entries(connection, kind, None, limit)
@@ -180,9 +183,9 @@ def changes(home: Path, kind: str, limit: int) -> list[dict[str, Any]]:
     return [{**one, "at": iso(float(str(one["at"])))} for one in rows]
 
 
-def checkpoints(home: Path) -> list[dict[str, Any]]:
+def checkpoints(home: Path, url: URL | None = None) -> list[dict[str, Any]]:
     """Every signed checkpoint, oldest first."""
-    log = Log(home)
+    log = Log(home, url)
     try:
         with log.reading() as connection:
             rows = store.all_checkpoints(connection)

@@ -1,0 +1,137 @@
+"""What PostgreSQL needs beside SQLAlchemy: where it is, one writing transaction at a time, errors by their kind.
+
+`core.db` uses it where the URL says `postgresql`. The driver is pg8000: pure Python, BSD.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from freehold.core.errors import BadConfig, Conflict, Unavailable
+
+DRIVER = "postgresql+pg8000"
+MOST_PARAMETERS = 32_767
+"""Of one statement: the protocol counts them in 16 bits, which the driver takes as signed."""
+
+_WRITER = 0x6672656568
+"""Key of the advisory lock of every writing transaction ("freeh"): any number that nothing else here uses."""
+_ALONE = _WRITER + 1
+"""Key of the lock that the one writer process of a database holds for its life."""
+_LOCK_MILLISECONDS = 15_000
+"""As long as SQLite's busy_timeout."""
+_PASSING = ("08", "40", "53", "55", "57", "58")
+"""Classes of SQLSTATE that say nothing against the statement: connection, rollback, resources, state, operator, system
+(PostgreSQL, appendix A)."""
+
+
+def engine_for(url: URL) -> Engine:
+    """An engine for `postgresql://USER@HOST:PORT/NAME`; opens nothing yet.
+
+    As in libpq, `?host=/FOLDER` names a socket's folder, `sslrootcert` an authority's file, and `sslmode=disable` does
+    without TLS; without it a server on another machine must prove itself. Raises BadConfig.
+    """
+    query = {name: str(value) for name, value in url.query.items()}
+    folder, port = query.pop("host", ""), url.port or 5432
+    arguments: dict[str, Any] = {"unix_sock": f"{folder}/.s.PGSQL.{port}"} if folder.startswith("/") else {}
+    mode, authority = query.pop("sslmode", ""), query.pop("sslrootcert", "")
+    if query or mode not in ("", "disable", "verify-full"):
+        hint = "known are ?host=/FOLDER, sslmode=verify-full or disable, and sslrootcert=FILE"
+        raise BadConfig("the database's URL asks for what is not known here", hint=hint)
+    if not arguments and mode != "disable" and (mode or authority or not _near(url.host or "")):
+        arguments["ssl_context"] = _trusting(authority)
+    engine = create_engine(
+        url.set(drivername=DRIVER, query={}), pool_pre_ping=True, hide_parameters=True, connect_args=arguments
+    )
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _by_kind)
+    return engine
+
+
+def _near(host: str) -> bool:
+    try:
+        return host in ("", "localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _trusting(authority: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authority or None)
+    except (OSError, ssl.SSLError) as error:
+        hint = "name a PEM file with sslrootcert=FILE"
+        raise BadConfig(f"the database's authority cannot be read: {error}", hint=hint) from None
+
+
+def _begin(connection: Connection) -> None:
+    """One writer at a time, and readers with one view: what SQLite's BEGIN IMMEDIATE and BEGIN promise.
+
+    A writer's first statement waits for the lock; READ COMMITTED then shows it all that those before it committed.
+    """
+    if connection.get_execution_options().get("freehold_write", False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def _by_kind(context: ExceptionContext) -> None:
+    """The driver tells every error of the server alike; SQLAlchemy's kinds are told apart by SQLSTATE."""
+    original = context.original_exception
+    if context.sqlalchemy_exception is None:  # no error of the database's, such as an interrupt
+        return
+    told = original.args[0] if original.args and isinstance(original.args[0], dict) else {}
+    code = str(told.get("C", ""))
+    statement = context.statement or ""
+    if code.startswith("23"):
+        raise IntegrityError(statement, None, original, hide_parameters=True) from None
+    if not code or code.startswith(_PASSING) or code[:2] == "28":  # 28: who logs on is refused
+        raise OperationalError(
+            statement, None, original, hide_parameters=True, connection_invalidated=context.is_disconnect
+        ) from None
+
+
+class Alone:
+    """The lock that makes a process the only writer of its database, for as long as its connection lives.
+
+    Each writing transaction of the engine looks, behind the lock of all writers, whether it is held still: a process
+    that lost its connection, and its place to another, can commit nothing any more.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Raises Conflict where another writer has the database."""
+        try:
+            self._held = engine.raw_connection()
+        except DBAPIError:
+            raise Unavailable("the database does not answer") from None
+        driver: Any = self._held.driver_connection
+        driver.autocommit = True
+        cursor = self._held.cursor()
+        cursor.execute(f"SELECT pg_try_advisory_lock({_ALONE}), pg_backend_pid()")
+        got, pid = cursor.fetchone() or (False, 0)
+        self._pid = int(pid)
+        if not got:
+            self.close()
+            hint = "one instance writes to a database: stop the other, or give this one a database of its own"
+            raise Conflict("another writer serves this database", hint=hint)
+        event.listen(engine, "begin", self._check)
+
+    def close(self) -> None:
+        """Give the lock up."""
+        self._held.invalidate()
+
+    def _check(self, connection: Connection) -> None:
+        if not connection.get_execution_options().get("freehold_write", False):
+            return
+        found = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = %s "
+            "AND ((classid::bigint << 32) | objid::bigint) = %s",
+            (self._pid, _ALONE),
+        ).scalar()
+        if not found:
+            raise Unavailable("the database ended the connection that made this the only writer")
