@@ -56,7 +56,8 @@ def test_calls_are_loaded_summed_and_vouched_for(instance):
     assert sorted(found) == sorted(set(found))
     assert instance.freehold("audit", "verify")["good"]
     assert instance.freehold("usage", "--by", "route")
-    assert instance.freehold("doctor")
+    told = {one["about"]: one for one in instance.freehold("doctor")}
+    assert told["database"]["state"] == "ok"
 
 
 def test_a_killed_writer_and_a_killed_database_lose_and_double_nothing(instance, postgres):

@@ -97,6 +97,30 @@ def _config(place: Place) -> Iterator[Finding]:
         )
 
 
+def _database(place: Place) -> Iterator[Finding]:
+    """Whether a server keeps the state, and answers. A file of the home is looked at with the home."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from freehold.core.db import check, connect
+    from freehold.settings.database import database_at
+
+    try:
+        url = database_at(place.config or _file_in_use(place), place.home)
+        if url.get_backend_name() == "sqlite":
+            return
+        engine = connect(url)
+        try:
+            check(engine)
+        finally:
+            engine.dispose()
+    except FreeholdError as error:
+        yield Finding("fail", "database", error.message, error.hint)
+    except SQLAlchemyError as error:
+        yield Finding("fail", "database", f"it cannot be read: {type(error).__name__}", "see its own log")
+    else:
+        yield Finding("ok", "database", f"PostgreSQL at {url.host or url.query.get('host')}, {url.database}")
+
+
 def _file_in_use(place: Place) -> str | None:
     """The file the running instance goes by, which need not be the one of this folder."""
     try:
@@ -316,6 +340,7 @@ CHECKS: tuple[Check, ...] = (
     _python,
     _data_plane,
     _config,
+    _database,
     _home,
     _snapshots,
     _quarantine,
