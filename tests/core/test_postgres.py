@@ -100,6 +100,17 @@ def test_many_rows_are_more_than_one_statement_takes_and_a_taken_key_is_told(eng
         insert_many(connection, things, rows[:1])
 
 
+def test_text_with_a_nul_is_kept_without_it(engine):
+    with writing(engine) as connection:
+        insert_many(connection, things, [{"id": 1, "name": "a\0b", "data": b"a\0b"}])
+        connection.execute(
+            insert(things), [{"id": 2, "name": "\0", "data": None}, {"id": 3, "name": "c", "data": None}]
+        )
+    with reading(engine) as connection:
+        assert list(connection.scalars(select(things.c.name).order_by(things.c.id))) == ["a\ufffdb", "\ufffd", "c"]
+        assert connection.scalar(select(things.c.data).where(things.c.id == 1)) == b"a\0b"
+
+
 def test_no_error_tells_what_was_written(engine):
     with pytest.raises(IntegrityError) as raised, writing(engine) as connection:
         connection.execute(

@@ -199,7 +199,7 @@ def _check(place: Place, folder: Path | None, outside: tuple[Path, ...], public_
     from freehold.ledger.audit.exported import verify_export
     from freehold.ledger.audit.offline import verify_home
 
-    if folder is not None and not (folder / "freehold.db").exists():
+    if folder is not None and not (folder / "identity.key").exists():
         return verify_export(folder, outside, trusted(public_key, place))
     home = folder or place.home
     pinned = trusted(public_key, place) if public_key else None

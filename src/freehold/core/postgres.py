@@ -50,6 +50,7 @@ def engine_for(url: URL) -> Engine:
     )
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _by_kind)
+    event.listen(engine, "before_cursor_execute", _without_nul, retval=True)
     return engine
 
 
@@ -78,6 +79,21 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def _without_nul(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> tuple[str, Any]:
+    """Text as PostgreSQL takes it: it has no NUL, SQLite has. What is hashed is clean before it comes here."""
+    if isinstance(parameters, list):
+        return statement, [_whole(one) for one in parameters]
+    return statement, _whole(parameters)
+
+
+def _whole(values: Any) -> Any:
+    if isinstance(values, (tuple, list)) and any(isinstance(one, str) and "\0" in one for one in values):
+        return tuple(one.replace("\0", "\ufffd") if isinstance(one, str) else one for one in values)
+    return values
 
 
 def _by_kind(context: ExceptionContext) -> None:

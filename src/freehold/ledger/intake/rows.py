@@ -89,7 +89,7 @@ def ended_rows(ended: Ended, epoch: str, facts_at: FactsAt) -> Loadable:
         "request_sha256": opened.request_sha256,
         "response_sha256": close.response_sha256,
         "delivered": close.delivered,
-        "dropped": ",".join(close.dropped),
+        "dropped": ",".join(close.dropped).replace("\0", ""),
         "scanned": close.scanned,
         "budgets": ",".join(opened.budgets),
         "scan": scan_text(opened.scan, close.scan),
