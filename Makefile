@@ -49,7 +49,7 @@ up: setup ## Start the service and stay
 	@$(BIN)/freehold up
 
 test: setup $(TRAIN) lint ## Run everything CI runs
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 1
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 1 --tb short -r R
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -24,7 +24,7 @@ from typing import Any
 
 from bench import conformance_sdks as sdks
 from bench.kept import OUT, keep
-from bench.pinning import free_port
+from freehold.core.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 REPLY = "a plain answer of several words"

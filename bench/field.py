@@ -18,7 +18,8 @@ import trustme
 from bench import configs
 from bench.load import Subject, Tools
 from bench.peers import NGINX_TLS, Peer, Place, Unavailable, binary, launch
-from bench.pinning import LOAD_CORE, Child, free_port
+from bench.pinning import LOAD_CORE, Child
+from freehold.core.ports import free_port
 
 
 class Field(msgspec.Struct, kw_only=True):

@@ -11,8 +11,9 @@ from bench.field import Field
 from bench.homes import PROFILES, Profile, write_home
 from bench.launch import gateway_command, writer_command
 from bench.load import Shot, Subject, fire
-from bench.pinning import GATEWAY_CORE, LOAD_CORE, Child, cpu_seconds, free_port
+from bench.pinning import GATEWAY_CORE, LOAD_CORE, Child, cpu_seconds
 from freehold.core.permit import Origin
+from freehold.core.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from bench import configs
-from bench.pinning import GATEWAY_CORE, Child, free_port
+from bench.pinning import GATEWAY_CORE, Child
+from freehold.core.ports import free_port
 
 _NICE = ["nice", "-n", "10"]
 

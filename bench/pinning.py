@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -19,14 +18,6 @@ LOAD_CORE = 1
 _TICK = os.sysconf("SC_CLK_TCK")
 _FIRST = -19
 """Autogroup niceness of what is measured: others get what it leaves idle."""
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def go_first(pid: int) -> bool:

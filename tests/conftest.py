@@ -26,8 +26,16 @@ LONG = {"tests/e2e/test_console.py": 1_000_000, "tests/e2e/test_demo.py": 30}
 with both at the end, and never both at once."""
 
 
+WHOLE = ("tests/e2e/", "tests/faults/")
+"""Tests of whole instances. One that fails is tried once more, and both are told: with a dozen processes, a browser
+and killed databases on two cores, what chance breaks once is looked into, but does not stop everybody's work."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of many tests first: workers take whole files, and small ones even out how they end."""
+    for item in items:
+        if item.nodeid.startswith(WHOLE):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     counts = Counter(item.nodeid.partition("::")[0] for item in items)
     counts.update({name: LONG[name] - counts[name] for name in LONG if name in counts})
     items.sort(key=lambda item: -counts[item.nodeid.partition("::")[0]])

@@ -9,7 +9,6 @@ import asyncio
 import fcntl
 import os
 import signal
-import socket
 import ssl
 import sys
 import time
@@ -24,6 +23,7 @@ from freehold.core.db import connect, reading, upgrade, writing
 from freehold.core.errors import Conflict, Unavailable
 from freehold.core.label import Label, Level
 from freehold.core.log import Log
+from freehold.core.ports import check_port, free_port
 from freehold.core.postgres import Alone
 from freehold.core.process import Command, Probe, Supervisor
 from freehold.core.restart import Rules
@@ -294,14 +294,14 @@ def _with_ports(loaded: Loaded) -> Loaded:
 
 def _port(table: str, wanted: GatewaySettings | AdminSettings) -> int:
     host, port = wanted.host, wanted.port
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            hint = f"stop what listens there, or choose another: [{table}] port, or {override_name(table, 'port')}=0"
-            raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
-        return int(probe.getsockname()[1])
+    try:
+        if not port:
+            return free_port(host)
+        check_port(host, port)
+    except OSError as error:
+        hint = f"stop what listens there, or choose another: [{table}] port, or {override_name(table, 'port')}=0"
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
+    return port
 
 
 def _endpoints(settings: Settings) -> Endpoints:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from freehold.core.errors import Conflict, Unavailable
@@ -282,5 +283,26 @@ def test_what_is_removed_is_gone_from_the_status_file_and_may_come_again(tmp_pat
         await supervisor.remove("one")
         supervisor.start(Command(name="one", argv=python(SLEEP), rules=QUICK))
         await supervisor.ready(20, ("one",))
+
+    run(tmp_path, work)
+
+
+def test_who_no_longer_waits_for_an_end_does_not_take_it_from_others(tmp_path):
+    file = tmp_path / "stubborn"
+
+    async def work(watched, supervisor):
+        supervisor.start(
+            Command(name="one", argv=python(STUBBORN, file), rules=msgspec.structs.replace(QUICK, grace=0.2))
+        )
+        await until(file.exists)
+        pid = supervisor.status("one").pid
+        waiting = asyncio.ensure_future(supervisor.stop("one"))
+        await until(lambda: supervisor.status("one").phase == "stopping")
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await supervisor.close()
+        assert not alive(pid)
+        assert watched.phases("one")[-1] == "stopped"
+        assert not watched.file.exists()
 
     run(tmp_path, work)

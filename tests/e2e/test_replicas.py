@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 
 from freehold.core.crypto import Identity
 from freehold.core.db import connect, url_of
+from freehold.core.ports import free_port
 from freehold.policy.authority import standing
 from freehold.policy.types import Budget
 from tests.e2e.instance import START_SECONDS, Answer, Instance, Vendors, http, running, until, vendors
@@ -30,11 +30,6 @@ targets = ["gpt"]
 budget = { limit = @limit, period = "total" }
 """.replace("@limit", str(LIMIT))
 HONEST = {429, 502, 503, 504}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Child:

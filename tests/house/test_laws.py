@@ -17,6 +17,7 @@ OPENS_SOCKETS = {
     "cli/doctor.py": "asks whether the listeners answer",
     "cli/policy.py": "looks names up for the rules of a firewall",
     "core/egress.py": "the one way out of the data path",
+    "core/ports.py": "finds free ports",
     "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
     "identity/oidc/fetch.py": "asks the issuer who signed in, from the admin process alone",
@@ -31,12 +32,11 @@ OPENS_SOCKETS = {
     "registry/wire.py": "asks the registry or hub that a person named, when they ask, from the admin process alone",
     "server/app.py": "takes a listener that is bound already",
     "server/playground.py": "asks the gateway, like any application, for whoever looks at the console",
-    "serving/deployments.py": "finds free ports on loopback",
     "serving/engines/classifier.py": "binds the engine's listener, on loopback",
     "serving/engines/control.py": "asks the engines of [engines] whether they are well, and to load adapters; no content",
     "serving/loopback.py": "asks the engines whether they are well, on loopback",
     "telemetry/sending.py": "tells the one collector that the settings name, from the worker; no content",
-    "up.py": "probes its own processes and ports, on loopback",
+    "up.py": "probes its own processes, on loopback",
 }
 SOCKET_MODULES = {"socket", "http.client", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
 SOCKET_CALLS = {

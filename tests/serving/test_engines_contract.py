@@ -51,7 +51,7 @@ def test_every_engine_says_that_it_is_well_what_it_serves_and_how_busy_it_is(ser
 
 @pytest.mark.parametrize("kind", [one.kind for one in DRIVERS])
 def test_an_engine_that_is_not_there_is_not_well_and_says_so(kind):
-    from freehold.serving.deployments import free_port
+    from freehold.core.ports import free_port
 
     control = control_of(kind, free_port(), "x")
 

@@ -144,10 +144,15 @@ class Supervisor:
             self._write()
 
     async def close(self) -> None:
-        """End all children, lowest `drain` first, and remove the status file."""
+        """End all children, lowest `drain` first, and remove the status file. Then raises what one of them raised."""
+        failed: list[BaseException] = []
         for order in sorted({one.command.drain for one in self._children.values()}):
-            await asyncio.gather(*(one.stop() for one in self._children.values() if one.command.drain == order))
+            ends = [one.stop() for one in self._children.values() if one.command.drain == order]
+            told = await asyncio.gather(*ends, return_exceptions=True)
+            failed += [one for one in told if isinstance(one, BaseException)]
         self._path.unlink(missing_ok=True)
+        if failed:
+            raise failed[0]
 
     def _changed(self, child: _Child, before: State) -> None:
         status = child.status(self._clock())
@@ -188,7 +193,7 @@ class _Child:
     async def stop(self) -> None:
         self._events.put_nowait(Stop())
         if self._task is not None:
-            await self._task
+            await asyncio.shield(self._task)  # who no longer waits must not end the work of those who do
 
     def status(self, now: float) -> Status:
         state = self.state

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import msgspec
 from freehold.core.crypto import Verifier, write_private
 from freehold.core.label import UNKNOWN
 from freehold.core.permit import Origin
+from freehold.core.ports import free_port
 from freehold.core.process import Command
 from freehold.core.restart import Rules
 from freehold.policy.targets import Target
@@ -215,10 +215,3 @@ def _target(one: Deployment) -> Target:
         examples=one.examples,
         digest=one.sha256,
     )
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from freehold.core.crypto import write_private
 from freehold.core.label import UNKNOWN, parse_label
+from freehold.core.ports import free_port
 from freehold.serving.attachments import Attachment
-from freehold.serving.deployments import free_port
 from freehold.serving.engines.registry import driver
 from freehold.serving.engines.types import Address
 from freehold.serving.loopback import LOOPBACK
