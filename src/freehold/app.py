@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from freehold.ledger.meter import Price
     from freehold.policy.targets import Target
     from freehold.server.publish import Publisher
+    from freehold.settings.banner import Started, StartedReplica
 
 
 DESK = "batches.sock"
@@ -30,11 +31,13 @@ DESK = "batches.sock"
 
 def gateway(config: str | None, home: Path) -> None:
     """The data plane."""
+    from freehold.core.crypto import Verifier
     from freehold.gateway.serve import GatewayConfig, run
     from freehold.settings.environment import resolve_secret
+    from freehold.settings.joining import replica_of
     from freehold.settings.last_good import in_force
 
-    every = in_force(config, home).settings
+    every, joining = in_force(config, home).settings, replica_of(home)
     settings = every.gateway
     run(
         GatewayConfig(
@@ -47,7 +50,8 @@ def gateway(config: str | None, home: Path) -> None:
             tls_key=settings.tls_key,
             notice_seconds=settings.drain_notice_seconds,
             share=settings.processes,
-            desk=home / "run" / DESK if every.batches.enabled else None,
+            desk=home / "run" / DESK if every.batches.enabled and joining is None else None,
+            primary=None if joining is None else Verifier(joining.identity),
             strict=settings.journal == "strict",
             receipts=settings.receipts,
             cache_bytes=settings.cache_bytes,
@@ -84,6 +88,38 @@ def writer(config: str | None, home: Path) -> None:
         lambda engine: [Authority(home, engine, verifier, time.time), publisher(engine)],
         lambda engine: publisher(engine).round(),
     )
+
+
+def dock(config: str | None, home: Path) -> None:
+    """Where replicas bring their journals, and fetch snapshots and money."""
+    from freehold.core.db import check, connect
+    from freehold.identity.replicas.roster import Roster
+    from freehold.ledger.shipping.certificate import listening
+    from freehold.ledger.shipping.serve import DockConfig, run_dock
+    from freehold.settings.database import database_of
+    from freehold.settings.last_good import in_force
+
+    every = in_force(config, home).settings
+    engine = connect(database_of(every, home))
+    check(engine)
+    told = every.dock
+    run_dock(DockConfig(home=home, host=told.host, port=told.port, tls=listening(home, time.time())), Roster(engine))
+
+
+def courier(config: str | None, home: Path) -> None:
+    """At a replica: brings journals to the primary's dock, and snapshots and money from it."""
+    from freehold.core.crypto import Verifier
+    from freehold.ledger.shipping.certificate import pinned
+    from freehold.ledger.shipping.courier import Primary
+    from freehold.ledger.shipping.serve import run_courier
+    from freehold.settings.joining import replica_of
+
+    joining = replica_of(home)
+    if joining is None:
+        raise NotRunning(f"{home} is no replica's", hint="join first: freehold up --join FILE")
+    host, port = joining.address
+    primary = Primary(host=host, port=port, token=joining.token, tls=pinned(joining.certificate))
+    run_courier(home, primary, Verifier(joining.identity))
 
 
 def worker(config: str | None, home: Path) -> None:
@@ -183,18 +219,32 @@ def admin(config: str | None, home: Path) -> None:
 
 def up(config: str | None, home: Path) -> None:
     """Everything, supervised."""
-    from freehold.settings.banner import banner
-    from freehold.up import Parts, run
+    from freehold.settings.banner import banner, replica_banner
 
-    run(config, home, Parts(publisher=make_publisher, audit=append_audit, tell=banner))
+    _up(config, home, banner, replica_banner)
 
 
 def up_json(config: str | None, home: Path) -> None:
     """Everything, supervised, with the banner as one JSON line."""
     from freehold.settings.banner import as_json
-    from freehold.up import Parts, run
 
-    run(config, home, Parts(publisher=make_publisher, audit=append_audit, tell=as_json))
+    _up(config, home, as_json, as_json)
+
+
+def _up(
+    config: str | None, home: Path, tell: Callable[[Started], str], tell_replica: Callable[[StartedReplica], str]
+) -> None:
+    from freehold.settings.joining import replica_of
+
+    joining = replica_of(home)
+    if joining is None:
+        from freehold.up.primary import Parts, run
+
+        run(config, home, Parts(publisher=make_publisher, audit=append_audit, tell=tell))
+    else:
+        from freehold.up.replica import run as run_replica
+
+        run_replica(config, home, joining, tell_replica)
 
 
 def make_publisher(engine_url: str | URL, home: Path, identity: Identity) -> Publisher:
@@ -233,6 +283,8 @@ def append_audit(connection: Connection, at: float, kind: str, actor: str, conte
 ROLES = (
     ("admin", admin),
     ("batches", batches),
+    ("courier", courier),
+    ("dock", dock),
     ("gateway", gateway),
     ("trainer", trainer),
     ("up", up),
@@ -245,6 +297,7 @@ ROLES = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one role until it is told to end; 1 with the reason where it cannot begin."""
     from freehold.settings.environment import impose
+    from freehold.settings.joining import join
     from freehold.settings.location import home_of
 
     parser = argparse.ArgumentParser(prog="python -m freehold.app", description="Run one process of an instance.")
@@ -252,11 +305,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", help="configuration file")
     parser.add_argument("--home", help="folder of the instance")
     parser.add_argument("--air-gapped", action="store_true", help="whatever the file says, no rented target exists")
+    parser.add_argument("--join", help="file a replica joins its primary with")
     options = parser.parse_args(arguments)
     if options.air_gapped:
         impose("policy", "air_gapped", "true")
     try:
-        dict(ROLES)[options.role](options.config, home_of(options.config, options.home))
+        home = home_of(options.config, options.home)
+        if options.join:
+            join(home, Path(options.join))
+        dict(ROLES)[options.role](options.config, home)
     except FreeholdError as error:
         tell(error)
         return 1

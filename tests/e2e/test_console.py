@@ -173,12 +173,15 @@ def test_a_step_waits_for_a_person_and_is_approved(page, console):
     page.goto(console.base + "/console/workflows/" + name)
     page.locator("section", has=page.get_by_role("heading", name="Start another move")).locator("summary").click()
     page.get_by_label("shadow", exact=True).check()
-    page.get_by_role("button", name="Start the move").click()
+    with page.expect_response(lambda told: told.request.method == "POST") as answered:
+        page.get_by_role("button", name="Start the move").click()
+    assert answered.value.status < 400, answered.value.text()
     deadline = time.monotonic() + PATIENCE_SECONDS
     approve = page.get_by_role("button", name="Approve the step")
     while not approve.count() and time.monotonic() < deadline:
         page.wait_for_timeout(1000)
         page.goto(console.base + "/console/moves/" + name)
+    assert approve.count() == 1, page.locator("main").inner_text()
     page.goto(console.base + "/console/")
     assert page.locator(".needs li", has_text="approval").count() == 1
     page.goto(console.base + "/console/moves/" + name)

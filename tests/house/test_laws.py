@@ -36,7 +36,7 @@ OPENS_SOCKETS = {
     "serving/engines/control.py": "asks the engines of [engines] whether they are well, and to load adapters; no content",
     "serving/loopback.py": "asks the engines whether they are well, on loopback",
     "telemetry/sending.py": "tells the one collector that the settings name, from the worker; no content",
-    "up.py": "probes its own processes, on loopback",
+    "up/listeners.py": "probes its own processes, on loopback",
 }
 SOCKET_MODULES = {"socket", "http.client", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
 SOCKET_CALLS = {

@@ -41,6 +41,7 @@ def test_break_glass_gives_an_owner_all_but_what_would_outlive_it():
         "break-glass:approve",
         "keys:admin",
         "people:admin",
+        "replicas:write",
         "scim:write",
     }
 

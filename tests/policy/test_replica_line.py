@@ -23,6 +23,7 @@ from freehold.core.snapshot import read_snapshot, write_snapshot
 from freehold.ledger.journal import Journal
 from freehold.ledger.shipping.courier import Courier, Primary
 from freehold.ledger.shipping.dock import Dock
+from freehold.ledger.shipping.messages import Refuse, decode_down
 from freehold.ledger.tables import calls
 from freehold.ledger.writer import load_once
 from freehold.policy import store
@@ -228,13 +229,14 @@ async def test_snapshots_reach_a_replica_and_older_or_unsigned_ones_do_not(home:
 
 
 @in_a_loop
-async def test_without_a_token_nothing_is_told(home: Home) -> None:
+async def test_without_a_token_nothing_is_told_but_that(home: Home) -> None:
     async with docked(home) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         data = msgspec.msgpack.encode({"type": "join", "token": "wrong"})
         writer.write(struct.pack("<I", len(data)) + data)
         async with asyncio.timeout(PATIENCE):
-            assert await reader.read() == b""
+            told = await reader.read()
+        assert decode_down(told[4:]) == Refuse()
         writer.close()
 
 

@@ -127,5 +127,5 @@ def test_an_owner_may_do_everything_and_an_application_nothing():
 
 
 def test_only_owners_make_owners_and_read_bodies():
-    for permission in ("people:admin", "keys:admin", "bodies:read", "bodies:erase", "scim:write"):
+    for permission in ("people:admin", "keys:admin", "bodies:read", "bodies:erase", "replicas:write", "scim:write"):
         assert roles_for(permission) == ("owner",)

@@ -45,6 +45,7 @@ LEFT_OUT = {
     "positions": "how far the journal is read",
     "published": "made anew from the configuration",
     "record_sums": "sums of records, made anew",
+    "replicas": "machines of this installation, and digests of secrets",
     "sessions": "digests of secrets",
     "sign_ins": "secrets of sign-ins under way",
 }

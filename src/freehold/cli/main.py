@@ -47,6 +47,7 @@ COMMANDS = (
     ("probe", "measure an endpoint, and re-fit the estimates of speed to it"),
     ("providers", "who serves models: list, check"),
     ("receipts", "signed statements about calls: show, verify, public-key"),
+    ("replicas", "other machines that serve by this instance's rules: add, list, remove"),
     ("routes", "what clients may name in `model`: list, show, explain"),
     ("support", "bundles for support: facts of fixed kinds, no prompts, no secrets"),
     ("up", "start everything and stay"),

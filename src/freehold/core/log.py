@@ -12,7 +12,7 @@ from typing import TextIO
 from freehold.core.clock import iso
 
 _SECRET = re.compile(
-    r"(?i)\b(?:fh-|sk-|xai-|gsk_|hf_|AIza|AKIA|ghp_|eyJ)[A-Za-z0-9_\-.]{8,}|(?<=bearer )\S+|(?<=x-api-key: )\S+"
+    r"(?i)\b(?:fhr?-|sk-|xai-|gsk_|hf_|AIza|AKIA|ghp_|eyJ)[A-Za-z0-9_\-.]{8,}|(?<=bearer )\S+|(?<=x-api-key: )\S+"
 )
 _NAMED = re.compile(r"(?i)secret|password|token|api_?key|authorization|credential")
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from freehold.core.crypto import Identity, Sealer
-from freehold.core.errors import BadConfig, FreeholdError
+from freehold.core.crypto import Identity, Sealer, Verifier
+from freehold.core.errors import BadConfig, FreeholdError, Unavailable
 from freehold.core.ids import IdMaker
 from freehold.core.log import Log
 from freehold.gateway import pipeline
@@ -62,6 +62,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long `/readyz` says that it drains, while all is served, before the listener closes."""
     share: int = 1
     """How many gateway processes share the port and the limits."""
+    primary: Verifier | None = None
+    """Signs a replica's snapshots; None where it is this instance itself."""
     resolve: Callable[[str], str]
     """Turns a credential reference into its secret."""
     on_ready: Callable[[int], None] | None = None
@@ -120,10 +122,18 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
 
     plane.connect = connect
     drivers = {driver.name: driver for driver in DRIVERS}
-    verifier = Identity.load(config.home / "identity.key")
+    verifier = config.primary or Identity.load(config.home / "identity.key")
     folder = config.home / "snapshots"
     snapshots = Snapshots(plane, leases, folder, verifier, drivers, config.resolve, config.share)
+    if config.primary is not None:
+        snapshots.vault_secret = _no_vault
     return plane, snapshots, leases
+
+
+def _no_vault(tenant: str) -> bytes:
+    """A replica has no keys of vaults: what it put in place of names could not be told from another's."""
+    hint = "send calls whose guard pseudonymises to the primary"
+    raise Unavailable(f"the pseudonyms of {tenant} are made at the primary alone", hint=hint)
 
 
 async def _connect(plane: Plane, stop: Stop, call: Sender, attempt: int) -> None:

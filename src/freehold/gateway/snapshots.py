@@ -53,6 +53,7 @@ class Snapshots:
         self._health: dict[str, Health] = {}
         self._seen: dict[str, tuple[int, int]] = {}
         self._versions: dict[str, int] = {}
+        self.vault_secret = VaultKeys(folder.parent / "vault", os.urandom, plane.now).secret
         self._house: House | None = None
         self._profiles: tuple[Profile, ...] = ()
         self._guards: dict[str, Watch] = {}
@@ -96,7 +97,7 @@ class Snapshots:
         if kind == "keys":
             version, keys = read_snapshot(self._folder, kind, Keys, self._verifier)
             if self._newer(kind, version):
-                plane.callers = compile_keys(keys, plane.callers, now, self._share)
+                plane.callers = compile_keys(keys, plane.callers, now, self._share * keys.machines)
                 plane.gate = Gate(plane.callers)
                 plane.keys_version = version
         elif kind == "routes":
@@ -134,8 +135,7 @@ class Snapshots:
         wanted = [one for one in self._profiles if one.name in named(plane.table) and one.name not in self._guards]
         if wanted and plane.sealer is not None:
             if self._house is None:
-                keys = VaultKeys(self._folder.parent / "vault", os.urandom, plane.now)
-                self._house = House(plane.sealer, keys.secret)
+                self._house = House(plane.sealer, self.vault_secret)
             self._guards |= arm(wanted, self._house)
         for fault in put_on(plane.table, self._guards):
             plane.log.error("not guarded, so not served", reason=fault)

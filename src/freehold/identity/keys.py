@@ -95,19 +95,21 @@ def snapshot(
     now: float,
     grants: Mapping[str, tuple[Grant, ...]] = MappingProxyType({}),
     priorities: Mapping[str, str] = MappingProxyType({}),
+    machines: int = 1,
 ) -> Keys:
     """The `keys` snapshot: one principal a secret.
 
     What was revoked or rotated away stays for `TOLD_SECONDS`, so that a caller is told which it is. `budgets` maps
     an owner (`key/NAME`, `team/NAME`) to the ids of its budgets, `grants` a key's id to the rights it has for a while,
-    `priorities` a team to the class of its calls.
+    `priorities` a team to the class of its calls; `machines` share each limit.
     """
     found = [
         replace(_principal(key, secret, budgets, grants.get(key.id, ())), priority=priorities.get(key.team, HIGHEST))
         for key in keys
         for secret in key.secrets
     ]
-    return Keys(principals=tuple(one for one in found if (one.revoked_at or now) > now - TOLD_SECONDS))
+    told = tuple(one for one in found if (one.revoked_at or now) > now - TOLD_SECONDS)
+    return Keys(principals=told, machines=machines)
 
 
 def _principal(

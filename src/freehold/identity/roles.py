@@ -28,7 +28,7 @@ _OPERATES = _READS | {
     "providers:check",
     "workflows:write",
 }
-_LASTS = frozenset({"break-glass:approve", "keys:admin", "people:admin", "scim:write"})
+_LASTS = frozenset({"break-glass:approve", "keys:admin", "people:admin", "replicas:write", "scim:write"})
 _OWNS = _OPERATES | _LASTS | {"bodies:erase", "bodies:read"}
 
 PERMISSIONS: tuple[tuple[str, frozenset[str]], ...] = (

@@ -53,3 +53,5 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the `keys` snapshot. Revoked and expired keys stay, so the caller is told which it is."""
 
     principals: tuple[Principal, ...] = ()
+    machines: int = 1
+    """How many machines with gateways share each limit: the primary and its replicas."""

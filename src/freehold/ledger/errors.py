@@ -1,8 +1,8 @@
-"""Errors of the ledger: what was erased, and what must not be."""
+"""Errors of the ledger: what was erased, what must not be, and whose journals are not taken."""
 
 from __future__ import annotations
 
-from freehold.core.errors import Conflict, NotFound
+from freehold.core.errors import Conflict, Forbidden, NotFound
 
 
 class Erased(NotFound):
@@ -17,3 +17,10 @@ class Held(Conflict):
 
     code = "FH-CON-013"
     hint_text = "see the holds: freehold audit hold list; who made one may release it"
+
+
+class Refused(Forbidden):
+    """The primary knows no replica with this token: it was removed there, or never added. It serves no calls."""
+
+    code = "FH-POL-035"
+    hint_text = "add it anew at the primary, freehold replicas add NAME --out FILE, and here: freehold up --join FILE"

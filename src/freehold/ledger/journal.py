@@ -23,6 +23,8 @@ STANDING = "standing"
 """A file in the folder of an epoch that outlives its process: a batch in a vendor's hands (`ledger/standing.py`)."""
 REMOTE = "remote"
 """A file in the folder of an epoch that a replica writes and ships; it holds the replica's name (`ledger/shipping`)."""
+LOST = "lost"
+"""A file in the folder of an epoch whose replica will ship no more of it: what it held of budgets counts as spent."""
 SEGMENT_BYTES = 64 << 20
 LOOSE_FRAMES = 32
 """Frames that are written at once where nobody waits for them; more would push what is warm out of the caches."""

@@ -1,4 +1,4 @@
-"""The tables [capture] and [audit]: whether bodies are kept and how long, and where checkpoints are published."""
+"""The tables [capture], [audit], [dock]: which bodies are kept, how long, where checkpoints go, where replicas come."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from freehold.core.label import Level
-from freehold.core.section import Count, Flag, Seconds, Section
+from freehold.core.section import Count, Flag, Port, Seconds, Section
 
 _REGIME = re.compile(r"[A-Z][A-Z0-9_]{0,31}\Z")
 _LEVELS = tuple(one.name.lower() for one in Level)
@@ -57,3 +57,14 @@ class AuditSettings(Section):
     def folders(self) -> tuple[Path, ...]:
         """The folders as paths."""
         return tuple(Path(one) for one in self.checkpoints)
+
+
+class DockSettings(Section):
+    """Where replicas reach this instance. Read when it starts."""
+
+    enabled: Flag = Field(default=False, description="Let replicas join (`freehold replicas add`).")
+    host: str = Field("127.0.0.1", description="Address to listen on, with TLS always.")
+    port: Port = Field(8702, description="Port to listen on; 0 takes a free one.")
+    address: str = Field(
+        "", description="`HOST:PORT` by which replicas reach it, where that is not the address it listens on."
+    )

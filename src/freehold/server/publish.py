@@ -19,7 +19,8 @@ from freehold.identity import store as keys_store
 from freehold.identity.keys import Key, snapshot
 from freehold.identity.people import break_glass
 from freehold.identity.people import store as people_store
-from freehold.identity.types import Grant, Keys
+from freehold.identity.replicas import store as replicas
+from freehold.identity.types import Grant
 from freehold.moves import store as moves_store
 from freehold.moves.influence import influenced
 from freehold.moves.types import Move
@@ -77,7 +78,14 @@ class Publisher:
         contents: dict[str, object] = {
             "policy": policy,
             "routes": self.routes(settings, moves_store.active(connection)),
-            "keys": _keys(keys, policy.budgets, self._grants(connection), self._clock(), _priorities(settings)),
+            "keys": snapshot(
+                keys,
+                _owned(keys, policy.budgets),
+                self._clock(),
+                self._grants(connection),
+                _priorities(settings),
+                1 + replicas.count(connection),
+            ),
         }
         known = self._workflows(connection)
         if known is not None:
@@ -129,15 +137,10 @@ def key_budgets(key: Key) -> list[Budget]:
     return [Budget(id=f"key/{key.name}", limit=key.budget, period=key.period)]
 
 
-def _keys(
-    keys: Sequence[Key],
-    budgets: Sequence[Budget],
-    grants: Mapping[str, tuple[Grant, ...]],
-    now: float,
-    priorities: Mapping[str, str],
-) -> Keys:
+def _owned(keys: Sequence[Key], budgets: Sequence[Budget]) -> dict[str, tuple[str, ...]]:
+    """Ids of the budgets of each key and each of their teams."""
     owners = {f"key/{key.name}" for key in keys} | {f"team/{key.team}" for key in keys}
-    return snapshot(keys, {owner: compiled.owned_by(owner, budgets) for owner in owners}, now, grants, priorities)
+    return {owner: compiled.owned_by(owner, budgets) for owner in owners}
 
 
 def _priorities(settings: Settings) -> dict[str, str]:

@@ -26,6 +26,17 @@ class Started(msgspec.Struct, frozen=True):
     console: str
 
 
+class StartedReplica(msgspec.Struct, frozen=True):
+    """The same of a replica: where it serves, under which name, whose it is."""
+
+    gateway: str
+    replica: str
+    primary: str
+    home: str
+    seconds: float
+    plane: str
+
+
 def banner(started: Started) -> str:
     """The text, ending in a newline."""
     base = started.endpoints.gateway
@@ -60,6 +71,20 @@ def _try(base: str, key: str, route: str) -> str:
 """
 
 
-def as_json(started: Started) -> str:
+def replica_banner(started: StartedReplica) -> str:
+    """The text of a replica, ending in a newline."""
+    whose = f"replica {started.replica} of {started.primary}"
+    return f"""Freehold {__version__} is up as {whose}, ready in {started.seconds:.1f} s
+
+  OpenAI base URL      {started.gateway}/v1
+  Anthropic base URL   {started.gateway}
+  keys, routes, policy as the primary says; changes are in force here within a second
+  data plane           {started.plane}
+
+Stop with Ctrl-C: calls finish, and what they wrote goes to the primary first.
+"""
+
+
+def as_json(started: Started | StartedReplica) -> str:
     """The same for programs: one line."""
     return msgspec.json.encode(started).decode() + "\n"

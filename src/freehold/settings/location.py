@@ -22,6 +22,8 @@ class Endpoints(msgspec.Struct, frozen=True):
     admin: str
     certificate: str = ""
     """PEM file with the gateway's own certificate; empty where it speaks plain HTTP."""
+    dock: str = ""
+    """HOST:PORT by which replicas reach the instance; empty where it has no dock."""
 
 
 def find(config: str | None = None) -> Path | None:

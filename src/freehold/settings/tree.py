@@ -15,7 +15,7 @@ from freehold.gateway.settings import (
 )
 from freehold.guard.settings import GuardSettings
 from freehold.identity.settings import IdentitySettings
-from freehold.ledger.settings import AuditSettings, CaptureSettings
+from freehold.ledger.settings import AuditSettings, CaptureSettings, DockSettings
 from freehold.moves.settings import MoveSettings
 from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
@@ -49,6 +49,7 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     gateway: GatewaySettings = GatewaySettings()
     admin: AdminSettings = AdminSettings()
+    dock: DockSettings = DockSettings()
     identity: IdentitySettings = IdentitySettings()
     capture: CaptureSettings = CaptureSettings()
     audit: AuditSettings = AuditSettings()

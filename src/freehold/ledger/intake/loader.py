@@ -33,6 +33,7 @@ from freehold.ledger.intake.facts import FactsReader
 from freehold.ledger.intake.join import Join
 from freehold.ledger.intake.rollup import by_hour
 from freehold.ledger.intake.rows import Loadable, Row, ended_rows, refused_rows, subject_of
+from freehold.ledger.journal import LOST
 from freehold.ledger.retention import Retention
 
 _QUEUE_BATCH = 200
@@ -154,7 +155,7 @@ class Loader:
             store.write_pending(connection, epoch.name, *epoch.join.unstored())
             store.write_position(connection, epoch.name, seen.segment, seen.offset)
             if seen.finished:
-                store.close_epoch(connection, epoch.name)
+                store.close_epoch(connection, epoch.name, lost=(epoch.folder / LOST).exists())
             self._checkpoint(connection)
         old = epoch.segment
         epoch.segment, epoch.offset = seen.segment, seen.offset

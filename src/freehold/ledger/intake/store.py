@@ -109,12 +109,16 @@ def settle(connection: Connection, epoch: str, spending: Spending) -> None:
     upsert(connection, leases, rows, ("settled",))
 
 
-def close_epoch(connection: Connection, epoch: str) -> None:
-    """The epoch is over and all of it is stored: its leases become what its calls cost."""
+def close_epoch(connection: Connection, epoch: str, *, lost: bool = False) -> None:
+    """The epoch is over and all of it is stored: its leases become what its calls cost.
+
+    Where the rest of it is `lost`, what its calls cost is not known: all that it held counts.
+    """
     for held in connection.execute(select(leases).where(leases.c.epoch == epoch)).all():
         key = (spent.c.budget == held.budget) & (spent.c.period_start == held.period_start)
         before = connection.execute(select(spent.c.amount).where(key)).scalar()
-        amount = Decimal(held.settled) + (ZERO if before is None else Decimal(before))
+        cost = max(Decimal(held.settled), Decimal(held.granted)) if lost else Decimal(held.settled)
+        amount = cost + (ZERO if before is None else Decimal(before))
         row = {"budget": held.budget, "period_start": held.period_start, "amount": str(amount)}
         upsert(connection, spent, [row], ("amount",))
     connection.execute(delete(leases).where(leases.c.epoch == epoch))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from freehold.ledger.frames import Frame
-from freehold.ledger.journal import epoch_over, read_segment, segment_name
+from freehold.ledger.journal import LOST, epoch_over, read_segment, segment_name
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -78,5 +78,6 @@ def remove(folder: Path) -> None:
     """Delete an epoch's folder, its lock last so that it stays recognisable while it goes."""
     for one in folder.glob("*.journal"):
         one.unlink(missing_ok=True)
+    (folder / LOST).unlink(missing_ok=True)
     (folder / "lock").unlink(missing_ok=True)
     folder.rmdir()

@@ -19,6 +19,7 @@ from freehold.core.crypto import Verifier
 from freehold.core.errors import BadRequest, FreeholdError
 from freehold.core.log import Log
 from freehold.core.snapshot import Envelope
+from freehold.ledger.errors import Refused
 from freehold.ledger.intake import tail
 from freehold.ledger.shipping.dispatch import Dispatch
 from freehold.ledger.shipping.messages import (
@@ -29,6 +30,7 @@ from freehold.ledger.shipping.messages import (
     Hangup,
     Join,
     Position,
+    Refuse,
     Reply,
     Say,
     Snapshot,
@@ -69,7 +71,7 @@ class Courier:
         self._writer: asyncio.StreamWriter | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Raises Refused where the primary knows no replica with this token."""
         path = self._home / "run" / "writer.sock"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)
@@ -141,6 +143,8 @@ class Courier:
                 del self._epochs[message.epoch]
         elif isinstance(message, Snapshot):
             self._place(message)
+        elif isinstance(message, Refuse):
+            raise Refused(f"the primary at {self._primary.host}:{self._primary.port} has no replica with this token")
         elif isinstance(message, Reply):
             gateway = self._gateways.get(message.line)
             if gateway is not None:

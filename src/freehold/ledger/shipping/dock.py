@@ -25,6 +25,7 @@ from freehold.ledger.shipping.messages import (
     Join,
     Over,
     Parcel,
+    Refuse,
     Reply,
     Say,
     Snapshot,
@@ -44,12 +45,15 @@ BROKEN = (OSError, EOFError, msgspec.DecodeError, BadRequest, Conflict)
 
 
 class Dock:
-    """Listens for couriers. `admits` gives the replica's name for a token, or None."""
+    """Listens for couriers. `admits` gives the replica's id for a token, or None; `told` hears who comes and goes."""
 
-    def __init__(self, home: Path, admits: Callable[[str], str | None], log: Log) -> None:
+    def __init__(
+        self, home: Path, admits: Callable[[str], str | None], log: Log, told: Callable[[], None] = lambda: None
+    ) -> None:
         self.home = home
         self.admits = admits
         self.log = log
+        self.told = told
         self.shelf = Shelf(home)
         self.boats: dict[str, _Boat] = {}
         """The replicas that are connected, by name."""
@@ -66,6 +70,12 @@ class Dock:
         for boat in list(self.boats.values()):
             boat.writer.close()
 
+    def keep(self, ids: frozenset[str]) -> None:
+        """Let go of every other replica than these, and tell it so."""
+        for boat in [one for name, one in self.boats.items() if name not in ids]:
+            boat.send(Refuse())
+            boat.writer.close()
+
     async def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(JOIN_SECONDS):
@@ -73,6 +83,7 @@ class Dock:
             name = self.admits(joined.token) if isinstance(joined, Join) else None
             if name is None:
                 self.log.warning("replica refused: no such token")
+                writer.write(packed(Refuse()))
                 return
             boat = _Boat(self, name, writer)
             before = self.boats.get(name)
@@ -80,11 +91,13 @@ class Dock:
                 before.writer.close()  # half open, or a second machine with the same token: the newest is listened to
             self.boats[name] = boat
             self.log.info("replica joined", replica=name)
+            self.told()
             try:
                 await boat.serve(reader)
             finally:
                 if self.boats.get(name) is boat:
                     del self.boats[name]
+                    self.told()
                 self.log.info("replica left", replica=name)
         except BROKEN as error:
             self.log.warning("replica cut off", why=str(error))
@@ -100,6 +113,8 @@ class _Boat:
     def __init__(self, dock: Dock, name: str, writer: asyncio.StreamWriter) -> None:
         self.name = name
         self.writer = writer
+        peer = writer.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
         self._dock = dock
         self._lines: dict[int, _Line] = {}
 

@@ -80,6 +80,10 @@ class Reply(msgspec.Struct, frozen=True, tag="reply"):
     data: bytes
 
 
+class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
+    """No replica has that token, or has it any more."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """A signed snapshot, whole."""
 
@@ -88,7 +92,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
 
 
 Up = Join | Begin | Parcel | Over | Say | Hangup
-Down = Position | Reply | Snapshot | Hangup
+Down = Position | Refuse | Reply | Snapshot | Hangup
 _encode = msgspec.msgpack.Encoder().encode
 decode_up = msgspec.msgpack.Decoder(Up).decode
 decode_down = msgspec.msgpack.Decoder(Down).decode

@@ -7,10 +7,13 @@ the mark stands it never removes the last. What ended is remembered, so a late r
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from freehold.core.errors import BadRequest, Conflict
-from freehold.ledger.journal import REMOTE, segment_name
+from freehold.ledger.journal import LOST, REMOTE, segment_name
 from freehold.ledger.shipping.messages import EPOCH, PARCEL_BYTES, Over, Parcel, Position
 
 
@@ -64,11 +67,22 @@ class Shelf:
         now = self.begin(replica, over.epoch)
         if now.ended or (now.segment, now.offset) != (over.segment, over.offset):
             return now
-        self._ended.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(self._ended / over.epoch, replica.encode())
-        _sync(self._ended)
-        self._unmark(replica, over.epoch)
+        self._end(replica, over.epoch)
         return Position(over.epoch, 0, 0, ended=True)
+
+    def lose(self, replica: str) -> int:
+        """No more comes of that replica: its epochs end with what is here. How many there were."""
+        found = [epoch for epoch, owner in _marked(self._journal) if owner == replica]
+        for epoch in found:
+            _write(self._journal / epoch / LOST, replica.encode())  # before it can be taken for one that is over
+            self._end(replica, epoch)
+        return len(found)
+
+    def _end(self, replica: str, epoch: str) -> None:
+        self._ended.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(self._ended / epoch, replica.encode())
+        _sync(self._ended)
+        self._unmark(replica, epoch)
 
     def _put(self, parcel: Parcel, size: int) -> None:
         path = self._journal / parcel.epoch / segment_name(parcel.segment)
@@ -102,6 +116,19 @@ class Shelf:
         if (self._ended / epoch).read_text() != replica:
             raise Conflict("this epoch is another gateway's", hint="give each replica a home and a token of its own")
         (self._journal / epoch / REMOTE).unlink(missing_ok=True)
+
+
+def unfinished(home: Path) -> Counter[str]:
+    """How many journals of each replica are not known to be here as a whole."""
+    return Counter(owner for _, owner in _marked(home / "journal"))
+
+
+def _marked(journal: Path) -> Iterator[tuple[str, str]]:
+    """Each epoch that is a replica's and not ended, and whose."""
+    for path in sorted(journal.glob(f"*/{REMOTE}")):
+        if not path.parent.name.startswith("."):
+            with suppress(FileNotFoundError):
+                yield path.parent.name, path.read_text()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,10 +6,8 @@ Engines begin to load first, since they take longest; the gateway begins when th
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,19 +18,18 @@ from sqlalchemy import URL
 
 from freehold.core.crypto import Identity, Sealer, sha256
 from freehold.core.db import connect, reading, upgrade, writing
-from freehold.core.errors import Conflict, Unavailable
 from freehold.core.label import Label, Level
 from freehold.core.log import Log
-from freehold.core.ports import check_port, free_port
 from freehold.core.postgres import Alone
-from freehold.core.process import Command, Probe, Supervisor
-from freehold.core.restart import Rules
+from freehold.core.process import Command, Supervisor
 from freehold.core.startup import started
 from freehold.gateway.settings import GatewaySettings
 from freehold.identity import lifecycle, service, store
 from freehold.identity.console import sessions
 from freehold.identity.console.types import Standing
 from freehold.identity.keys import Key
+from freehold.ledger.settings import DockSettings
+from freehold.ledger.shipping.serve import status_file
 from freehold.registry.admission import reads
 from freehold.registry.artefacts import Store
 from freehold.server.instance import Audit
@@ -51,25 +48,28 @@ from freehold.settings.data_plane import checkout, interpreter
 from freehold.settings.data_plane import chosen as chosen_plane
 from freehold.settings.database import database_of
 from freehold.settings.engines import attachments
-from freehold.settings.environment import override_name, resolve_secret, with_overrides, with_path
+from freehold.settings.environment import resolve_secret
 from freehold.settings.errors import MissingSecret
 from freehold.settings.load import Loaded
 from freehold.settings.location import Endpoints, write_endpoints
 from freehold.settings.tree import AdminSettings, Settings
 from freehold.settings.weights import chosen, folders
+from freehold.up.listeners import (
+    Listener,
+    alone,
+    answers,
+    base_of,
+    door_of,
+    host_header,
+    left,
+    reachable,
+    serves,
+    usable_port,
+)
+from freehold.up.processes import Processes
 
 FIRST_KEY = Key(id="", name="default", label=Label(Level.INTERNAL), created_by="up")
 READY_SECONDS = 120.0
-PROBE_SECONDS = 2.0
-
-
-class Listener(msgspec.Struct, frozen=True):
-    """Where a process of ours answers, under which Host header."""
-
-    host: str
-    port: int
-    name: str
-    tls: bool
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ def run(config: str | None, home: Path, parts: Parts) -> None:
         sys.stderr.write(f"{told}\n")
     for name in ("run", "logs", "snapshots"):
         (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _alone(home)
+    lock = alone(home)
     try:
         asyncio.run(_Up(_with_ports(loaded), parts, config, began).serve())
     finally:
@@ -212,35 +212,22 @@ class _Up:
     def _processes(self, settings: Settings) -> list[Command]:
         """The processes beside the engines, in the order they are drained."""
         gateway, admin = settings.gateway, settings.admin
-        door = Listener(_reachable(gateway.host), gateway.port, _name(gateway.hosts), bool(gateway.tls_certificate))
-        desk = Listener(_reachable(admin.host), admin.port, _name(admin.hosts), tls=False)
+        ports = {"gateway": gateway.port, "admin": admin.port, "dock": settings.dock.port}
+        make = Processes(home=self.home, options=self.options, ports=ports, plane=self.plane).command
+        desk = Listener(reachable(admin.host), admin.port, host_header(admin.hosts), tls=False)
         path = self.home / "run" / "writer.sock"
         files = self.home / "run" / "batches.sock"
-        batches = [self._role("batches", "batches", 10, _serves(files))] if settings.batches.enabled else []
+        batches = [make("batches", "batches", 10, serves(files))] if settings.batches.enabled else []
         names = ["gateway"] if gateway.processes == 1 else [f"gateway-{i}" for i in range(1, gateway.processes + 1)]
         return [
-            *(self._role(name, "gateway", 0, _answers(door, "/healthz")) for name in names),
-            self._role("admin", "admin", 10, _answers(desk, "/health")),
-            self._role("worker", "worker", 10, None),
-            self._role("trainer", "trainer", 10, None),
+            *(make(name, "gateway", 0, answers(door_of(gateway), "/healthz")) for name in names),
+            make("admin", "admin", 10, answers(desk, "/health")),
+            make("worker", "worker", 10, None),
+            make("trainer", "trainer", 10, None),
+            *([make("dock", "dock", 40, left(status_file(self.home)))] if settings.dock.enabled else []),
             *batches,
-            self._role("writer", "writer", 50, _serves(path)),
+            make("writer", "writer", 50, serves(path)),
         ]
-
-    def _role(self, name: str, role: str, drain: int, probe: Probe | None) -> Command:
-        settings = self.loaded.settings
-        env = with_overrides({("gateway", "port"): settings.gateway.port, ("admin", "port"): settings.admin.port})
-        if role == "gateway" and self.plane.copy is not None:
-            env = tuple(with_path(dict(env), self.plane.copy, first=self.plane.compiled).items())
-        return Command(
-            name=name,
-            argv=(sys.executable, "-m", "freehold.app", role, *self.options),
-            env=env,
-            log=self.home / "logs" / f"{name}.log",
-            probe=probe,
-            drain=drain,
-            rules=Rules(grace=35.0),
-        )
 
     def _tell(self, secret: str, engines: int) -> None:
         settings = self.loaded.settings
@@ -271,87 +258,22 @@ class _Up:
         self.log.info(event, **fields)
 
 
-def _alone(home: Path) -> int:
-    """The instance's lock. Raises Conflict where another `up` holds it."""
-    handle = os.open(home / "run" / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        hint = "use it, stop it, or start another with: freehold up --home FOLDER"
-        raise Conflict(f"an instance runs in {home} already", hint=hint) from None
-    return handle
-
-
 def _with_ports(loaded: Loaded) -> Loaded:
     """Ports 0 as free ports, and every port checked before anything is started."""
     settings = loaded.settings
-    gateway = settings.gateway.model_copy(update={"port": _port("gateway", settings.gateway)})
-    admin = settings.admin.model_copy(update={"port": _port("admin", settings.admin)})
-    chosen = settings.model_copy(update={"gateway": gateway, "admin": admin})
-    return msgspec.structs.replace(loaded, settings=chosen)
-
-
-def _port(table: str, wanted: GatewaySettings | AdminSettings) -> int:
-    host, port = wanted.host, wanted.port
-    try:
-        if not port:
-            return free_port(host)
-        check_port(host, port)
-    except OSError as error:
-        hint = f"stop what listens there, or choose another: [{table}] port, or {override_name(table, 'port')}=0"
-        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
-    return port
+    found: dict[str, GatewaySettings | AdminSettings | DockSettings] = {}
+    for name, table in (("gateway", settings.gateway), ("admin", settings.admin), ("dock", settings.dock)):
+        if name != "dock" or settings.dock.enabled:
+            found[name] = table.model_copy(update={"port": usable_port(name, table.host, table.port)})
+    return msgspec.structs.replace(loaded, settings=settings.model_copy(update=found))
 
 
 def _endpoints(settings: Settings) -> Endpoints:
-    gateway, admin = settings.gateway, settings.admin
-    scheme = "https" if gateway.tls_certificate else "http"
-    door = f"{scheme}://{_reachable(gateway.host)}:{gateway.port}"
-    return Endpoints(door, f"http://{admin.host}:{admin.port}", gateway.tls_certificate)
-
-
-def _reachable(host: str) -> str:
-    """An address by which this machine reaches a listener."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  it is compared, not bound
-
-
-def _name(hosts: tuple[str, ...]) -> str:
-    """A Host header the listener serves."""
-    return next((one for one in hosts if one != "*"), "localhost")
-
-
-def _answers(listener: Listener, path: str) -> Probe:
-    """A probe that asks for a page: it finds a process that hangs, which a mere connection would not."""
-    context = None
-    if listener.tls:
-        # Our own process on our own machine: the question is whether it answers, not who it is.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    request = f"GET {path} HTTP/1.1\r\nHost: {listener.name}\r\nConnection: close\r\n\r\n".encode()
-
-    async def probe() -> bool:
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                reader, writer = await asyncio.open_connection(listener.host, listener.port, ssl=context)
-                try:
-                    writer.write(request)
-                    return (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError):
-            return False
-
-    return probe
-
-
-def _serves(path: Path) -> Probe:
-    """A probe that connects to a local socket."""
-
-    async def probe() -> bool:
-        _, writer = await asyncio.open_unix_connection(path)
-        writer.close()
-        return True
-
-    return probe
+    gateway, admin, dock = settings.gateway, settings.admin, settings.dock
+    reached = dock.address or f"{reachable(dock.host)}:{dock.port}"
+    return Endpoints(
+        gateway=base_of(gateway),
+        admin=f"http://{admin.host}:{admin.port}",
+        certificate=gateway.tls_certificate,
+        dock=reached if dock.enabled else "",
+    )

@@ -1,0 +1,1 @@
+"""`freehold up`: makes an instance or a replica ready and supervises its processes."""
