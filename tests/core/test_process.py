@@ -287,6 +287,26 @@ def test_what_is_removed_is_gone_from_the_status_file_and_may_come_again(tmp_pat
     run(tmp_path, work)
 
 
+def test_who_was_ready_and_fell_is_waited_for_again(tmp_path):
+    flag = tmp_path / "flag"
+
+    async def probe():
+        return flag.exists()
+
+    async def work(watched, supervisor):
+        supervisor.start(Command(name="one", argv=python(SLEEP), rules=QUICK))
+        supervisor.start(Command(name="two", argv=python(SLEEP), probe=probe, rules=QUICK))
+        await supervisor.ready(20, ("one",))
+        waiting = asyncio.create_task(supervisor.ready(20))
+        os.kill(watched.status("one").pid, signal.SIGKILL)
+        await until(lambda: watched.status("one").phase != "ready")
+        flag.touch()
+        await waiting
+        assert {one.phase for one in supervisor.statuses()} == {"ready"}
+
+    run(tmp_path, work)
+
+
 def test_who_no_longer_waits_for_an_end_does_not_take_it_from_others(tmp_path):
     file = tmp_path / "stubborn"
 

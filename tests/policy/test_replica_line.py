@@ -19,7 +19,9 @@ from sqlalchemy import func, select
 from freehold.core.db import reading
 from freehold.core.errors import BadConfig
 from freehold.core.log import Log
+from freehold.core.ports import free_port
 from freehold.core.snapshot import read_snapshot, write_snapshot
+from freehold.ledger.errors import Refused
 from freehold.ledger.journal import Journal
 from freehold.ledger.shipping.courier import Courier, Primary
 from freehold.ledger.shipping.dock import Dock
@@ -238,6 +240,28 @@ async def test_without_a_token_nothing_is_told_but_that(home: Home) -> None:
             told = await reader.read()
         assert decode_down(told[4:]) == Refuse()
         writer.close()
+
+
+def test_a_courier_that_is_refused_never_answered_a_gateway(
+    home: Home, replica: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opens(*_: object) -> None:
+        pytest.fail("gateways could have begun by the snapshots of yesterday")
+
+    async def refused() -> None:
+        async with docked(home) as port:
+            monkeypatch.setattr(asyncio, "start_unix_server", opens)
+            with pytest.raises(Refused):
+                await courier(home, replica, port, token="wrong").run()
+
+    asyncio.run(refused())
+
+
+@in_a_loop
+async def test_a_courier_whose_primary_is_away_answers_gateways(home: Home, replica: Path) -> None:
+    task = asyncio.create_task(courier(home, replica, free_port()).run())
+    async with running(task):
+        await until((replica / "run" / "writer.sock").exists)
 
 
 @in_a_loop

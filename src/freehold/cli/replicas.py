@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import click
+import msgspec
 
 from freehold.cli.client import segment
 from freehold.cli.commands import Noun
@@ -40,15 +40,7 @@ def add(place: Place, name: str, out: Path, *, as_json: bool) -> None:
     if out.exists():
         raise Conflict(f"{out} exists", hint="name another file with --out")
     made = place.client().post("/api/replicas", {"name": name})
-    joining = Joining(
-        replica=made["replica"],
-        dock=made["dock"],
-        token=made["token"],
-        certificate=made["certificate"],
-        identity=base64.b64decode(made["identity"]),
-        data_key=base64.b64decode(made["data_key"]),
-    )
-    write_joining(out, joining)
+    write_joining(out, msgspec.convert(made, Joining))
     if as_json:
         emit_json({"replica": name, "dock": made["dock"], "file": str(out)})
     else:

@@ -104,12 +104,10 @@ class Supervisor:
         Raises Unavailable with each laggard, its last exit and its log.
         """
         wanted = [one for one in self._children.values() if not names or one.command.name in names]
-        waits = [asyncio.ensure_future(one.is_ready.wait()) for one in wanted]
-        if waits:
-            _, late = await asyncio.wait(waits, timeout=within)
-            for one in late:
-                one.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while late := [one for one in wanted if not one.is_ready.is_set()]:
+                    await asyncio.gather(*(one.is_ready.wait() for one in late))  # the first may be gone by the last
         late_children = [one.status(self._clock()) for one in wanted if not one.is_ready.is_set()]
         if late_children:
             told = "; ".join(f"{one.name} is {one.phase}{_because(one)}" for one in late_children)

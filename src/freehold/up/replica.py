@@ -10,8 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
 import msgspec
@@ -35,7 +34,7 @@ from freehold.settings.location import Endpoints, write_endpoints
 from freehold.up.listeners import alone, answers, base_of, door_of, serves, usable_port
 from freehold.up.processes import Processes
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 READY_SECONDS = 120.0
 """How long the first snapshots, and then the gateways, may take."""
 
@@ -81,16 +80,37 @@ class _Replica:
         last_good.keep(self.loaded)
         write_endpoints(self.home, Endpoints(base_of(gateway), "", gateway.tls_certificate))
         try:
-            self.supervisor.start(self.make("courier", "courier", 50, self._informed()))
-            if await self._ready(stop):
-                for one in self._gateways(gateway):
-                    self.supervisor.start(one)
-                if await started(self.supervisor, READY_SECONDS, stop):
-                    self._tell(base_of(gateway), time.monotonic() - began)
-                    await self._welcome(stop)
+            await self._unless_refused(self._serve(gateway, began, stop))
             sys.stderr.write("stopping: what is not shipped yet goes to the primary first\n")
         finally:
             await self.supervisor.close()
+
+    async def _serve(self, gateway: GatewaySettings, began: float, stop: asyncio.Event) -> None:
+        self.supervisor.start(self.make("courier", "courier", 50, self._informed()))
+        if await self._ready(stop):
+            for one in self._gateways(gateway):
+                self.supervisor.start(one)
+            if await started(self.supervisor, READY_SECONDS, stop):
+                self._tell(base_of(gateway), time.monotonic() - began)
+                await stop.wait()
+
+    async def _unless_refused(self, work: Coroutine[None, None, None]) -> None:
+        """Raises Refused where the primary has this replica no more: nothing is served then, as nobody would count it.
+
+        And what the work raises.
+        """
+        refusal = refusal_file(self.home)
+        refusal.unlink(missing_ok=True)
+        serving = asyncio.ensure_future(work)
+        try:
+            while not serving.done() and not refusal.exists():
+                await asyncio.wait([serving], timeout=LOOK_SECONDS)
+            if refusal.exists():
+                raise Refused(refusal.read_text())
+            serving.result()
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
     async def _ready(self, stop: asyncio.Event) -> bool:
         try:
@@ -99,17 +119,6 @@ class _Replica:
             name, log = self.joining.dock, self.home / "logs" / "courier.log"
             hint = f"is the primary up, does {name} lead to it, is the token still good? See {log}"
             raise Unavailable(f"nothing came from the primary at {name}: {error.message}", hint=hint) from None
-
-    async def _welcome(self, stop: asyncio.Event) -> None:
-        """Until told to end. Raises Refused where the primary has this replica no more: nothing is served then, since
-        nobody would count it.
-        """
-        refusal = refusal_file(self.home)
-        while not stop.is_set():
-            if refusal.exists():
-                raise Refused(refusal.read_text())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
 
     def _gateways(self, gateway: GatewaySettings) -> list[Command]:
         names = ["gateway"] if gateway.processes == 1 else [f"gateway-{i}" for i in range(1, gateway.processes + 1)]

@@ -43,6 +43,8 @@ from freehold.ledger.shipping.messages import (
 
 LOOK_SECONDS = 0.02
 FIRST_PAUSE, LAST_PAUSE = 0.05, 2.0
+FIRST_WORD_SECONDS = 5.0
+"""How long gateways wait at the start for a primary that says nothing: it may have a refusal to say."""
 MAX_ASK = 64 << 10
 KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
 """After how long a primary that went without a word is noticed; seconds, a number, milliseconds."""
@@ -69,9 +71,24 @@ class Courier:
         self._gateways: dict[int, asyncio.StreamWriter] = {}
         self._epochs: dict[str, Dispatch] = {}
         self._writer: asyncio.StreamWriter | None = None
+        self._tried = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled. Raises Refused where the primary knows no replica with this token."""
+        connected = asyncio.create_task(self._keep_connected())
+        try:
+            tried = asyncio.create_task(self._tried.wait())
+            await asyncio.wait([connected, tried], timeout=FIRST_WORD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            tried.cancel()
+            if connected.done():
+                connected.result()
+            await self._serve_gateways(connected)
+        finally:
+            connected.cancel()
+            await asyncio.gather(connected, return_exceptions=True)
+            self._hang_up()
+
+    async def _serve_gateways(self, connected: asyncio.Task[None]) -> None:
         path = self._home / "run" / "writer.sock"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)
@@ -82,7 +99,7 @@ class Courier:
             os.umask(before)
         try:
             async with server:
-                await self._keep_connected()
+                await connected
         finally:
             self._hang_up()
             path.unlink(missing_ok=True)
@@ -102,6 +119,7 @@ class Courier:
             else:
                 if await self._connected(reader, writer):
                     pause = FIRST_PAUSE
+            self._tried.set()
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LAST_PAUSE)
 
@@ -118,6 +136,7 @@ class Courier:
             while True:
                 self._take(decode_down(await receive(reader)))
                 heard = True
+                self._tried.set()
         except (OSError, EOFError, msgspec.DecodeError, BadRequest) as error:
             self._log.warning("primary lost", why=str(error))
         finally:

@@ -68,7 +68,7 @@ def status_file(home: Path) -> Path:
 
 
 def refusal_file(home: Path) -> Path:
-    """Where a courier leaves word that the primary has no such replica."""
+    """Where a courier leaves word that the primary has no such replica; who starts couriers removes it."""
     return home / "run" / "refused"
 
 
@@ -126,11 +126,10 @@ async def _courier(home: Path, primary: Primary, verifier: Verifier) -> None:
     stop = _told_to_end()
     courier = Courier(home, primary, verifier, log)
     running = asyncio.create_task(courier.run())
-    refusal_file(home).unlink(missing_ok=True)
     try:
         await _either(stop, running)
     except Refused as error:
-        refusal_file(home).write_text(error.message)
+        write_private(refusal_file(home), error.message.encode())
         raise
     loop = asyncio.get_running_loop()
     end = loop.time() + LEAST_SECONDS
