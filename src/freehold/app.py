@@ -33,6 +33,7 @@ def gateway(config: str | None, home: Path) -> None:
     from freehold.gateway.serve import GatewayConfig, run
     from freehold.settings.environment import resolve_secret
     from freehold.settings.last_good import in_force
+    from freehold.settings.valkey import shared_of
 
     every = in_force(config, home).settings
     settings = every.gateway
@@ -47,6 +48,7 @@ def gateway(config: str | None, home: Path) -> None:
             tls_key=settings.tls_key,
             notice_seconds=settings.drain_notice_seconds,
             share=settings.processes,
+            shared=shared_of(every),
             desk=home / "run" / DESK if every.batches.enabled else None,
             strict=settings.journal == "strict",
             receipts=settings.receipts,
