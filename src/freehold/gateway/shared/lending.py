@@ -6,6 +6,7 @@ A call waits only where no units in hand cover it, and never longer than the ser
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from freehold.core.log import Log
@@ -23,6 +24,10 @@ GONE_SECONDS = 20
 """Who said nothing for so long does not share any more."""
 AT_ONCE = 256
 """Limits an exchange is about."""
+
+
+Word = tuple[Sequence[bytes], Sequence[str | int]]
+"""Keys and arguments of `LEND`."""
 
 
 class Waiting(Protocol):
@@ -90,15 +95,8 @@ class Lending:
         calls, needs = [], []
         for one in buckets:
             self._number += 1
-            wanted = [amount for amount, _ in self._waiting.get(one, ())]
-            # More than the whole limit passes only where all of it is there.
-            everything = one.idle() if not wanted else wanted[0] > one.limit
-            keep, back, owed, ahead = one.said(everything=everything)
-            need = max(wanted[0] - keep, 0) if wanted else 0
-            calls.append(
-                ([one.name], (one.limit, self._holder, self._number, keep, back, owed, need, sum(wanted[1:]), ahead,
-                 int(LENT_SECONDS * 1000)))
-            )  # fmt: skip
+            word, need = word_of(one, [amount for amount, _ in self._waiting.get(one, ())], self._holder, self._number)
+            calls.append(word)
             needs.append(need)
         try:
             answers = await self._line.script(LEND, calls, self._shared.answer_seconds)
@@ -188,3 +186,13 @@ class Lending:
             if task is not None:
                 await task
         await self._line.close()
+
+
+def word_of(bucket: LentBucket, wanted: Sequence[int], holder: str, number: int) -> tuple[Word, int]:
+    """What to say of a limit where calls wait for so many units each, and what is needed beside what is here."""
+    # More than the whole limit passes only where all of it is there.
+    everything = wanted[0] > bucket.limit if wanted else bucket.idle()
+    keep, back, owed, ahead = bucket.said(everything=everything)
+    need = max(wanted[0] - keep, 0) if wanted else 0
+    told = (bucket.limit, holder, number, keep, back, owed)
+    return ([bucket.name], (*told, need, sum(wanted[1:]), ahead, int(LENT_SECONDS * 1000))), need
