@@ -27,7 +27,7 @@ def replicas(folder: Path, url: str, vendor, keys, count: int = 2, **more) -> It
         made = []
         for number in range(count):
             home = folder / f"home-{number}"
-            home.mkdir()
+            home.mkdir(parents=True)
             for name in ("identity.key", "data.key"):
                 if homes and (homes[0] / name).exists():
                     shutil.copy(homes[0] / name, home / name)
@@ -42,10 +42,12 @@ def replicas(folder: Path, url: str, vendor, keys, count: int = 2, **more) -> It
 
 
 def ask(instance: Instance, key: str = p.KEY, **more) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers in lower case and body of one chat completion."""
+    """Status, headers in lower case and body of one call."""
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json", **more.pop("headers", {})}
-    url = f"http://127.0.0.1:{instance.port}{p.CHAT}"
-    request = urllib.request.Request(url, p.chat_body("gpt", **more), headers)
+    path = more.pop("path", p.CHAT)
+    url = f"http://127.0.0.1:{instance.port}{path}"
+    body = p.messages_body if path == p.MESSAGES else p.chat_body
+    request = urllib.request.Request(url, body("gpt", **more), headers)
     try:
         with urllib.request.urlopen(request, timeout=120) as got:
             return got.status, {name.lower(): value for name, value in got.headers.items()}, got.read()

@@ -72,7 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.late: list = []
         self.numbers = count()
 
-    @initialize(limit=st.sampled_from([1, 3, 10, 60, 600, 6000]))
+    @initialize(limit=st.sampled_from([1, 3, 10, 60, 600]))
     def begin(self, limit: int) -> None:
         self.set_up(limit)
 
@@ -123,9 +123,46 @@ class Machine(RuleBasedStateMachine):
         bucket.correct(-units)
         self.spend(before - bucket.held)
 
-    @rule(who=st.integers(0, 2))
-    def ahead(self, who: int) -> None:
+    @rule(who=st.integers(0, 2), part=st.floats(0, 0.5))
+    def ahead(self, who: int, part: float) -> None:
+        """More than a gateway would ever hold, so that what is wrong shows."""
+        bucket = self.processes[who].bucket
+        bucket.ahead, bucket.used_at = int(self.limit * part), self.now / SECOND
         self.processes[who].exchange()
+
+    @rule(first=st.integers(0, 2))
+    def drain(self, first: int) -> None:
+        """All that there is, from all."""
+        for one in range(3):
+            for part in (0.5, 0.05, 0.0):
+                self.call((first + one) % 3, part * 10, 1000)
+
+    @rule(who=st.integers(0, 2), seconds=st.floats(0, 15), how=st.sampled_from(["spends", "dies", "late", "unheard"]))
+    def holds_much(self, who: int, seconds: float, how: str) -> None:
+        """A full bucket, of which one takes much and keeps it for a while; then everybody takes what there is."""
+        self.wait(70.0)
+        self.ahead(who, 0.5)
+        if how in ("late", "unheard"):
+            self.processes[who].bucket.used_at -= 2 * IDLE_SECONDS
+            word, _ = self.processes[who].word()
+            self.processes[who].bucket.unheard()
+            if how == "unheard":
+                self.run(word)
+            self.ahead(who, 0.5)
+            if how == "late":
+                self.run(word)
+        self.wait(seconds)
+        if how == "dies":
+            self.call(who, 5.0, 1)
+            self.dies(who)
+        self.drain(who if how == "spends" else 0)
+
+    def teardown(self) -> None:
+        for word in self.late if hasattr(self, "level") else ():
+            self.run(word)
+        if hasattr(self, "level"):
+            self.drain(0)
+            assert self.level >= 0
 
     @rule(who=st.integers(0, 2), units=st.integers(1, 5))
     def unheard(self, who: int, units: int) -> None:
@@ -134,10 +171,12 @@ class Machine(RuleBasedStateMachine):
         self.run(word)
         self.processes[who].bucket.unheard()
 
-    @rule(who=st.integers(0, 2), units=st.integers(1, 5))
-    def delayed(self, who: int, units: int) -> None:
+    @rule(who=st.integers(0, 2), units=st.integers(0, 5), idle=st.booleans())
+    def delayed(self, who: int, units: int, idle: bool) -> None:
         """What was given up comes to the server later, perhaps after newer words, perhaps never."""
-        word, _ = self.processes[who].word(units)
+        if idle:
+            self.processes[who].bucket.used_at -= 2 * IDLE_SECONDS
+        word, _ = self.processes[who].word(*[units] * (units > 0))
         self.processes[who].bucket.unheard()
         self.late.append(word)
 
