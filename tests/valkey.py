@@ -27,6 +27,7 @@ class Valkey:
             str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
             "--dir", str(folder), *options,
         ]  # fmt: skip
+        self._plain = list(self._command)
         self._log = folder / "valkey.log"
         self.start()
 
@@ -40,7 +41,7 @@ class Valkey:
         end = time.monotonic() + START_SECONDS
         while True:
             try:
-                if self.ask("PING") == b"+PONG\r\n":
+                if self.ask("PING").startswith((b"+PONG", b"-NOAUTH")):
                     return
             except OSError:
                 pass
@@ -50,6 +51,12 @@ class Valkey:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(60)
+
+    def restart(self, *options: str) -> None:
+        """Begin anew, with these options alone."""
+        self.kill()
+        self._command = [*self._plain, *options]
+        self.start()
 
     def ask(self, *words: str) -> bytes:
         """The first bytes of its answer to one inline command."""

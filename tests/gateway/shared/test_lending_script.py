@@ -151,10 +151,11 @@ class Machine(RuleBasedStateMachine):
             self.ahead(who, 0.5)
             if how == "late":
                 self.run(word)
-        self.wait(seconds)
-        if how == "dies":
+        self.wait(min(seconds, 8.9) if how == "dies" else seconds)
+        if how == "dies":  # having spent it all, just before it is over
             self.call(who, 5.0, 1)
             self.dies(who)
+            self.wait(2.0)
         self.drain(who if how == "spends" else 0)
 
     def teardown(self) -> None:
@@ -301,6 +302,20 @@ def test_what_was_used_beyond_what_was_expected_is_owed(world) -> None:
     assert passed(second, 1) == 0
     after(here, 42)
     assert passed(second, 1) == 1
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_what_the_server_forgot_is_neither_kept_nor_given_back_twice(world, idle) -> None:
+    here = world(600)
+    first, second, _ = here.processes
+    passed(first, 100)
+    assert first.bucket.held
+    here.server.delete(here.name)
+    assert passed(second, 590) == 590
+    if idle:
+        first.bucket.used_at -= 2 * IDLE_SECONDS
+    first.exchange()
+    assert passed(first, 50) + passed(second, 50) == 10, "a server that forgot lends the limit once more, not more"
 
 
 def test_units_run_out_here_before_they_do_there(world) -> None:
