@@ -128,7 +128,7 @@ def test_limits_and_answers_are_shared_and_the_sum_is_exact(guarded, tmp_path) -
         assert len(fakes.openai.requests) <= sent + 1
         told = {one["about"]: one for one in instance.freehold("doctor")}
         assert told["valkey"]["state"] == "ok" and told["valkey"]["message"].startswith("version")
-        assert "freehold_valkey_up 1\n" in instance.api("/metrics").body.decode()
+        assert "freehold_sharing_up 1\n" in instance.api("/metrics").body.decode()
         assert http(f"{both[0]}/status", None, {}).json["shared"] == "answers"
         assert "planted-valkey-password" not in instance.logs()
 
@@ -153,7 +153,7 @@ def test_it_may_be_killed_under_traffic_and_come_back(guarded, tmp_path, when) -
             assert int(refused.headers["retry-after"]) >= 1
         assert http(f"{both[0]}/status", None, {}).json["shared"] == "away"
         assert {one["about"]: one["state"] for one in _doctor(instance)}["valkey"] == "fail"
-        assert "freehold_valkey_up 0\n" in instance.api("/metrics").body.decode()
+        assert "freehold_sharing_up 0\n" in instance.api("/metrics").body.decode()
         guarded.start()
         for base in both:
             until(lambda base=base: http(f"{base}/status", None, {}).json["shared"] == "answers", "it is back")

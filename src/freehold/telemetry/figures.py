@@ -163,7 +163,7 @@ def _standing(state: State) -> tuple[Family, ...]:
         _one("freehold_engines", "Engines that are wanted, from the deployments.", len(state.engines)),
         _one("freehold_config_problems", "Of a newer freehold.toml that was refused.", state.problems),
         Family(
-            "freehold_valkey_up",
+            "freehold_sharing_up",
             "gauge",
             "1 where the server of [valkey] answered this scrape; no sample where there is none.",
             () if state.valkey is None else (Sample(int(state.valkey)),),
