@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from freehold.settings.tree import Settings
 
 SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+PORT = 6379
 
 
 class ValkeySettings(Section):
@@ -64,6 +65,14 @@ class ValkeySettings(Section):
         if parts.password:
             raise PydanticCustomError("valkey", "must not hold the password: put a reference to it into `password`")
         return url
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host and port of a valid `url`."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or PORT
 
 
 def shared_of(settings: Settings) -> Shared | None:

@@ -103,6 +103,9 @@ class Lending:
         except Away as error:
             self._lost(buckets, error)
             return
+        except Exception as error:  # noqa: BLE001 - the process edge: calls that wait must be told
+            self._lost(buckets, Away(f"a defect: {type(error).__name__}"))
+            return
         self._there()
         for one, need, (kept, granted, wait, level) in zip(buckets, needs, answers, strict=True):
             one.asking = False
@@ -163,6 +166,9 @@ class Lending:
                 (count,) = await self._line.script(CENSUS, [([self._census], arguments)], self._shared.answer_seconds)
             except Away as error:
                 self._lost([], error)
+                return
+            except Exception as error:  # noqa: BLE001 - the process edge: who looks must go on looking
+                self._lost([], Away(f"a defect: {type(error).__name__}"))
                 return
             self._counted = steady
             lender.share = max(count, self._shared.share)
