@@ -53,6 +53,7 @@ MODULES: tuple[str, ...] = (
     "gateway/waiting",
     "ledger/journal",
     "policy/budgets",
+    "policy/lent",
     "policy/limits",
     "policy/permits",
 )

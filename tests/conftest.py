@@ -13,6 +13,7 @@ pytest_plugins = (
     "tests.house.failures",
     "tests.house.loopback",
     "tests.postgres",
+    "tests.valkey",
 )
 
 # No deadlines: a busy machine is no defect. Few examples here, and the same each time, so that what a change broke is

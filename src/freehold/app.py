@@ -36,6 +36,7 @@ def gateway(config: str | None, home: Path) -> None:
     from freehold.settings.environment import resolve_secret
     from freehold.settings.joining import replica_of
     from freehold.settings.last_good import in_force
+    from freehold.settings.valkey import shared_of
 
     every, joining = in_force(config, home).settings, replica_of(home)
     settings = every.gateway
@@ -52,6 +53,7 @@ def gateway(config: str | None, home: Path) -> None:
             share=settings.processes,
             desk=home / "run" / DESK if every.batches.enabled and joining is None else None,
             primary=None if joining is None else Verifier(joining.identity),
+            shared=shared_of(every),
             strict=settings.journal == "strict",
             receipts=settings.receipts,
             cache_bytes=settings.cache_bytes,

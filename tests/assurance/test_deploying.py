@@ -168,6 +168,13 @@ def test_the_network_lets_through_addresses_of_the_configuration_alone(plain):
     assert "api.openai.com:443" in plain["NOTES.md"]
 
 
+def test_the_server_that_gateways_share_is_let_through(tmp_path):
+    text = CONFIGURATION + '\n[valkey]\nurl = "valkeys://192.0.2.9/0"\npassword = "${env:VALKEY_PASSWORD}"\n'
+    found = rendered(sample(tmp_path, text), "kubernetes")
+    assert blocks(found) == {("10.1.2.3/32", 8443), ("192.0.2.7/32", 4318), ("192.0.2.9/32", 6379)}
+    assert "VALKEY_PASSWORD" in found["NOTES.md"]
+
+
 def test_every_rule_of_the_network_names_its_peers_and_ports(plain):
     for one in documents(plain):
         if one["kind"] == "NetworkPolicy":

@@ -21,6 +21,7 @@ from freehold.core.snapshot import write_snapshot
 from freehold.gateway import serve
 from freehold.gateway.listener import Connection
 from freehold.gateway.routing.types import Routes
+from freehold.gateway.shared import wiring
 from freehold.identity.types import Keys
 from freehold.ledger.frames import Close, Frame, Refused
 from freehold.ledger.journal import read_segment
@@ -112,6 +113,7 @@ class Instance:
         plane.now = lambda: time.time() + self.ahead
         loop.set_exception_handler(lambda _, context: serve._report(plane, context))
         ticking = loop.create_task(serve._tick(plane, self.snapshots, leases))
+        sharing = await wiring.begin(plane)
         self.snapshots.check()
         assert plane.ready, self.log.getvalue()
         tls = serve._tls(self._config)
@@ -119,7 +121,9 @@ class Instance:
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
-        ticking.cancel()
+        for task in (ticking, *sharing):
+            task.cancel()
+        await wiring.end(plane)
         server.close()
         for connection in list(plane.connections):
             connection.transport.abort()

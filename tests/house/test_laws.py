@@ -25,6 +25,7 @@ OPENS_SOCKETS = {
     "batches/serve.py": "the desk's local socket, where the gateway brings callers' files and batches",
     "gateway/desk.py": "brings callers' files and batches to the desk's local socket",
     "gateway/leases.py": "the budget authority's local socket",
+    "gateway/shared/line.py": "limits and sealed answers that gateways share through Valkey",
     "gateway/serve.py": "binds the data plane's listener",
     "ledger/shipping/courier.py": "a replica's way to the dock of its primary; journals, in which bodies are sealed",
     "ledger/shipping/dock.py": "listens for couriers; the budget authority's local socket",

@@ -121,6 +121,30 @@ def _database(place: Place) -> Iterator[Finding]:
         yield Finding("ok", "database", f"PostgreSQL at {url.host or url.query.get('host')}, {url.database}")
 
 
+def _valkey(place: Place) -> Iterator[Finding]:
+    """Whether what gateways share is there, and forgets no limits where memory runs out."""
+    from freehold.settings.last_good import in_force
+    from freehold.settings.valkey import shared_of
+
+    try:
+        settings = in_force(place.config or _file_in_use(place), place.home).settings
+        shared = shared_of(settings)
+        if shared is None:
+            return
+        from freehold.gateway.shared.looking import look
+
+        found = look(shared)
+    except FreeholdError as error:
+        yield Finding("fail", "valkey", error.message, error.hint)
+        return
+    where = f"version {found.version} at {urlsplit(shared.url).hostname}"
+    if found.evicts:
+        fix = "set its maxmemory-policy to noeviction; [valkey] cache_bytes bounds what is kept there"
+        yield Finding("warn", "valkey", f"{where} drops what it likes when it is full ({found.evicts})", fix)
+    else:
+        yield Finding("ok", "valkey", where)
+
+
 def _file_in_use(place: Place) -> str | None:
     """The file the running instance goes by, which need not be the one of this folder."""
     try:
@@ -341,6 +365,7 @@ CHECKS: tuple[Check, ...] = (
     _data_plane,
     _config,
     _database,
+    _valkey,
     _home,
     _snapshots,
     _quarantine,

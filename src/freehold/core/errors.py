@@ -328,6 +328,13 @@ class BudgetUnavailable(Unavailable):
     hint_text = "see whether the writer runs: freehold doctor"
 
 
+class LimitsUnavailable(Unavailable):
+    """Where limits a minute are kept for all gateways does not answer, and nothing of them is left here."""
+
+    code = "FH-AVA-008"
+    hint_text = 'see whether Valkey answers: freehold doctor; or let gateways go on: [valkey] when_away = "share"'
+
+
 class MissingCredential(Unavailable):
     """The target's provider has no key here."""
 

@@ -38,7 +38,13 @@ def write_snapshot(folder: Path, kind: str, version: int, made_at: float, conten
 
 
 def read_snapshot(folder: Path, kind: str, form: type[T], verifier: Verifier) -> tuple[int, T]:
-    """The version and content of a kind.
+    """The version and content of a kind. Raises what `read_signed` raises."""
+    version, content, _ = read_signed(folder, kind, form, verifier)
+    return version, content
+
+
+def read_signed(folder: Path, kind: str, form: type[T], verifier: Verifier) -> tuple[int, T, bytes]:
+    """The same with its signature, which no other snapshot has.
 
     Raises FileNotFoundError, BadSignature, or BadArtefact where it is signed but of another form (another version of
     this software wrote it).
@@ -49,6 +55,6 @@ def read_snapshot(folder: Path, kind: str, form: type[T], verifier: Verifier) ->
         envelope = msgspec.msgpack.decode(blob[64:], type=Envelope)
         if envelope.kind != kind:
             raise BadSignature(f"the snapshot of {kind} holds {envelope.kind}")
-        return envelope.version, msgspec.msgpack.decode(envelope.content, type=form)
+        return envelope.version, msgspec.msgpack.decode(envelope.content, type=form), blob[:64]
     except msgspec.DecodeError as error:
         raise BadArtefact(f"the snapshot of {kind} is signed but has another form: {error}") from None

@@ -7,9 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from freehold.core.clock import at
-from freehold.core.errors import ExpiredKey, RequestLimit, RevokedKey, TokenLimit, Unauthenticated, UnknownKey
+from freehold.core.errors import (
+    ExpiredKey,
+    LimitsUnavailable,
+    RequestLimit,
+    RevokedKey,
+    TokenLimit,
+    Unauthenticated,
+    UnknownKey,
+)
 from freehold.identity.types import SERVICE, Keys, Principal
 from freehold.policy.labelling import DECLASSIFY, OVERRIDE
+from freehold.policy.lent import Lender, LentBucket, lent_bucket
 from freehold.policy.limits import Bucket
 
 if TYPE_CHECKING:
@@ -47,20 +56,35 @@ class Caller:
             raise RevokedKey("this key was revoked")
         raise ExpiredKey("this key has expired")
 
-    def admit(self, expected_tokens: int, now: float) -> None:
-        """Take one request and its expected tokens from the limits. Raises RequestLimit or TokenLimit."""
+    def admit(self, expected_tokens: int, now: float) -> LentBucket | None:
+        """Take one request and its expected tokens from the limits, or nothing: then it is told whose units to ask for.
+
+        Raises RequestLimit, TokenLimit, LimitsUnavailable.
+        """
         if self.requests is not None:
             wait = self.requests.take(1, now)
             if wait:
-                limit = self.requests.per_minute
+                if wait < 0 and isinstance(self.requests, LentBucket):
+                    return self.requests
+                limit = self.requests.limit
                 raise RequestLimit(f"more than {limit} requests a minute", retry_after=wait, reset_at=at(now + wait))
         if self.tokens is not None:
-            wait = self.tokens.take(expected_tokens, now)
+            try:
+                wait = self.tokens.take(expected_tokens, now)
+            except LimitsUnavailable:
+                self._take_back()
+                raise
             if wait:
-                if self.requests is not None:
-                    self.requests.correct(-1)
-                limit = self.tokens.per_minute
+                self._take_back()
+                if wait < 0 and isinstance(self.tokens, LentBucket):
+                    return self.tokens
+                limit = self.tokens.limit
                 raise TokenLimit(f"more than {limit} tokens a minute", retry_after=wait, reset_at=at(now + wait))
+        return None
+
+    def _take_back(self) -> None:
+        if self.requests is not None:
+            self.requests.correct(-1)
 
     def limits(self) -> list[tuple[str, int, int, float]]:
         """(kind, limit, remaining, seconds until reset) for the response headers."""
@@ -76,13 +100,21 @@ Callers = Mapping[bytes, Caller]
 """By SHA-256 of the key."""
 
 
-def compile_keys(keys: Keys, before: Callers, now: float, share: int = 1) -> dict[bytes, Caller]:
-    """Callers by digest. `share` gateways share each limit, so each takes its part of it."""
+def compile_keys(
+    keys: Keys, before: Callers, now: float, share: int = 1, lender: Lender | None = None
+) -> dict[bytes, Caller]:
+    """Callers by digest. `share` gateways share each limit, so each takes its part of it, or what it is lent."""
     found: dict[bytes, Caller] = {}
     for principal in keys.principals:
         old = before.get(principal.digest)
-        requests = _bucket(principal.requests_per_minute, old.requests if old else None, now, share)
-        tokens = _bucket(principal.tokens_per_minute, old.tokens if old else None, now, share)
+        requests, tokens = old.requests if old else None, old.tokens if old else None
+        most_requests, most_tokens = principal.requests_per_minute, principal.tokens_per_minute
+        if lender is None:
+            requests = _bucket(most_requests, requests, now, share)
+            tokens = _bucket(most_tokens, tokens, now, share)
+        else:
+            requests = lent_bucket(b"requests" + principal.digest, most_requests, requests, now, lender)
+            tokens = lent_bucket(b"tokens" + principal.digest, most_tokens, tokens, now, lender)
         found[principal.digest] = Caller(principal, requests, tokens)
     return found
 

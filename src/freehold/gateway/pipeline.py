@@ -15,6 +15,7 @@ from freehold.core.errors import (
 )
 from freehold.core.permit import Permit
 from freehold.gateway.account import Account
+from freehold.gateway.callers import Caller
 from freehold.gateway.hedging import Hedging
 from freehold.gateway.inbound import Inbound
 from freehold.gateway.lanes import Lane, path_of, scope_of
@@ -22,7 +23,7 @@ from freehold.gateway.listener import Connection
 from freehold.gateway.media import FORMS, JSON, ODD, check_kind, formed
 from freehold.gateway.outgoing import CHATS, Outgoing, check_leaning, prepare
 from freehold.gateway.plane import Plane
-from freehold.gateway.ports import Dialect
+from freehold.gateway.ports import Dialect, Peek
 from freehold.gateway.reply import head_of
 from freehold.gateway.rival import Ahead
 from freehold.gateway.routing.table import Stop
@@ -77,6 +78,10 @@ class Call(Hedging):
         rule = lane.path.route.cache
         if rule is not None and self.replay(lane, rule):
             return
+        self.send_out()
+
+    def send_out(self) -> None:
+        """To the first target that can take it."""
         self.route()
         self.attempt()
 
@@ -156,12 +161,35 @@ class Call(Hedging):
         self.lane = lane
         if peek.leans_on:
             check_leaning(peek, path)
-        if lane.limited:
-            given = len(self.inbound.body) // 4 if peek.given is None else peek.given
-            expected = given + (peek.max_output or 0)
-            caller.admit(expected, self.at)
-            self.account.expected_tokens = expected
+        if lane.limited and not self.within_limits(caller, peek):
+            return False
         return path.watch is None or self.guard(path.watch)
+
+    def within_limits(self, caller: Caller, peek: Peek) -> bool:
+        """False where the call waits for units of a limit that gateways share. Raises RequestLimit, TokenLimit."""
+        given = len(self.inbound.body) // 4 if peek.given is None else peek.given
+        expected = given + (peek.max_output or 0)
+        short = caller.admit(expected, self.at)
+        if short is None:
+            self.account.expected_tokens = expected
+            return True
+        lending = self.plane.lending
+        assert lending is not None
+        lending.ask(short, expected if short is caller.tokens else 1, self)
+        return False
+
+    def lent(self) -> None:
+        """There is word of the limit this call waits for: try again."""
+        caller, peek, path = self.caller, self.peek, self.path
+        if self.over or caller is None or peek is None or path is None:
+            return
+        try:
+            if self.within_limits(caller, peek) and (path.watch is None or self.guard(path.watch)):
+                self.proceed()
+        except FreeholdError as error:
+            self.turn_away(error)
+        except Exception as error:  # noqa: BLE001 - the process edge: the call must still end
+            self.crash(error)
 
     def route(self) -> None:
         """The targets to try, in order."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from freehold.gateway.failing import Failing
     from freehold.gateway.passing import Passing
     from freehold.gateway.pipeline import Call
+    from freehold.gateway.shared.answers import SharedAnswers
+    from freehold.gateway.shared.lending import Lending
     from freehold.guard.inspect import Seen
 
 
@@ -123,6 +125,12 @@ class Plane:
         self.purse = Purse()
         self.answers = AnswerCache(cache_bytes)
         """Of routes that serve them again."""
+        self.elsewhere: SharedAnswers | None = None
+        """Answers that other gateways keep too; None where none are shared."""
+        self.lending: Lending | None = None
+        """Where units of shared limits are asked for; None where each process has limits of its own."""
+        self.rules = b""
+        """A digest of policy and routes in force; empty where there is none of both."""
         self.pool = Pool()
         self.egress = Egress()
         self.desk: Desk | None = None

@@ -163,6 +163,7 @@ class Rehearsal:
         view.aside = plane.aside
         view.later = plane.later
         view.leases = plane.leases
+        view.lending = plane.lending
         view.calls = plane.calls
         view.connect = self._connect
         one, again = self._caller, self._answer is not None

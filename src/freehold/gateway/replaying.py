@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from freehold.core.errors import BadRequest
+from freehold.core.errors import BadRequest, FreeholdError
 from freehold.core.money import ZERO
 from freehold.gateway.answer_cache import CACHED, TELLING, KeptAnswer, key_of
 from freehold.gateway.guarding import Guarding
@@ -25,12 +25,27 @@ OFF, REFRESH = b"off", b"refresh"
 class Replaying(Guarding):
     """The call machine where an answer is there already."""
 
+    shared_as = b""
+    """What the answer is kept under for other gateways; empty where it is not."""
+    rules = b""
+    """What was in force when they were asked."""
+
     def opening(self, lane: Lane, stop: Stop, sha256: bytes) -> Open:
         """The frame that opens the call."""
         raise NotImplementedError
 
+    def send_out(self) -> None:
+        """Nothing was there: to the first target that can take it."""
+        raise NotImplementedError
+
+    def turn_away(self, error: FreeholdError) -> None:
+        """Refuse, or answer by rule of thumb."""
+        raise NotImplementedError
+
     def replay(self, lane: Lane, rule: CacheRule) -> bool:
-        """True where a kept answer is served; else the one to come is kept, where that may be. Raises BadRequest."""
+        """True where a kept answer is served, or asked for where gateways share theirs; else the one to come is kept,
+        where that may be. Raises BadRequest.
+        """
         peek, caller, plane = self.peek, self.caller, self.plane
         assert peek is not None
         assert caller is not None
@@ -54,8 +69,39 @@ class Replaying(Guarding):
             self.inbound.body, rule.share, whose, self.dialect.name, lane.path.name, lane.label_text,
             plane.mint.version, plane.table.version, tuple(headers.get(name) for name in TELLING),
         )  # fmt: skip
-        found = None if self.keep_as is None or wish == REFRESH else plane.answers.get(self.keep_as, self.at)
-        stop = None if found is None else plane.table.stops.get(found.target)
+        if self.keep_as is None:
+            return self._offer(lane, None)
+        elsewhere = plane.elsewhere
+        if elsewhere is not None and plane.rules:  # versions count only where one process counts them
+            self.shared_as = hashlib.sha256(plane.rules + self.keep_as).digest()
+        if wish == REFRESH:
+            return self._offer(lane, None)
+        found = plane.answers.get(self.keep_as, self.at)
+        if found is None and self.shared_as and elsewhere is not None:
+            self.rules = plane.rules
+            if elsewhere.look(self.shared_as, self.looked_elsewhere):
+                return True
+        return self._offer(lane, found)
+
+    def looked_elsewhere(self, found: KeptAnswer | None) -> None:
+        """What other gateways keep, or None. Nothing that came under other rules than those in force now."""
+        lane, plane, key = self.lane, self.plane, self.keep_as
+        if self.over or lane is None or key is None:
+            return
+        try:
+            if self.rules != plane.rules:
+                found = None
+            if found is not None:
+                plane.answers.put(key, found)
+            if not self._offer(lane, found):
+                self.send_out()
+        except FreeholdError as error:
+            self.turn_away(error)
+        except Exception as error:  # noqa: BLE001 - the process edge: the call must still end
+            self.crash(error)
+
+    def _offer(self, lane: Lane, found: KeptAnswer | None) -> bool:
+        stop = None if found is None else self.plane.table.stops.get(found.target)
         if found is None or stop is None or not stop.decision(lane.label, lane.mint).allowed:
             self.lines = b"x-freehold-cache: miss\r\n"
             return False
@@ -99,3 +145,6 @@ class Replaying(Guarding):
         last, now = self.account.tried[-1], self.plane.now()
         kept = KeptAnswer(body, last.target, last.usage, last.cost, self.out.dropped, now, now + rule.seconds, said)
         self.plane.answers.put(key, kept)
+        elsewhere = self.plane.elsewhere
+        if self.shared_as and elsewhere is not None:
+            elsewhere.put(self.shared_as, kept)

@@ -31,6 +31,8 @@ from freehold.gateway.pipeline import Call
 from freehold.gateway.plane import Plane, Sender
 from freehold.gateway.providers.registry import DRIVERS
 from freehold.gateway.routing.table import Stop
+from freehold.gateway.shared.line import Shared
+from freehold.gateway.shared.wiring import begin, end, join
 from freehold.gateway.snapshots import Snapshots, warm
 from freehold.gateway.upstream import Upstream
 from freehold.guard.inspect import Seen
@@ -64,6 +66,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How many gateway processes share the port and the limits."""
     primary: Verifier | None = None
     """Signs a replica's snapshots; None where it is this instance itself."""
+    shared: Shared | None = None
+    """Where gateways share limits and answers; None where each has its own."""
     resolve: Callable[[str], str]
     """Turns a credential reference into its secret."""
     on_ready: Callable[[int], None] | None = None
@@ -100,6 +104,8 @@ def build(config: GatewayConfig, loop: asyncio.AbstractEventLoop, log: Log) -> t
         receipts=config.receipts,
         cache_bytes=config.cache_bytes,
     )
+    if config.shared is not None:
+        join(plane, config.shared, epoch)
     leases = LeaseClient(plane.purse, epoch, plane.now)
     plane.leases = leases
     plane.begin = Call
@@ -213,6 +219,7 @@ async def _serve(config: GatewayConfig) -> None:
     background = [
         loop.create_task(leases.keep_connected(config.home / "run" / "writer.sock")),
         loop.create_task(_tick(plane, snapshots, leases)),
+        *await begin(plane),
     ]
     snapshots.check()
     if not plane.ready:
@@ -235,6 +242,7 @@ async def _serve(config: GatewayConfig) -> None:
     await _drain(plane, server, config.notice_seconds)
     for task in background:
         task.cancel()
+    await end(plane)
     plane.journal.close()
     log.info("stopped", port=port)
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from freehold.core.crypto import Verifier
+from freehold.core.crypto import Verifier, sha256
 from freehold.core.errors import FreeholdError
-from freehold.core.snapshot import read_snapshot
+from freehold.core.snapshot import read_signed, read_snapshot
 from freehold.gateway.armed import Guards, House, Watch, arm, named, put_on
 from freehold.gateway.callers import Gate, compile_keys
 from freehold.gateway.lanes import label_of, scope_of
@@ -58,6 +58,7 @@ class Snapshots:
         self._profiles: tuple[Profile, ...] = ()
         self._guards: dict[str, Watch] = {}
         """Those of them that are ready, because a route names them."""
+        self._marks: dict[str, bytes] = {}
         self._armed = False
         """Has each route in force the guard it names?"""
 
@@ -97,15 +98,21 @@ class Snapshots:
         if kind == "keys":
             version, keys = read_snapshot(self._folder, kind, Keys, self._verifier)
             if self._newer(kind, version):
-                plane.callers = compile_keys(keys, plane.callers, now, self._share * keys.machines)
+                share = self._share * keys.machines
+                lender = None if plane.lending is None else plane.lending.lender
+                if lender is not None:
+                    lender.known = share
+                    lender.share = max(lender.share, share)
+                plane.callers = compile_keys(keys, plane.callers, now, share, lender)
                 plane.gate = Gate(plane.callers)
                 plane.keys_version = version
         elif kind == "routes":
-            version, routes = read_snapshot(self._folder, kind, Routes, self._verifier)
+            version, routes, mark = read_signed(self._folder, kind, Routes, self._verifier)
             if self._newer(kind, version):
                 table = compile_routes(version, routes, self._drivers, self._resolve, self._health, now)
                 plane.table = table
                 plane.egress.allowed = table.origins
+                self._mark(kind, mark)
                 for fault in table.faults:
                     plane.log.error("left out of the routes", reason=fault)
         elif kind == "workflows":
@@ -118,16 +125,23 @@ class Snapshots:
             if self._newer(kind, version):
                 plane.assigner = Assigner(workflows)
         else:
-            version, policy = read_snapshot(self._folder, kind, Policy, self._verifier)
+            version, policy, mark = read_signed(self._folder, kind, Policy, self._verifier)
             guards = read_snapshot(self._folder, kind, Guards, self._verifier)[1].guards
             if self._newer(kind, version):
                 plane.mint = Mint(version, policy, digests=plane.receipts, now=now)
                 self._leases.budgets = {one.id: one for one in policy.budgets}
                 self._leases.top_up()
+                self._mark(kind, mark)
                 self._profiles, self._guards = guards, {}
         self._armed = self._armed and kind not in ("policy", "routes")
         self._versions[kind] = max(version, self._versions.get(kind, -1))
         plane.log.info("snapshot loaded", snapshot=kind, version=version)
+
+    def _mark(self, kind: str, mark: bytes) -> None:
+        """What is in force by its signatures: version numbers begin anew where a database does."""
+        self._marks[kind] = mark
+        whole = b"".join(self._marks.get(one, b"") for one in ("policy", "routes"))
+        self._plane.rules = sha256(whole) if len(self._marks) == 2 else b""
 
     def _arm(self) -> None:
         """Guards onto the routes. A profile is compiled once for each policy, where a route names it."""

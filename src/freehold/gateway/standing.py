@@ -53,6 +53,8 @@ class Standing(msgspec.Struct, frozen=True):
     version: str
     uptime_seconds: int
     calls_under_way: int
+    shared: str
+    """Whether the server of `[valkey]` answers this process: `answers`, `away`; empty where nothing is shared."""
     routes: tuple[RouteStanding, ...] | None
     """None without a key."""
 
@@ -75,7 +77,9 @@ def standing(plane: Plane, inbound: Inbound) -> Standing:
         kept = [path for name, path in sorted(named.items()) if caller.routes is None or name in caller.routes]
         routes = tuple(_route(path, now) for path in kept)
     up = int(max(now - plane.began, 0.0))
-    return Standing(state_of(plane), __version__, up, len(plane.calls), routes)
+    lending = plane.lending
+    shared = "" if lending is None else "away" if lending.lender.away else "answers"
+    return Standing(state_of(plane), __version__, up, len(plane.calls), shared, routes)
 
 
 def _route(path: Path, now: float) -> RouteStanding:

@@ -9,9 +9,11 @@ from __future__ import annotations
 class Bucket:
     """`per_minute` units a minute. `level` may go below zero when a call used more than was expected."""
 
-    __slots__ = ("at", "level", "per_minute", "rate")
+    __slots__ = ("at", "level", "limit", "per_minute", "rate")
 
     def __init__(self, per_minute: int, now: float) -> None:
+        self.limit = per_minute
+        """What its key was given, of which this may be a part."""
         self.per_minute = per_minute
         self.rate = per_minute / 60.0
         self.level = float(per_minute)

@@ -22,7 +22,7 @@ from freehold.settings.load import Loaded
 from freehold.settings.problems import InvalidConfig
 from freehold.settings.tree import Settings
 
-READ_AT_START = ("instance", "gateway", "admin", "batches", "capture", "dock", "engines", "serving")
+READ_AT_START = ("instance", "gateway", "admin", "batches", "capture", "dock", "engines", "serving", "valkey")
 
 
 class Audit(Protocol):

@@ -34,6 +34,7 @@ from freehold.settings.environment import CONFIG, override_name
 from freehold.settings.environment import HOME as HOME_VARIABLE
 from freehold.settings.load import Loaded
 from freehold.settings.location import FILE
+from freehold.settings.valkey import place_of
 
 _REFERENCE = re.compile(r"\$\{(env|file):(.+)\}\Z", re.DOTALL)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z")
@@ -210,7 +211,7 @@ def _files(loaded: Loaded) -> tuple[tuple[tuple[str, str], ...], list[str]]:
     if loaded.file is None:
         return ((FILE, "# the defaults hold\n"),), []
     settings, folder = loaded.settings, loaded.file.parent
-    named = {settings.policy.cedar, *(one.tls_ca for one in settings.providers.values())}
+    named = {settings.policy.cedar, settings.valkey.tls_ca, *(one.tls_ca for one in settings.providers.values())}
     if settings.identity.oidc is not None:
         named.add(settings.identity.oidc.tls_ca)
     named |= {str(folder / one.tls_ca) for one in settings.engines.values() if one.tls_ca}
@@ -252,7 +253,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _ways(loaded: Loaded, blocks: Mapping[str, tuple[str, ...]]) -> tuple[Way, ...]:
-    """Where the instance connects: targets' origins as `freehold policy firewall` has them, issuer and collector."""
+    """Where the instance connects: targets' origins as `freehold policy firewall` has them, issuer, collector and what
+    gateways share.
+    """
     settings = loaded.settings
     found = {(one.origin.host, one.origin.port): "models" for one in compiled.routes(settings, ()).targets}
     asked = {one.url: "models" for one in settings.engines.values() if one.url}
@@ -263,6 +266,8 @@ def _ways(loaded: Loaded, blocks: Mapping[str, tuple[str, ...]]) -> tuple[Way, .
     for url, purpose in asked.items():
         origin, _ = split_url(url)
         found.setdefault((origin.host, origin.port), purpose)
+    if settings.valkey.url:
+        found.setdefault(place_of(settings.valkey.url), "limits")
     unknown = sorted(set(blocks) - {host for host, _ in found})
     if unknown:
         raise BadRequest(f"the configuration does not connect to {unknown[0]}", param="cidr")

@@ -170,6 +170,9 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
     identity = settings.identity.model_copy(update={"oidc": oidc, "scim_token": secret(settings.identity.scim_token)})
     policy = settings.policy.model_copy(update={"cedar": root(settings.policy.cedar)})
     database = settings.database.model_copy(update={"password": secret(settings.database.password)})
+    valkey = settings.valkey.model_copy(
+        update={"password": secret(settings.valkey.password), "tls_ca": root(settings.valkey.tls_ca)}
+    )
     rooted = {
         "database": database,
         "gateway": gateway,
@@ -177,5 +180,6 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
         "policy": policy,
         "providers": providers,
         "serving": serving,
+        "valkey": valkey,
     }
     return settings.model_copy(update=rooted)

@@ -23,6 +23,7 @@ from freehold.registry.settings import LicenseeSettings, ModelsSettings
 from freehold.serving.settings import EngineSettings, ServingSettings
 from freehold.settings.database import DatabaseSettings
 from freehold.settings.mcp import McpSettings
+from freehold.settings.valkey import ValkeySettings
 from freehold.telemetry.settings import TelemetrySettings
 
 
@@ -47,6 +48,7 @@ class Settings(Section):
 
     instance: InstanceSettings = InstanceSettings()
     database: DatabaseSettings = DatabaseSettings()
+    valkey: ValkeySettings = ValkeySettings()
     gateway: GatewaySettings = GatewaySettings()
     admin: AdminSettings = AdminSettings()
     dock: DockSettings = DockSettings()

@@ -40,6 +40,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Sequence[Standing]
     problems: int
     versions: tuple[tuple[str, int], ...]
+    valkey: bool | None = None
+    """Does it answer? None where gateways share nothing."""
 
 
 def families(totals: Totals, state: State) -> tuple[Family, ...]:
@@ -160,6 +162,12 @@ def _standing(state: State) -> tuple[Family, ...]:
         _one("freehold_engines_ready", f"Engines among the ready processes. {_SUPERVISOR}", engines),
         _one("freehold_engines", "Engines that are wanted, from the deployments.", len(state.engines)),
         _one("freehold_config_problems", "Of a newer freehold.toml that was refused.", state.problems),
+        Family(
+            "freehold_sharing_up",
+            "gauge",
+            "1 where the server of [valkey] answered this scrape; no sample where there is none.",
+            () if state.valkey is None else (Sample(int(state.valkey)),),
+        ),
         _gauge("freehold_snapshot_version", "Of what the data plane is told.", state.versions, ("snapshot",)),
         Family("freehold_info", "gauge", "The version that runs.", (Sample(1, (("version", __version__),)),)),
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
+from freehold.core.errors import FreeholdError
 from freehold.core.process import read_processes
+from freehold.gateway.shared.looking import look
 from freehold.ledger.audit import store as audit
 from freehold.ledger.intake import store as intake
 from freehold.ledger.intake import tail
@@ -16,6 +18,7 @@ from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
 from freehold.serving.deployments import deployed
 from freehold.settings import compile as compiled
+from freehold.settings.valkey import shared_of
 from freehold.telemetry import store
 from freehold.telemetry.exposition import CONTENT_TYPE, text
 from freehold.telemetry.figures import State, families
@@ -53,7 +56,19 @@ def _state(instance: Instance, connection: Connection, now: float) -> State:
         budgets=[standing(instance.engine, one, now) for one in budgets],
         problems=len(instance.problems.problems) if instance.problems else 0,
         versions=tuple(sorted(instance.versions.items())),
+        valkey=_valkey(instance),
     )
+
+
+def _valkey(instance: Instance) -> bool | None:
+    try:
+        shared = shared_of(instance.started)
+        if shared is None:
+            return None
+        look(shared)
+    except FreeholdError:
+        return False
+    return True
 
 
 def _lag(journal: Path, positions: dict[str, tuple[int, int]]) -> int:
