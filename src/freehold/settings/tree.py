@@ -21,6 +21,7 @@ from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.registry.settings import LicenseeSettings, ModelsSettings
 from freehold.serving.settings import EngineSettings, ServingSettings
+from freehold.settings.bodies import BodiesSettings
 from freehold.settings.database import DatabaseSettings
 from freehold.settings.mcp import McpSettings
 from freehold.telemetry.settings import TelemetrySettings
@@ -47,6 +48,7 @@ class Settings(Section):
 
     instance: InstanceSettings = InstanceSettings()
     database: DatabaseSettings = DatabaseSettings()
+    bodies: BodiesSettings = BodiesSettings()
     gateway: GatewaySettings = GatewaySettings()
     admin: AdminSettings = AdminSettings()
     identity: IdentitySettings = IdentitySettings()
