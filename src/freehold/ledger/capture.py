@@ -180,6 +180,16 @@ class Bodies:
             sealer, sealed = Sealer(key), sealed[head + _NAME :]
         return zstandard.ZstdDecompressor().decompress(sealer.open(sealed, digest))
 
+    def begin_shipping(self) -> None:
+        """Before the first `ship` (call inside `shipping`): write down where bodies lie from now on.
+
+        Raises StoreAway where they lie in another store already.
+        """
+        assert self._afar is not None
+        self._check_place()
+        if not self._named.exists():
+            write_private(self._named, self._afar.url.encode())
+
     def ship(self, path: Path) -> None:
         """Bring one file to the object store and remove it here (call inside `shipping`).
 
@@ -187,14 +197,11 @@ class Bodies:
         StoreAway; BadSignature where the store holds something else by that name: that is never overwritten.
         """
         assert self._afar is not None
-        self._check_place()
         digest = bytes.fromhex(path.name)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             return  # erased since it was seen
-        if not self._named.exists():
-            write_private(self._named, self._afar.url.encode())
         there = self._afar.put(_name(digest), data)
         if there is not None:
             with suppress(NotFound):  # its subject's key is destroyed: neither opens ever again

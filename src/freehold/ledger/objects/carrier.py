@@ -94,7 +94,10 @@ class Carrier:
             due = [path for path, info in self._waiting() if self._due(path, info)][:_ROUND]
             if not due:
                 break
-            error = self._ship(due)
+            try:
+                error = self._ship(due)
+            except FreeholdError as found:
+                error = found.message
         waiting = [info.st_size for _, info in self._waiting()]
         full = sum(waiting) >= self._plan.bound_bytes
         stood = Shipped(url, self._clock(), len(waiting), sum(waiting), full, error, len(self._strange))
@@ -113,11 +116,12 @@ class Carrier:
         return path.name not in self._strange and (age >= self._plan.after_seconds or age < 0)
 
     def _ship(self, due: list[Path]) -> str:
-        """What went wrong, empty where nothing did."""
+        """What went wrong, empty where nothing did. Raises StoreAway where bodies lie in another store."""
         errors: list[str] = []
         for first in range(0, len(due), _TURN):
             left = deque(due[first : first + _TURN])
             with self._bodies.shipping():
+                self._bodies.begin_shipping()
                 hands = [threading.Thread(target=self._hand, args=(left, errors), daemon=True) for _ in range(_HANDS)]
                 for one in hands:
                     one.start()
