@@ -12,6 +12,7 @@ pytest_plugins = (
     "tests.fakes.fixtures",
     "tests.house.failures",
     "tests.house.loopback",
+    "tests.objectstore",
     "tests.postgres",
     "tests.valkey",
 )

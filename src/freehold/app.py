@@ -67,8 +67,9 @@ def writer(config: str | None, home: Path) -> None:
     from freehold.core.crypto import Identity
     from freehold.ledger.audit.publisher import Plan, Publisher
     from freehold.ledger.intake.loader import Pace
-    from freehold.ledger.writer import WriterConfig, run
+    from freehold.ledger.writer import Service, WriterConfig, run
     from freehold.policy.authority import Authority
+    from freehold.settings.bodies import carrier_of
     from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
 
@@ -85,9 +86,14 @@ def writer(config: str | None, home: Path) -> None:
     def publisher(engine: Engine) -> Publisher:
         return Publisher(home, engine, verifier, plan, time.time)
 
+    def services(engine: Engine) -> list[Service]:
+        carrier = carrier_of(every, home, engine)
+        shipping = [carrier] if carrier is not None else []
+        return [Authority(home, engine, verifier, time.time), publisher(engine), *shipping]
+
     run(
         WriterConfig(home=home, database=database_of(every, home), pace=pace),
-        lambda engine: [Authority(home, engine, verifier, time.time), publisher(engine)],
+        services,
         lambda engine: publisher(engine).round(),
     )
 
@@ -149,7 +155,7 @@ def batches(config: str | None, home: Path) -> None:
     from freehold.core.db import check, connect
     from freehold.core.ids import IdMaker
     from freehold.identity.service import service_key
-    from freehold.ledger.capture import Bodies
+    from freehold.settings.bodies import bodies_of
     from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
     from freehold.settings.location import read_endpoints
@@ -163,7 +169,7 @@ def batches(config: str | None, home: Path) -> None:
     sealer = Sealer.load(home / "data.key")
     classes = tuple(sorted((name, days * 86400.0) for name, days in every.capture.retention.items()))
     term = term_of(every.batches.file_days, classes)
-    cabinet = Cabinet(engine, Bodies(home / "bodies", sealer), term, time.time, IdMaker())
+    cabinet = Cabinet(engine, bodies_of(every, home, sealer), term, time.time, IdMaker())
     drawer = Drawer(sealer, cabinet.bodies.subjects)
     desk = Desk(cabinet, drawer, every.batches, time.time, IdMaker())
     door = Door(endpoints.gateway, endpoints.certificate, lambda: service_key(home), every.batches.line_seconds)

@@ -48,11 +48,11 @@ class Instance:
     """What jobs work on. Parts that need a running gateway are made when they are asked for."""
 
     def __init__(self, config: str | None, home: Path, publisher: Callable[[URL, Path, Identity], Publisher]) -> None:
-        from freehold.core.crypto import Identity, Sealer
+        from freehold.core.crypto import Identity
         from freehold.core.db import check, connect
         from freehold.evals.annotations import Annotations
         from freehold.evals.contents import Contents
-        from freehold.ledger.capture import Bodies
+        from freehold.settings.bodies import bodies_at
         from freehold.settings.database import database_at
         from freehold.workflows.shelf import Shelf
 
@@ -62,7 +62,7 @@ class Instance:
         self.engine: Engine = connect(database)
         check(self.engine)
         self.identity = Identity.load(home / "identity.key")
-        self.bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
+        self.bodies = bodies_at(config, home)
         self.shelf: Shelf = Shelf(self.engine, self.bodies)
         self.contents = Contents(self.engine, self.bodies)
         self.annotations = Annotations(self.engine, self.contents)

@@ -175,6 +175,17 @@ def test_the_server_that_gateways_share_is_let_through(tmp_path):
     assert "VALKEY_PASSWORD" in found["NOTES.md"]
 
 
+def test_where_state_is_kept_is_let_through(tmp_path):
+    text = CONFIGURATION + (
+        '\n[database]\nurl = "postgresql://f@192.0.2.10/f"\npassword = "${env:DB_PASSWORD}"\n'
+        '[bodies]\nurl = "s3://bodies/here"\nendpoint = "https://192.0.2.11:9000"\n'
+        'access_key = "${env:S3_KEY}"\nsecret_key = "${env:S3_SECRET}"\n'
+    )
+    found = rendered(sample(tmp_path, text), "kubernetes")
+    assert {("192.0.2.10/32", 5432), ("192.0.2.11/32", 9000)} <= blocks(found)
+    assert all(name in found["NOTES.md"] for name in ("DB_PASSWORD", "S3_KEY", "S3_SECRET"))
+
+
 def test_every_rule_of_the_network_names_its_peers_and_ports(plain):
     for one in documents(plain):
         if one["kind"] == "NetworkPolicy":

@@ -8,6 +8,7 @@ import pytest
 
 from freehold.batches.asking import Later
 from freehold.batches.types import Outcome
+from freehold.ledger.errors import StoreAway
 from tests.batches.conftest import Office, heard, line
 
 
@@ -41,6 +42,27 @@ def test_a_body_goes_out_byte_for_byte(office):
     office.start(b'{"custom_id":"a","url":"/v1/chat/completions","body":' + body + b"}\r")
     office.run()
     assert office.door.asked[0].body == body
+
+
+def test_a_batch_whose_file_cannot_be_had_waits_and_holds_up_no_other(office, monkeypatch):
+    away = office.start(line(1), line(2))
+    (digest,) = (bytes.fromhex(one.name) for one in (office.home / "bodies").glob("??/*"))
+    here = office.start(line(3), key="key_b")
+    kept = type(office.bodies).open
+
+    def opened(bodies, wanted):
+        if wanted == digest:
+            raise StoreAway("it does not answer")
+        return kept(bodies, wanted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(office.bodies), "open", opened)
+        assert office.run() == 1
+        assert office.show(here, key="key_b")["status"] == "completed"
+        assert office.show(away)["status"] == "validating"
+        assert office.door.texts == ["line 3"]
+    assert office.run() == 1
+    assert office.show(away)["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
 
 
 def test_a_limit_is_waited_for_and_costs_no_line(office):

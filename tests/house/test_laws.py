@@ -27,6 +27,7 @@ OPENS_SOCKETS = {
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/shared/line.py": "limits and sealed answers that gateways share through Valkey",
     "gateway/serve.py": "binds the data plane's listener",
+    "ledger/objects/s3.py": "the object store that the settings name; bodies that are sealed already",
     "ledger/shipping/courier.py": "a replica's way to the dock of its primary; journals, in which bodies are sealed",
     "ledger/shipping/dock.py": "listens for couriers; the budget authority's local socket",
     "policy/authority.py": "binds the budget authority's local socket",
@@ -39,7 +40,17 @@ OPENS_SOCKETS = {
     "telemetry/sending.py": "tells the one collector that the settings name, from the worker; no content",
     "up/listeners.py": "probes its own processes, on loopback",
 }
-SOCKET_MODULES = {"socket", "http.client", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
+SOCKET_MODULES = {
+    "socket",
+    "http.client",
+    "urllib.request",
+    "ftplib",
+    "smtplib",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "botocore.session",
+}
 SOCKET_CALLS = {
     "create_connection",
     "create_server",

@@ -75,15 +75,19 @@ class Left(msgspec.Struct, frozen=True):
     """Contents that were kept and could not be opened any more."""
 
 
+class State(msgspec.Struct, frozen=True):
+    """Where what an instance knows lies, as far as it is not in its home."""
+
+    database: URL | None = None
+    bodies: Bodies | None = None
+
+
 class Leaving:
     """One export under way."""
 
-    def __init__(self, home: Path, folder: Path, config: Path | None, told: Told, url: URL | None = None) -> None:
-        """`url` of the database, where it is no file of the home.
-
-        Raises NotFound where no instance has lived, Conflict where the folder has content.
-        """
-        self.database = present(home, url)
+    def __init__(self, home: Path, folder: Path, config: Path | None, told: Told, state: State = State()) -> None:  # noqa: B008  # frozen
+        """Raises NotFound where no instance has lived, Conflict where the folder has content."""
+        self.database = present(home, state.database)
         if folder.exists() and any(folder.iterdir()):
             raise Conflict(f"{folder} is not empty", hint="name a new folder")
         self.home = home
@@ -92,7 +96,7 @@ class Leaving:
         self.config = config
         self.told = told
         self.identity = Identity.load(home / "identity.key")
-        self.bodies = Bodies(home / "bodies", Sealer.load(home / "data.key"))
+        self.bodies = state.bodies or Bodies(home / "bodies", Sealer.load(home / "data.key"))
         self.files: list[Written] = []
         self.unread = 0
 

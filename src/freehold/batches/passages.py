@@ -44,6 +44,7 @@ from freehold.core.errors import BudgetUnavailable, JournalUnavailable
 from freehold.core.money import ZERO
 from freehold.gateway.passed_lines import Ask, Heard, NotPassed, Ready, Send
 from freehold.ledger.audit.store import append
+from freehold.ledger.errors import StoreAway
 from freehold.ledger.frames import Open
 from freehold.ledger.journal import unpack
 from freehold.ledger.standing import PASSED, Standing
@@ -142,7 +143,7 @@ class Passages:
                 step = self._step(batch, said, found, stop=stop)
                 if step is not None:
                     return step
-        except (BudgetUnavailable, JournalUnavailable, Unclear):
+        except (BudgetUnavailable, JournalUnavailable, StoreAway, Unclear):
             return Step(seconds=SOON)
         except KeyEnded:
             return self._key_ended(batch)

@@ -106,7 +106,7 @@ class Returning:
         return frames
 
     def tasks(self, batch: Batch) -> dict[int, Task]:
-        """The input's lines; none where it is gone."""
+        """The input's lines; none where it is gone. Raises StoreAway."""
         try:
             with reading(self._engine) as connection:
                 there = store.find_file(connection, batch.key_id, batch.input_file)

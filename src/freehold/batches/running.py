@@ -40,6 +40,7 @@ from freehold.core.db import reading, writing
 from freehold.core.errors import BadSignature, NotFound
 from freehold.gateway.passed_lines import NotPassed, Ready
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
+from freehold.ledger.errors import SpoolFull, StoreAway
 from freehold.ledger.retention import DAY
 
 KIND = "batches.run"
@@ -167,18 +168,25 @@ class Runner:
         with reading(self._engine) as connection:
             found = [store.find_batch(connection, one.key_id, one.id) for one in self._turn(connection, now)]
         for batch, sealed in filter(None, found):
-            one = self._running.get(batch.id) or self._begin(batch, sealed)
-            if one is None:
-                ended += 1
+            try:
+                ended += self._moved(batch, sealed, now)
+            except (StoreAway, SpoolFull):  # its file is to be had later: nothing of it is begun, or ended, before
                 continue
-            one.batch = batch
-            if batch.status == CANCELLING or now >= batch.expires_at or self._lost(one, sealed):
-                one.tasks.clear()
-            if one.resting and not one.away:
-                self._ending.end(batch, one.said, one.problem)
-                del self._running[batch.id]
-                ended += 1
         return ended
+
+    def _moved(self, batch: Batch, sealed: bytes, now: float) -> bool:
+        """Take it up, or see what changed of it; did it end? Raises StoreAway, SpoolFull."""
+        one = self._running.get(batch.id) or self._begin(batch, sealed)
+        if one is None:
+            return True
+        one.batch = batch
+        if batch.status == CANCELLING or now >= batch.expires_at or self._lost(one, sealed):
+            one.tasks.clear()
+        if one.resting and not one.away:
+            self._ending.end(batch, one.said, one.problem)
+            del self._running[batch.id]
+            return True
+        return False
 
     def _turn(self, connection: Connection, now: float) -> list[store.Mark]:
         """The oldest batch of each key, as far as there is room, and those that are to end."""

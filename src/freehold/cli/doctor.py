@@ -145,6 +145,13 @@ def _valkey(place: Place) -> Iterator[Finding]:
         yield Finding("ok", "valkey", where)
 
 
+def _bodies(place: Place) -> Iterator[Finding]:
+    """Whether bodies get to the object store, where one is set, and whether it does all that is asked of it."""
+    from freehold.cli.storing import looked
+
+    yield from (Finding(*one) for one in looked(place, place.config or _file_in_use(place)))
+
+
 def _file_in_use(place: Place) -> str | None:
     """The file the running instance goes by, which need not be the one of this folder."""
     try:
@@ -366,6 +373,7 @@ CHECKS: tuple[Check, ...] = (
     _config,
     _database,
     _valkey,
+    _bodies,
     _home,
     _snapshots,
     _quarantine,

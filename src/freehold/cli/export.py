@@ -26,11 +26,13 @@ def export(place: Place, folder: Path, *, no_content: bool, as_json: bool) -> No
     """
     import msgspec
 
-    from freehold.assurance.leaving import Leaving
+    from freehold.assurance.leaving import Leaving, State
+    from freehold.settings.bodies import bodies_at
     from freehold.settings.location import find
 
     told = (lambda _what: None) if as_json else (lambda what: say(f"  {what}"))
-    left = Leaving(place.home, folder, find(place.config), told, place.database).write(
+    bodies = None if no_content else bodies_at(place.config, place.home)
+    left = Leaving(place.home, folder, find(place.config), told, State(place.database, bodies)).write(
         time.time(), content=not no_content
     )
     if as_json:

@@ -85,7 +85,7 @@ def into(place: Place) -> Into:
     """The instance's home, made or brought up to date where it must be."""
     from freehold.core.crypto import Sealer
     from freehold.core.db import connect, upgrade
-    from freehold.ledger.capture import Bodies
+    from freehold.settings.bodies import bodies_of
     from freehold.settings.database import database_of
     from freehold.settings.last_good import in_force
     from freehold.workflows.imports import Into
@@ -98,7 +98,7 @@ def into(place: Place) -> Into:
     sealer = Sealer.load(home / "data.key")
     engine = connect(database_of(settings, home))
     upgrade(engine)
-    shelf = Shelf(engine, Bodies(home / "bodies", sealer))
+    shelf = Shelf(engine, bodies_of(settings, home, sealer))
     return Into(home, engine, shelf, sealer, days * 86400.0)
 
 

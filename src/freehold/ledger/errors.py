@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.core.errors import Conflict, Forbidden, NotFound
+from freehold.core.errors import Conflict, FileRefused, Forbidden, NotFound, Unavailable
 
 
 class Erased(NotFound):
@@ -24,3 +24,24 @@ class Refused(Forbidden):
 
     code = "FH-POL-035"
     hint_text = "add it anew at the primary, freehold replicas add NAME --out FILE, and here: freehold up --join FILE"
+
+
+class StoreAway(Unavailable):
+    """The object store that holds bodies does not answer, or refuses. What was captured waits in the home."""
+
+    code = "FH-AVA-050"
+    hint_text = "see what it says: freehold doctor; what was begun is done once it answers"
+
+
+class SpoolFull(FileRefused):
+    """So much waits for the object store that no more is taken, see `[bodies] spool_mb`."""
+
+    code = "FH-AVA-051"
+    hint_text = "have the object store answer again: freehold doctor; or raise [bodies] spool_mb"
+
+
+class NoObjectClient(Unavailable):
+    """The package that asks object stores is not installed."""
+
+    code = "FH-AVA-052"
+    hint_text = "install it: pip install 'freehold[s3]'"

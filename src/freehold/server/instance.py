@@ -15,14 +15,16 @@ from freehold.core.crypto import Identity, Sealer
 from freehold.core.db import reading, writing
 from freehold.core.ids import IdMaker
 from freehold.ledger.audit.salts import Salts
-from freehold.ledger.capture import Bodies
 from freehold.moves.remembered import Remembered
 from freehold.server.publish import Publisher
+from freehold.settings.bodies import bodies_of
 from freehold.settings.load import Loaded
 from freehold.settings.problems import InvalidConfig
 from freehold.settings.tree import Settings
 
-READ_AT_START = ("instance", "gateway", "admin", "batches", "capture", "dock", "engines", "serving", "valkey")
+READ_AT_START = (
+    "instance", "gateway", "admin", "batches", "bodies", "capture", "dock", "engines", "serving", "valkey"
+)  # fmt: skip
 
 
 class Audit(Protocol):
@@ -47,7 +49,7 @@ class Instance:
         self.engine = engine
         self.identity = identity
         self.sealer = Sealer.load(loaded.home / "data.key")
-        self.bodies = Bodies(loaded.home / "bodies", self.sealer)
+        self.bodies = bodies_of(loaded.settings, loaded.home, self.sealer)
         self.publisher = publisher
         self.clock = clock
         self.new_id = IdMaker(clock)

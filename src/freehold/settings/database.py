@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from freehold.settings.tree import Settings
 
 
+PORT = 5432
+
+
 class DatabaseSettings(Section):
     """Where state is kept. Read when an instance starts."""
 
@@ -42,6 +45,14 @@ class DatabaseSettings(Section):
         if parts.password:
             raise PydanticCustomError("database", "must not hold the password: put a reference to it into `password`")
         return url
+
+
+def server_of(url: str) -> tuple[str, int] | None:
+    """Host and port of a valid `url`; None where it leads to a local socket, or is empty."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return (parts.hostname, parts.port or PORT) if parts.hostname else None
 
 
 def database_of(settings: Settings, home: Path) -> URL:

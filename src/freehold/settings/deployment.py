@@ -30,6 +30,8 @@ from freehold.core.errors import BadRequest
 from freehold.serving.settings import EngineSettings
 from freehold.settings import compile as compiled
 from freehold.settings.addresses import is_loopback, split_url
+from freehold.settings.bodies import origin_of
+from freehold.settings.database import server_of
 from freehold.settings.environment import CONFIG, override_name
 from freehold.settings.environment import HOME as HOME_VARIABLE
 from freehold.settings.load import Loaded
@@ -211,7 +213,8 @@ def _files(loaded: Loaded) -> tuple[tuple[tuple[str, str], ...], list[str]]:
     if loaded.file is None:
         return ((FILE, "# the defaults hold\n"),), []
     settings, folder = loaded.settings, loaded.file.parent
-    named = {settings.policy.cedar, settings.valkey.tls_ca, *(one.tls_ca for one in settings.providers.values())}
+    named = {settings.policy.cedar, settings.valkey.tls_ca, settings.bodies.tls_ca}
+    named |= {one.tls_ca for one in settings.providers.values()}
     if settings.identity.oidc is not None:
         named.add(settings.identity.oidc.tls_ca)
     named |= {str(folder / one.tls_ca) for one in settings.engines.values() if one.tls_ca}
@@ -253,8 +256,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _ways(loaded: Loaded, blocks: Mapping[str, tuple[str, ...]]) -> tuple[Way, ...]:
-    """Where the instance connects: targets' origins as `freehold policy firewall` has them, issuer, collector and what
-    gateways share.
+    """Where the instance connects: targets' origins as `freehold policy firewall` has them, issuer, collector and
+    where state is kept and shared.
     """
     settings = loaded.settings
     found = {(one.origin.host, one.origin.port): "models" for one in compiled.routes(settings, ()).targets}
@@ -263,11 +266,15 @@ def _ways(loaded: Loaded, blocks: Mapping[str, tuple[str, ...]]) -> tuple[Way, .
         asked |= dict.fromkeys((settings.identity.oidc.issuer, *settings.identity.oidc.origins), "sign-in")
     if settings.telemetry.otlp:
         asked[settings.telemetry.otlp] = "collector"
+    if settings.bodies.url:
+        asked[origin_of(settings.bodies)] = "bodies"
     for url, purpose in asked.items():
         origin, _ = split_url(url)
         found.setdefault((origin.host, origin.port), purpose)
     if settings.valkey.url:
         found.setdefault(place_of(settings.valkey.url), "limits")
+    if (server := server_of(settings.database.url)) is not None:
+        found.setdefault(server, "database")
     unknown = sorted(set(blocks) - {host for host, _ in found})
     if unknown:
         raise BadRequest(f"the configuration does not connect to {unknown[0]}", param="cidr")

@@ -173,7 +173,10 @@ def _rooted(settings: Settings, folder: Path) -> Settings:
     valkey = settings.valkey.model_copy(
         update={"password": secret(settings.valkey.password), "tls_ca": root(settings.valkey.tls_ca)}
     )
+    kept = {name: secret(getattr(settings.bodies, name)) for name in ("access_key", "secret_key")}
+    bodies = settings.bodies.model_copy(update={**kept, "tls_ca": root(settings.bodies.tls_ca)})
     rooted = {
+        "bodies": bodies,
         "database": database,
         "gateway": gateway,
         "identity": identity,

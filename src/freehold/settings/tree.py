@@ -21,6 +21,7 @@ from freehold.planner.settings import PlanSettings
 from freehold.policy.settings import BudgetSettings, PolicySettings, RightsSettings, TeamSettings
 from freehold.registry.settings import LicenseeSettings, ModelsSettings
 from freehold.serving.settings import EngineSettings, ServingSettings
+from freehold.settings.bodies import BodiesSettings
 from freehold.settings.database import DatabaseSettings
 from freehold.settings.mcp import McpSettings
 from freehold.settings.valkey import ValkeySettings
@@ -48,6 +49,7 @@ class Settings(Section):
 
     instance: InstanceSettings = InstanceSettings()
     database: DatabaseSettings = DatabaseSettings()
+    bodies: BodiesSettings = BodiesSettings()
     valkey: ValkeySettings = ValkeySettings()
     gateway: GatewaySettings = GatewaySettings()
     admin: AdminSettings = AdminSettings()

@@ -17,6 +17,7 @@ from freehold.telemetry.tally import BOUNDS, Key, Totals
 
 if TYPE_CHECKING:
     from freehold.core.process import Status
+    from freehold.ledger.objects.carrier import Shipped
     from freehold.policy.authority import Standing
 
 _LEDGER = "From the ledger's hourly sums."
@@ -39,6 +40,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the processes that are engines."""
     budgets: Sequence[Standing]
     problems: int
+    shipped: Shipped | None = None
+    """How bodies reach the object store; None without one."""
     versions: tuple[tuple[str, int], ...]
     valkey: bool | None = None
     """Does it answer? None where gateways share nothing."""
@@ -46,7 +49,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 def families(totals: Totals, state: State) -> tuple[Family, ...]:
     """Everything, in a fixed order."""
-    return (*_calls(totals), *_seconds(totals), *_guard(totals), *_budgets(state.budgets), *_standing(state))
+    return (
+        *_calls(totals),
+        *_seconds(totals),
+        *_guard(totals),
+        *_budgets(state.budgets),
+        *_shipping(state.shipped),
+        *_standing(state),
+    )
 
 
 def _calls(totals: Totals) -> tuple[Family, ...]:
@@ -135,6 +145,17 @@ def _budgets(found: Sequence[Standing]) -> tuple[Family, ...]:
         Family("freehold_budget_limit_dollars", "gauge", f"Limit, without keys' own. {_BUDGET}", told("limit")),
         Family("freehold_budget_spent_dollars", "gauge", f"Spent by calls that ended. {_BUDGET}", told("spent")),
         Family("freehold_budget_remaining_dollars", "gauge", f"Left to be lent. {_BUDGET}", told("available")),
+    )
+
+
+def _shipping(found: Shipped | None) -> tuple[Family, ...]:
+    if found is None:
+        return ()
+    return (
+        _one("freehold_bodies_store_up", "1 where the object store took what was last sent.", int(not found.error)),
+        _one("freehold_bodies_waiting", "Bodies that the object store does not have yet.", found.waiting),
+        _one("freehold_bodies_waiting_bytes", "The same, in bytes of the home's disk.", found.bytes),
+        _one("freehold_bodies_spool_full", "1 where no more bodies are kept until it answers.", int(found.full)),
     )
 
 

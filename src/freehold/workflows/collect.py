@@ -18,6 +18,7 @@ from freehold.core.label import parse_label
 from freehold.gateway.dialects.registry import dialect
 from freehold.gateway.outgoing import CHATS
 from freehold.ledger.capture import Bodies
+from freehold.ledger.errors import StoreAway
 from freehold.ledger.meter import Usage
 from freehold.workflows import store
 from freehold.workflows.errors import NotACall, Unreadable
@@ -85,6 +86,8 @@ def record_of(call: Captured, bodies: Bodies, vendors: Callable[[str], str] = _n
         asked, answered = bodies.open(call.asked), bodies.open(call.answered)
         request, conversation = canonical_request(row["dialect"], asked)
         response = canonical_response(row["dialect"], answered, stream=row["stream"])
+    except StoreAway:
+        raise  # it is kept: collected once its store answers
     except (BadSignature, NotFound, NotACall, Unreadable):
         return None
     except FreeholdError:

@@ -13,6 +13,7 @@ from freehold.gateway.shared.looking import look
 from freehold.ledger.audit import store as audit
 from freehold.ledger.intake import store as intake
 from freehold.ledger.intake import tail
+from freehold.ledger.objects.carrier import standing as shipped
 from freehold.policy.authority import standing
 from freehold.server.actors import Allowed, Served
 from freehold.server.instance import Instance
@@ -54,6 +55,7 @@ def _state(instance: Instance, connection: Connection, now: float) -> State:
         processes=found.children if found else (),
         engines=frozenset(one.process for one in deployed(run)),
         budgets=[standing(instance.engine, one, now) for one in budgets],
+        shipped=shipped(instance.home) if instance.started.bodies.url else None,
         problems=len(instance.problems.problems) if instance.problems else 0,
         versions=tuple(sorted(instance.versions.items())),
         valkey=_valkey(instance),
