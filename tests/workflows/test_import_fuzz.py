@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from freehold.workflows import imports
 from freehold.workflows.formats.registry import FORMATS
-from freehold.workflows.pieces import pieces
+from freehold.workflows.pieces import opened, pieces
 from freehold.workflows.reading import Source
 from tests.workflows.conftest import Instance
 from tests.workflows.logs import AT, HALVES, call, importing, jsonl
@@ -121,7 +121,7 @@ def test_any_bytes_are_read_or_refused(shared, data, start):
         file.write(start + data)
         file.flush()
         with contextlib.suppress(imports.NotALog):
-            list(pieces(Source(Path(file.name))))
+            list(map(opened, pieces(Source(Path(file.name)))))
 
 
 @pytest.fixture(scope="module")
