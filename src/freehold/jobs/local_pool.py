@@ -86,7 +86,7 @@ class LocalPool:
     def _submit(self, one: _Asked) -> None:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
-                self._processes, self._context, initializer=_begin, initargs=(self._niceness,)
+                self._processes, self._context, initializer=_begin, initargs=(self._niceness, os.getpid())
             )
         try:
             one.future = self._executor.submit(attempted, one.function, one.chunk)
@@ -151,8 +151,10 @@ def _waited(one: _Asked, tick: Tick) -> Ended | None:
     return None
 
 
-def _begin(niceness: int) -> None:
-    """What a worker does first: it dies with whoever asks, and leaves Ctrl-C to them."""
+def _begin(niceness: int, parent: int) -> None:
+    """What a worker does first: it dies with whoever asks, also if that was before, and leaves Ctrl-C to them."""
     die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
