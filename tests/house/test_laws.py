@@ -26,6 +26,7 @@ OPENS_SOCKETS = {
     "gateway/desk.py": "brings callers' files and batches to the desk's local socket",
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/serve.py": "binds the data plane's listener",
+    "jobs/ray_pool.py": "looks whether the head of the Ray cluster that the settings name is there; no content",
     "ledger/shipping/courier.py": "a replica's way to the dock of its primary; journals, in which bodies are sealed",
     "ledger/shipping/dock.py": "listens for couriers; the budget authority's local socket",
     "policy/authority.py": "binds the budget authority's local socket",

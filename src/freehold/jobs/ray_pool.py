@@ -10,6 +10,7 @@ import itertools
 import logging
 import pickle
 import signal
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from freehold.jobs.pool import TICK_SECONDS, TRIES, C, Ended, R, Tick, attempted
 
 _AHEAD = 2
 """Chunks under way for each processor, so that none waits for the next."""
+_ANSWER_SECONDS = 5.0
 
 
 class RayPool:
@@ -94,8 +96,20 @@ class RayPool:
         return self._ray
 
 
+def head_answers(address: str) -> bool:
+    """Whether something listens at `HOST:PORT`. Ray itself would ask for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 def _join(ray: ModuleType, address: str, processes: int) -> None:
     """Join the cluster, or begin one of this machine alone. The handler of SIGTERM that Ray puts in is not wanted."""
+    if address and not head_answers(address):
+        raise NoCluster(f"the Ray cluster {address} cannot be joined: nobody answers there")
     main = threading.current_thread() is threading.main_thread()
     kept = signal.getsignal(signal.SIGTERM)
     said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "freehold"}

@@ -61,10 +61,12 @@ def silence_ray() -> None:
 
 
 def enclose_ray() -> None:
-    """Have what this process begins of Ray listen on loopback, and take work from this process alone."""
+    """Have what this process begins of Ray listen on loopback, and take work from this process alone. Before Ray is
+    loaded: it reads the token once, so the first one stays.
+    """
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its word for: other machines may join
     os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _value(text: str) -> Any:
