@@ -336,11 +336,34 @@ def _jobs(place: Place) -> Iterator[Finding]:
         yield Finding("warn", f"job {one['id']}", f"{one['kind']} failed: {one['error']}", "read the worker's log")
 
 
+def _cluster(place: Place) -> Iterator[Finding]:
+    """Whether Ray is there, where [jobs] wants it; nothing is joined."""
+    from freehold.jobs.errors import NoCluster, NoRay
+    from freehold.jobs.ray_pool import head_answers, installed
+    from freehold.settings.last_good import in_force
+
+    try:
+        jobs = in_force(place.config or _file_in_use(place), place.home).settings.jobs
+    except FreeholdError:
+        return  # told by `_config`
+    if jobs.backend != "ray":
+        return
+    version = installed()
+    if not version:
+        yield Finding("fail", "jobs", "[jobs] wants Ray, and it is not installed", NoRay.hint_text)
+    elif jobs.address and not head_answers(jobs.address):
+        yield Finding("fail", "jobs", f"no Ray cluster answers at {jobs.address}", NoCluster.hint_text)
+    else:
+        where = f"the cluster at {jobs.address}" if jobs.address else "a cluster of this machine, while it is needed"
+        yield Finding("ok", "jobs", f"Ray {version}, {where}")
+
+
 CHECKS: tuple[Check, ...] = (
     _python,
     _data_plane,
     _config,
     _database,
+    _cluster,
     _home,
     _snapshots,
     _quarantine,

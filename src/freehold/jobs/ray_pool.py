@@ -14,6 +14,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
@@ -96,6 +97,14 @@ class RayPool:
         return self._ray
 
 
+def installed() -> str:
+    """Ray's version; empty where it is not installed. Does not load it."""
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        return ""
+
+
 def head_answers(address: str) -> bool:
     """Whether something listens at `HOST:PORT`. Ray itself would ask for minutes."""
     host, _, port = address.rpartition(":")
@@ -125,9 +134,9 @@ def _join(ray: ModuleType, address: str, processes: int) -> None:
             signal.signal(signal.SIGTERM, kept)
 
 
-def _packed(version: str, packed: bytes) -> bytes | str:
+def _packed(asked_by: str, packed: bytes) -> bytes | str:
     """A chunk on a node: how it ended, or the version there where that is another."""
-    if version != __version__:
+    if asked_by != __version__:
         return __version__
     function, chunk = pickle.loads(packed)  # noqa: S301  # from who joined this cluster, who may run anything on it
     return pickle.dumps(attempted(function, chunk))
