@@ -49,11 +49,13 @@ def own_cluster():
     import tempfile
     from pathlib import Path
 
-    kept = signal.getsignal(signal.SIGTERM)
+    asked_to_end = []
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.append(True))
     with tempfile.TemporaryDirectory() as folder, pool_anywhere(JobsSettings(backend="ray", processes=2)) as pool:
         assert list(pool.map(squared, range(30))) == [one * one for one in range(30)]
         assert os.getpid() not in set(pool.map(where, range(4)))
-        assert signal.getsignal(signal.SIGTERM) is kept
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked_to_end == [True], "what a trainer does when it is to end is not taken from it"
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
         import ray
 
@@ -72,6 +74,8 @@ def own_cluster():
         assert (error.value.hint, error.value.param) == ("take another", "number")
     with pool_anywhere(JobsSettings(backend="ray", processes=1)) as pool:
         assert list(pool.map(squared, range(3))) == [0, 1, 4], "a process may open one after the other"
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert asked_to_end == [True, True]
 
 
 def refused(head):

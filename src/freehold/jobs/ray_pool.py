@@ -14,6 +14,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
@@ -47,7 +48,8 @@ class RayPool:
         """Leave the cluster; one that was begun here ends."""
         ray, self._ray = self._ray, None
         if ray is not None and self._ours:
-            ray.shutdown()
+            with _our_signals():
+                ray.shutdown()
 
     def _there(
         self, ray: ModuleType, function: Callable[[Any], Any], chunks: Iterator[Any], tick: Tick
@@ -116,21 +118,28 @@ def head_answers(address: str) -> bool:
 
 
 def _join(ray: ModuleType, address: str, processes: int) -> None:
-    """Join the cluster, or begin one of this machine alone. The handler of SIGTERM that Ray puts in is not wanted."""
+    """Join the cluster, or begin one of this machine alone."""
     if address and not head_answers(address):
         raise NoCluster(f"the Ray cluster {address} cannot be joined: nobody answers there")
-    main = threading.current_thread() is threading.main_thread()
-    kept = signal.getsignal(signal.SIGTERM)
     said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "freehold"}
     if not address:
         said |= {"num_cpus": processes or None, "include_dashboard": False}
     try:
-        ray.init(address=address or "local", **said)
+        with _our_signals():
+            ray.init(address=address or "local", **said)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         first = str(error).partition("\n")[0][:200]
         raise NoCluster(f"the Ray cluster {address or 'of this machine'} cannot be joined: {first}") from None
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """Ray puts in a handler of SIGTERM of its own, and takes it out by taking ours out too."""
+    kept = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
     finally:
-        if main:
+        if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, kept)
 
 
