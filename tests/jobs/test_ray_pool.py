@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -22,10 +24,17 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not inst
 SECONDS = 240
 
 
-def apart(body):
+@pytest.fixture
+def short():
+    """A folder with a short name: Ray's sockets lie in it, and their paths have little room."""
+    with tempfile.TemporaryDirectory(prefix="fh", ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
+def apart(body, folder):
     """Runs a part in a process of its own, since Ray is one a process; its last lines."""
     script = f"from tests.jobs.test_ray_pool import *\nif __name__ == '__main__':\n    {body}()\n"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "RAY_TEST_FOLDER": folder}
     child = subprocess.Popen(
         [sys.executable, "-c", script], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
@@ -41,14 +50,12 @@ def apart(body):
 
 
 @needs_ray
-def test_a_cluster_of_this_machine_does_the_same_and_is_closed_to_others(tmp_path):
-    apart("own_cluster")
+def test_a_cluster_of_this_machine_does_the_same_and_is_closed_to_others(short):
+    apart("own_cluster", short)
 
 
 def own_cluster():
-    import tempfile
-    from pathlib import Path
-
+    tempfile.tempdir = os.environ["RAY_TEST_FOLDER"]
     asked_to_end = []
     signal.signal(signal.SIGTERM, lambda *_: asked_to_end.append(True))
     with tempfile.TemporaryDirectory() as folder, pool_anywhere(JobsSettings(backend="ray", processes=2)) as pool:
@@ -62,6 +69,8 @@ def own_cluster():
         head = ray.get_runtime_context().gcs_address
         assert head.startswith("127.0.0.1:")
         refused(head)
+        (left,) = Path(tempfile.gettempdir()).glob("freehold-ray-*")
+        assert left.stat().st_mode & 0o077 == 0
         some = [Deadly(one, Path(folder), deaths=one in (2, 3)) for one in range(8)]
         assert [number for number, _ in pool.map(dies_at_first, some)] == list(range(8))
         deadly = [Deadly(one, Path(folder), deaths=99 * (one == 13)) for one in range(10, 16)]
@@ -76,6 +85,7 @@ def own_cluster():
         assert list(pool.map(squared, range(3))) == [0, 1, 4], "a process may open one after the other"
     os.kill(os.getpid(), signal.SIGTERM)
     assert asked_to_end == [True, True]
+    assert list(Path(tempfile.gettempdir()).glob("freehold-ray-*")) == []
 
 
 def refused(head):
@@ -88,8 +98,8 @@ def refused(head):
 
 
 @needs_ray
-def test_a_node_that_goes_away_loses_nothing_and_doubles_nothing():
-    apart("two_nodes")
+def test_a_node_that_goes_away_loses_nothing_and_doubles_nothing(short):
+    apart("two_nodes", short)
 
 
 def two_nodes():
@@ -128,8 +138,8 @@ def on_node(number):
 
 
 @needs_ray
-def test_a_cluster_that_does_not_answer_is_told():
-    apart("nobody")
+def test_a_cluster_that_does_not_answer_is_told(short):
+    apart("nobody", short)
 
 
 def nobody():
@@ -141,8 +151,8 @@ def nobody():
 
 
 @needs_ray
-def test_a_node_with_another_version_is_told():
-    apart("older_node")
+def test_a_node_with_another_version_is_told(short):
+    apart("older_node", short)
 
 
 def older_node():

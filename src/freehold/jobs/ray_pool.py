@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,7 @@ class RayPool:
         self._address, self._processes, self._tries = address, processes, tries
         self._ray: ModuleType | None = None
         self._ours = False
+        self._folder: TemporaryDirectory[str] | None = None
 
     def map(self, function: Callable[[C], R], chunks: Iterable[C], tick: Tick = quiet) -> Iterator[R]:
         """See `Pool.map`. Raises NoRay, NoCluster, OtherNode."""
@@ -50,6 +52,9 @@ class RayPool:
         if ray is not None and self._ours:
             with _our_signals():
                 ray.shutdown()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _there(
         self, ray: ModuleType, function: Callable[[Any], Any], chunks: Iterator[Any], tick: Tick
@@ -93,8 +98,12 @@ class RayPool:
             except ImportError:
                 raise NoRay("the package ray is not installed") from None
             if not ray.is_initialized():
-                _join(ray, self._address, self._processes)
                 self._ours = True
+                if self._address:
+                    _join(ray, self._address)
+                else:
+                    self._folder = TemporaryDirectory(prefix="freehold-ray-", ignore_cleanup_errors=True)
+                    _begin(ray, self._processes, f"{self._folder.name}/r")  # Ray opens its folder to everybody
             self._ray = ray
         return self._ray
 
@@ -117,19 +126,25 @@ def head_answers(address: str) -> bool:
     return True
 
 
-def _join(ray: ModuleType, address: str, processes: int) -> None:
-    """Join the cluster, or begin one of this machine alone."""
-    if address and not head_answers(address):
+def _join(ray: ModuleType, address: str) -> None:
+    """Join a cluster that others began."""
+    if not head_answers(address):
         raise NoCluster(f"the Ray cluster {address} cannot be joined: nobody answers there")
-    said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "freehold"}
-    if not address:
-        said |= {"num_cpus": processes or None, "include_dashboard": False}
+    _init(ray, address, {})
+
+
+def _begin(ray: ModuleType, processes: int, folder: str) -> None:
+    """Begin a cluster of this machine alone, whose logs and sockets lie in a folder that only this user may enter."""
+    _init(ray, "local", {"num_cpus": processes or None, "include_dashboard": False, "_temp_dir": folder})
+
+
+def _init(ray: ModuleType, address: str, said: dict[str, Any]) -> None:
     try:
         with _our_signals():
-            ray.init(address=address or "local", **said)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="freehold", **said)
+    except (OSError, RuntimeError, ValueError) as error:
         first = str(error).partition("\n")[0][:200]
-        raise NoCluster(f"the Ray cluster {address or 'of this machine'} cannot be joined: {first}") from None
+        raise NoCluster(f"the Ray cluster {address} cannot be joined: {first}") from None
 
 
 @contextmanager
