@@ -15,7 +15,8 @@ import msgspec
 C = TypeVar("C")
 R = TypeVar("R")
 Tick = Callable[[], None]
-"""Called at least once a second while results are waited for. What it raises ends the work: cancelled, lease lost."""
+"""Called before each chunk that is worked on here, and each second that a worker is waited for. What it raises ends the
+work: cancelled, lease lost."""
 
 TRIES = 3
 """Times that a chunk may end its worker before it is given up."""

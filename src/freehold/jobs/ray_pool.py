@@ -60,7 +60,7 @@ class RayPool:
         self, ray: ModuleType, function: Callable[[Any], Any], chunks: Iterator[Any], tick: Tick
     ) -> Iterator[Any]:
         run = ray.remote(num_cpus=1, max_retries=self._tries - 1)(_packed)
-        most = (self._processes or int(ray.cluster_resources().get("CPU", 1))) * _AHEAD
+        most = self._processes or max(int(ray.cluster_resources().get("CPU", 1)), 1) * _AHEAD
         asked: deque[Any] = deque()
         places = itertools.count(1)
         try:
@@ -73,7 +73,7 @@ class RayPool:
                 asked.popleft()
                 yield ended.result()
         finally:
-            for one in asked:
+            for one in asked if ray.is_initialized() else ():
                 ray.cancel(one, force=True)
 
     def _waited(self, ray: ModuleType, asked: Any, place: int, tick: Tick) -> Ended:
