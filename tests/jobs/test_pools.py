@@ -19,7 +19,15 @@ from freehold.jobs.errors import ChunkBroke
 from freehold.jobs.local_pool import LocalPool
 from freehold.jobs.pool import InProcess
 from tests.house.sources import ROOT
-from tests.jobs.chunk_work import Deadly, dies_at_first, refuses_seven, reversed_bytes, squared, where
+from tests.jobs.chunk_work import (
+    Deadly,
+    dies_at_first,
+    dies_while_answering,
+    refuses_seven,
+    reversed_bytes,
+    squared,
+    where,
+)
 
 WAIT_SECONDS = 60.0
 
@@ -67,6 +75,12 @@ def test_a_worker_that_is_killed_loses_nothing(pool, tmp_path):
     chunks = [Deadly(one, tmp_path, deaths=one in (2, 3, 9)) for one in range(12)]
     assert [number for number, _ in pool.map(dies_at_first, chunks)] == list(range(12))
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_its_answer_loses_nothing(pool, tmp_path):
+    """The executor of the standard library waits for the rest of such an answer for ever."""
+    chunks = [Deadly(one, tmp_path, deaths=one in (1, 2)) for one in range(4)]
+    assert [len(one) for one in pool.map(dies_while_answering, chunks)] == [64 << 20] * 4
 
 
 def test_what_kills_its_worker_each_time_is_named_and_nothing_else(pool, tmp_path):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from freehold.core.process import die_with_parent
@@ -73,10 +74,10 @@ class LocalPool:
                     self._submit(asked[-1])
                 if not asked:
                     return
-                ended = _waited(asked[0], tick)
+                ended = self._waited(asked[0], tick)
                 while ended is None:
                     self._alone([one for one in asked if not one.done()], tick)
-                    ended = _waited(asked[0], tick)
+                    ended = self._waited(asked[0], tick)
                 asked.popleft()
                 yield ended.result()
         finally:
@@ -93,13 +94,26 @@ class LocalPool:
         except BrokenProcessPool:
             one.future = None
 
+    def _waited(self, one: _Asked, tick: Tick) -> Ended | None:
+        """How a chunk ended; None where its worker did."""
+        while one.future is not None:
+            tick()
+            with contextlib.suppress(TimeoutError):
+                try:
+                    return one.future.result(TICK_SECONDS)
+                except BrokenProcessPool:
+                    return None
+            if self._context.lost():  # killed in the middle of an answer, whose rest the executor waits for
+                self._context.end()
+        return None
+
     def _alone(self, suspects: list[_Asked], tick: Tick) -> None:
         """Work on each by itself, in new workers, until it is done. Raises ChunkBroke for what ends them each time."""
         self.close()
         for one in suspects:
             for _ in range(self._tries):
                 self._submit(one)
-                if _waited(one, tick) is not None:
+                if self._waited(one, tick) is not None:
                     break
                 self.close()
             else:
@@ -123,32 +137,33 @@ class _Children(SpawnContext):
 
     def __init__(self) -> None:
         self._begun: list[SpawnProcess] = []
+        self._answers: list[SimpleQueue[Any]] = []
 
     def Process(self, *args: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802  # their name
         made = SpawnProcess(*args, **named)
-        self._begun = [*self.living(), made]
+        self._begun.append(made)
+        return made
+
+    def SimpleQueue(self) -> SimpleQueue[Any]:  # noqa: N802  # their name
+        made: SimpleQueue[Any] = super().SimpleQueue()
+        self._answers.append(made)
         return made
 
     def living(self) -> list[SpawnProcess]:
         """Those that were begun and have not ended."""
         return [one for one in self._begun if one.is_alive()]
 
+    def lost(self) -> bool:
+        """True where one of them has ended without having been told to."""
+        return len(self.living()) < len(self._begun)
+
     def end(self) -> None:
-        """Kill all of them."""
+        """Kill all of them. Who was at half an answer is not waited for: nobody holds the other end any more."""
         for one in self.living():
             one.kill()
-
-
-def _waited(one: _Asked, tick: Tick) -> Ended | None:
-    """How a chunk ended; None where its worker did."""
-    while one.future is not None:
-        tick()
-        with contextlib.suppress(TimeoutError):
-            try:
-                return one.future.result(TICK_SECONDS)
-            except BrokenProcessPool:
-                return None
-    return None
+        for answers in self._answers:
+            answers._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001  # what `close` does, but for the reader
+        self._begun, self._answers = [], []
 
 
 def _begin(niceness: int, parent: int) -> None:
