@@ -115,6 +115,7 @@ class Instance:
         from freehold.planner.kept import Kept
         from freehold.server.planning import known
         from freehold.settings.last_good import in_force
+        from freehold.settings.pools import BEHIND, pool_anywhere
 
         settings = in_force(self.config, self.home).settings
         return Parts(
@@ -123,6 +124,7 @@ class Instance:
             settings=settings.plan,
             known=lambda connection: known(connection, settings, self._publisher),
             clock=time.time,
+            pool=lambda: pool_anywhere(settings.jobs, BEHIND),
         )
 
     def licence_of(self, target: str) -> str:

@@ -27,6 +27,7 @@ OPENS_SOCKETS = {
     "gateway/leases.py": "the budget authority's local socket",
     "gateway/shared/line.py": "limits and sealed answers that gateways share through Valkey",
     "gateway/serve.py": "binds the data plane's listener",
+    "jobs/ray_pool.py": "looks whether the head of the Ray cluster that the settings name is there; no content",
     "ledger/objects/s3.py": "the object store that the settings name; bodies that are sealed already",
     "ledger/shipping/courier.py": "a replica's way to the dock of its primary; journals, in which bodies are sealed",
     "ledger/shipping/dock.py": "listens for couriers; the budget authority's local socket",

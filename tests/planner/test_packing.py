@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from freehold.planner.errors import PlanError
-from freehold.planner.packing import Sharing, Slice, Tenant, merged, pack
+from freehold.planner.fleet import smallest
+from freehold.planner.packing import Sharing, Slice, Tenant, merged, packed
 from freehold.planner.types import Replicas, Slo
 from tests.planner.queues import Machine, poisson
 
@@ -20,7 +21,9 @@ def tenant(name, rate, base="llama", **more):
 
 
 def ways(*tenants, slo=None):
-    return {one.way: one for one in pack(tenants, slo or Slo(), rule=RULE)}
+    slo = slo or Slo()
+    alone = {one.name: smallest(one.trace, one.speed, slo, "static", rule=RULE) for one in tenants}
+    return {way: packed(way, tenants, alone, slo, ("static", RULE)) for way in ("apart", "adapters", "together")}
 
 
 def test_small_workflows_of_one_base_share_a_replica():
@@ -67,4 +70,4 @@ def test_merging_keeps_every_call_in_order_of_time():
 def test_packing_needs_workflows_with_names_of_their_own():
     for tenants in ((), (tenant("a", 1.0), tenant("a", 1.0))):
         with pytest.raises(PlanError):
-            pack(tenants, Slo())
+            packed("apart", tenants, {}, Slo())

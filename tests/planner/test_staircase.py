@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.planner.staircase import VOLUMES, climb, scaled
+from freehold.planner.simulating import Site, fleets
+from freehold.planner.staircase import VOLUMES, scaled
 from freehold.planner.traffic import Columns, arrivals
 from freehold.planner.types import Fleet, Replicas, Served, Slo
 
@@ -43,8 +44,18 @@ class Machine:
         return 0.01
 
 
-def fleets(meets):
-    def smallest(found, speed, slo, kind):
+class Foretold:
+    """A pool that knows the answers: a replica for each fifty calls."""
+
+    def __init__(self, meets):
+        self.meets = meets
+
+    def map(self, function, chunks, tick):
+        for one in chunks:
+            tick()
+            yield self.fleet(scaled(one.site.trace, one.volume), one.kind)
+
+    def fleet(self, found, kind):
         size = max(found.requests // 50, 1)
         served = Served(
             requests=found.requests,
@@ -64,14 +75,22 @@ def fleets(meets):
             span_seconds=found.span_seconds,
         )
         return Fleet(
-            rule=Replicas(kind=kind), served=served, gpus_per_replica=2, meets=meets, why="" if meets else "no"
+            rule=Replicas(kind=kind),
+            served=served,
+            gpus_per_replica=2,
+            meets=self.meets,
+            why="" if self.meets else "no",
         )
 
-    return smallest
+
+def stairs(told=lambda _done, _words: None, **more):
+    (found,) = fleets([Site("a", trace(), Machine())], Slo(), Foretold(**more), told).stairs
+    return found
 
 
 def test_each_volume_is_simulated_and_hours_are_of_a_month():
-    found = climb(trace(), Machine(), Slo(), "static", fleets(meets=True))
+    found, *others = stairs(meets=True)
+    assert [[each.volume for each in one.stairs] for one in others] == [list(VOLUMES[one.kind]) for one in others]
     assert [one.volume for one in found.stairs] == list(VOLUMES["static"])
     replicas = [one.replicas for one in found.stairs]
     assert replicas == sorted(replicas)
@@ -79,5 +98,13 @@ def test_each_volume_is_simulated_and_hours_are_of_a_month():
 
 
 def test_what_does_not_do_now_is_not_tried_at_other_volumes():
-    found = climb(trace(), Machine(), Slo(), "static", fleets(meets=False))
-    assert [(one.volume, one.meets, one.why) for one in found.stairs] == [(1.0, False, "no")]
+    for found in stairs(meets=False):
+        assert [(one.volume, one.meets, one.why) for one in found.stairs] == [(1.0, False, "no")]
+
+
+def test_how_far_it_is_only_rises():
+    told = []
+    stairs(lambda done, words: told.append((done, words)), meets=True)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert 0.0 <= told[0][0] < told[-1][0] < 1.0
+    assert told[-1][1] == "hybrid fleet"

@@ -12,7 +12,7 @@ import pytest
 from freehold.workflows.drafts import Options
 from freehold.workflows.formats.registry import FORMATS
 from freehold.workflows.imports import Into, import_files
-from freehold.workflows.pieces import pieces
+from freehold.workflows.pieces import opened, pieces
 from freehold.workflows.reading import Source
 from freehold.workflows.records import UNTIMED
 from freehold.workflows.store import Which
@@ -121,7 +121,7 @@ def _check_times(record, canonical, lacks):
 @needs_fixtures
 def test_each_element_is_known_by_one_form_alone():
     for path in FIXTURES.iterdir():
-        for piece in pieces(Source(path)):
+        for piece in map(opened, pieces(Source(path))):
             for one, _ in piece.inside:
                 assert len([form.name for form in FORMATS if form.knows(one)]) == 1, path.name
 

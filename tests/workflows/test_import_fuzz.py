@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freehold.workflows import imports
+from freehold.workflows import errors
 from freehold.workflows.formats.registry import FORMATS
-from freehold.workflows.pieces import pieces
+from freehold.workflows.pieces import opened, pieces
 from freehold.workflows.reading import Source
 from tests.workflows.conftest import Instance
 from tests.workflows.logs import AT, HALVES, call, importing, jsonl
@@ -120,8 +120,8 @@ def test_any_bytes_are_read_or_refused(shared, data, start):
     with tempfile.NamedTemporaryFile(dir=shared.path) as file:
         file.write(start + data)
         file.flush()
-        with contextlib.suppress(imports.NotALog):
-            list(pieces(Source(Path(file.name))))
+        with contextlib.suppress(errors.NotALog):
+            list(map(opened, pieces(Source(Path(file.name)))))
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +134,8 @@ def shared(tmp_path_factory):
 @given(mangled())
 def test_reading_an_element_raises_nothing_else(one):
     allowed = (
-        imports.NotACall,
-        imports.Unreadable,
+        errors.NotACall,
+        errors.Unreadable,
         AttributeError,
         IndexError,
         KeyError,

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from freehold.cli.commands import Verb
+from freehold.cli.finding import Finding
 from freehold.cli.output import emit_json, json_option, mark
 from freehold.cli.place import Place
 from freehold.core.errors import FreeholdError
@@ -23,15 +24,6 @@ LEAST_FREE_BYTES = 1 << 30
 ANSWER_SECONDS = 3.0
 SOON_SECONDS = 14 * 86400.0
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What one look found: `ok`, `warn` or `fail`, in words, with the fix where one is needed."""
-
-    state: str
-    about: str
-    message: str
-    fix: str = ""
 
 
 Check = Callable[[Place], Iterator[Finding]]
@@ -97,59 +89,10 @@ def _config(place: Place) -> Iterator[Finding]:
         )
 
 
-def _database(place: Place) -> Iterator[Finding]:
-    """Whether a server keeps the state, and answers. A file of the home is looked at with the home."""
-    from sqlalchemy.exc import SQLAlchemyError
+def _servers(place: Place) -> Iterator[Finding]:
+    from freehold.cli.servers import servers
 
-    from freehold.core.db import check, connect
-    from freehold.settings.database import database_at
-
-    try:
-        url = database_at(place.config or _file_in_use(place), place.home)
-        if url.get_backend_name() == "sqlite":
-            return
-        engine = connect(url)
-        try:
-            check(engine)
-        finally:
-            engine.dispose()
-    except FreeholdError as error:
-        yield Finding("fail", "database", error.message, error.hint)
-    except SQLAlchemyError as error:
-        yield Finding("fail", "database", f"it cannot be read: {type(error).__name__}", "see its own log")
-    else:
-        yield Finding("ok", "database", f"PostgreSQL at {url.host or url.query.get('host')}, {url.database}")
-
-
-def _valkey(place: Place) -> Iterator[Finding]:
-    """Whether what gateways share is there, and forgets no limits where memory runs out."""
-    from freehold.settings.last_good import in_force
-    from freehold.settings.valkey import shared_of
-
-    try:
-        settings = in_force(place.config or _file_in_use(place), place.home).settings
-        shared = shared_of(settings)
-        if shared is None:
-            return
-        from freehold.gateway.shared.looking import look
-
-        found = look(shared)
-    except FreeholdError as error:
-        yield Finding("fail", "valkey", error.message, error.hint)
-        return
-    where = f"version {found.version} at {urlsplit(shared.url).hostname}"
-    if found.evicts:
-        fix = "set its maxmemory-policy to noeviction; [valkey] cache_bytes bounds what is kept there"
-        yield Finding("warn", "valkey", f"{where} drops what it likes when it is full ({found.evicts})", fix)
-    else:
-        yield Finding("ok", "valkey", where)
-
-
-def _bodies(place: Place) -> Iterator[Finding]:
-    """Whether bodies get to the object store, where one is set, and whether it does all that is asked of it."""
-    from freehold.cli.storing import looked
-
-    yield from (Finding(*one) for one in looked(place, place.config or _file_in_use(place)))
+    return servers(place, place.config or _file_in_use(place))
 
 
 def _file_in_use(place: Place) -> str | None:
@@ -371,9 +314,7 @@ CHECKS: tuple[Check, ...] = (
     _python,
     _data_plane,
     _config,
-    _database,
-    _valkey,
-    _bodies,
+    _servers,
     _home,
     _snapshots,
     _quarantine,

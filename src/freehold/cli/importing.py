@@ -68,7 +68,11 @@ def own_parties(place: Place) -> frozenset[str]:
 def _import(place: Place, files: tuple[Path, ...], options: Options, *, quiet: bool) -> Report:
     import time
 
+    import msgspec
+
     from freehold.core.ids import IdMaker
+    from freehold.settings.last_good import in_force
+    from freehold.settings.pools import pool_here
     from freehold.workflows.imports import Counts, import_files
 
     home = into(place)
@@ -78,7 +82,9 @@ def _import(place: Place, files: tuple[Path, ...], options: Options, *, quiet: b
         def tell(read: int, counts: Counts) -> None:
             advance(read, f"{counts.new + counts.known:,} calls")
 
-        return import_files(files, home, options, IdMaker()(), time.time, tell)
+        with pool_here(in_force(place.config, place.home).settings.jobs) as pool:
+            reading = msgspec.structs.replace(home, pool=pool)
+            return import_files(files, reading, options, IdMaker()(), time.time, tell)
 
 
 def into(place: Place) -> Into:

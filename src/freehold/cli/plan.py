@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from freehold.cli.plan_kept import content, list_, ordered, solve
 from freehold.cli.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from freehold.jobs.settings import JobsSettings
     from freehold.planner.actual import Compared
     from freehold.planner.contract import OwnPrice
     from freehold.planner.money import Outcome
@@ -88,8 +90,9 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from freehold.planner.plan import make, written
-    from freehold.planner.preparing import prepare, with_prices
+    from freehold.planner.preparing import Traffic, prepare, with_prices
     from freehold.planner.probing import read_probe
+    from freehold.settings.pools import pool_anywhere
 
     place = ctx.find_object(Place)
     assert place is not None
@@ -102,7 +105,9 @@ def plan(ctx: click.Context, /, *, as_json: bool, **given: Any) -> None:
     with progress("plan", 1.0, quiet=as_json) as tell:
         whole, seen, prices = _seen(place, given)
         settings = with_prices(settings, prices)
-        inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words), probe, whole)
+        with pool_anywhere(_jobs(place)) as pool:
+            share = partial(_share, tell)
+            inputs = prepare(settings, Traffic(seen, whole), when, share, probe, pool)
         made = make(inputs, lambda done, words: tell(0.8 + done * 0.2, words))
     data = written(made)
     if given["out"] is not None:
@@ -227,6 +232,17 @@ def day_of(text: str | None) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise click.BadParameter("not a day, YYYY-MM-DD", param_hint="--date") from None
+
+
+def _share(tell: Callable[[float, str], None], done: float, words: str) -> None:
+    tell(done * 0.8, words)
+
+
+def _jobs(place: Place) -> JobsSettings:
+    """Where fleets are simulated."""
+    from freehold.settings.load import load
+
+    return load(place.config, place.home_option).settings.jobs
 
 
 def _settings(place: Place, given: dict[str, Any]) -> PlanSettings:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 
 import msgspec
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from freehold.core.clock import Clock
 from freehold.core.db import reading
 from freehold.core.errors import FreeholdError, LeaseLost, Unavailable
+from freehold.jobs.pool import InProcess, Pool
 from freehold.jobs.types import Beat, Kind, Payload
 from freehold.planner.contract import OwnPrice
 from freehold.planner.kept import Kept, Origin
@@ -22,7 +24,7 @@ from freehold.planner.levers import pulled
 from freehold.planner.observed import Observed
 from freehold.planner.orders import Order, settled
 from freehold.planner.plan import Plan, Tell, make
-from freehold.planner.preparing import Seen, joined, prepare, with_prices
+from freehold.planner.preparing import Seen, Traffic, joined, prepare, with_prices
 from freehold.planner.settings import PlanSettings
 from freehold.planner.store import from_ledger, from_records
 from freehold.policy.vendors import Fact
@@ -51,6 +53,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     settings: PlanSettings
     known: Callable[[Connection], Known]
     clock: Clock
+    pool: Callable[[], AbstractContextManager[Pool]] = lambda: nullcontext(InProcess())
+    """Where fleets are simulated."""
 
 
 def kinds(parts: Callable[[], Parts]) -> tuple[Kind, ...]:
@@ -98,7 +102,8 @@ def _of_traffic(parts: Parts, order: Order, tell: Tell) -> Plan:
     seen = [_labelled(one, order.label) for one in joined(trace, known.workflows, known.papers)]
     settings = with_prices(settled(parts.settings, order), known.prices)
     when = date.fromisoformat(order.day)
-    inputs = prepare(settings, seen, when, lambda done, words: tell(done * 0.8, words), None, trace)
+    with parts.pool() as pool:
+        inputs = prepare(settings, Traffic(seen, trace), when, lambda done, words: tell(done * 0.8, words), pool=pool)
     return make(inputs, lambda done, words: tell(0.8 + done * 0.2, words))
 
 

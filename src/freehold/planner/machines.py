@@ -5,31 +5,29 @@ Pure. A model that does not fit still gets its fleets, which say so: no option i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from freehold.planner import estimate
 from freehold.planner.assumptions import OWN, Assumption
 from freehold.planner.constants import fitted
-from freehold.planner.fleet import smallest
 from freehold.planner.gpus import gpu as gpu_of
-from freehold.planner.packing import Packed, Sharing, Tenant, pack
+from freehold.planner.packing import Packed, Sharing, Tenant
 from freehold.planner.probing import Probe
 from freehold.planner.ranges import Known, spread
 from freehold.planner.rents import GpuHour, Rent, gpu_hour, plain, rents
 from freehold.planner.settings import PlanSettings
 from freehold.planner.shapes import shape as shape_of
-from freehold.planner.staircase import climb
+from freehold.planner.simulating import Site
 from freehold.planner.traffic import Trace
 from freehold.planner.types import Gpu, Range, Shape, Slo, Speed
-from freehold.planner.work import FLEETS, MONTH_SECONDS, Owned, Packing, Staircase
+from freehold.planner.work import MONTH_SECONDS, Owned, Packing
 
 LARGEST = 16
 """Accelerators of one replica that are tried at most."""
 ADAPTER_SHARE = 0.01
 """Of the base model's weights, that a low-rank adapter takes: rank 16 on all linear layers, Hu et al. 2021."""
-Tell = Callable[[float, str], None]
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -59,10 +57,8 @@ def slo_of(settings: PlanSettings) -> Slo:
     return Slo(ttft_seconds=settings.ttft_seconds, tpot_seconds=settings.tpot_seconds, share=settings.slo_share)
 
 
-def owning(
-    settings: PlanSettings, model: str, trace: Trace, rate: Rate, tell: Tell
-) -> tuple[Owned, tuple[Staircase, ...]]:
-    """The open model on its machines, and its fleets. Raises UnknownShape and UnknownGpu."""
+def owning(settings: PlanSettings, model: str, rate: Rate) -> tuple[Owned, Speed]:
+    """The open model on its machines, and one replica of it. Raises UnknownShape and UnknownGpu."""
     shape, gpu, replica = _machine(settings, model, rate)
     made = Owned(
         model=shape.name,
@@ -75,7 +71,7 @@ def owning(
         source=f"{shape.source}; {gpu.source} {gpu.as_of}",
         context=shape.context,
     )
-    return made, fleets(trace, replica, slo_of(settings), tell)
+    return made, replica
 
 
 def _machine(settings: PlanSettings, model: str, rate: Rate) -> tuple[Shape, Gpu, estimate.Replica]:
@@ -85,25 +81,22 @@ def _machine(settings: PlanSettings, model: str, rate: Rate) -> tuple[Shape, Gpu
 
 
 def sharing_machines(
-    settings: PlanSettings, traces: Sequence[tuple[str, Trace]], whole: Trace, rate: Rate, tell: Tell
-) -> tuple[tuple[Staircase, ...], tuple[Packing, ...]]:
-    """Fleets of one base model with an adapter for each workflow; and the ways to share machines beside each other."""
+    settings: PlanSettings, traces: Sequence[tuple[str, Trace]], whole: Trace, rate: Rate
+) -> tuple[list[Tenant], Site]:
+    """The workflows as they would share machines: as adapters of one base model, all their traffic on its replicas."""
     shape, _, replica = _machine(settings, settings.model, rate)
     token = max(shape.kv_bytes_per_token, 1.0)
     weights = int(replica.room.weights * replica.gpus / token)
     adapter = int(ADAPTER_SHARE * replica.room.weights * replica.gpus / token)
-    slo = slo_of(settings)
     tenants = [
         Tenant(name=name, trace=trace, speed=replica, base=shape.name, adapter_tokens=adapter, weight_tokens=weights)
         for name, trace in traces
     ]
-    found = pack(tenants, slo, "static", lambda done, words: tell(done * 0.5, words))
-    shared = Sharing(replica, len(traces), adapter * len(traces))
-    stairs = fleets(whole, shared, slo, lambda done, words: tell(0.5 + done * 0.5, words))
-    return stairs, tuple(_packing(one, whole.span_seconds) for one in found)
+    return tenants, Site("all together", whole, Sharing(replica, len(traces), adapter * len(traces)))
 
 
-def _packing(one: Packed, span: float) -> Packing:
+def packing_of(one: Packed, span: float) -> Packing:
+    """One way to share machines, by the month; `span` in seconds, of the traffic it was simulated for."""
     return Packing(
         way=one.way,
         groups=tuple((name, int(fleet.served.peak_replicas)) for name, fleet in sorted(one.fleets.items())),
@@ -111,15 +104,6 @@ def _packing(one: Packed, span: float) -> Packing:
         meets=bool(one.meets),
         why=one.why,
     )
-
-
-def fleets(trace: Trace, speed: Speed, slo: Slo, tell: Tell) -> tuple[Staircase, ...]:
-    """Static, autoscaled and hybrid, each over volumes."""
-    found = []
-    for at, kind in enumerate(FLEETS):
-        tell(at / len(FLEETS), f"{kind} fleet")
-        found.append(climb(trace, speed, slo, kind, smallest))
-    return tuple(found)
 
 
 def _hour(settings: PlanSettings, gpu: str) -> GpuHour:

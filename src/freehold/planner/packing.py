@@ -6,7 +6,7 @@ its reason and never left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -20,7 +20,6 @@ from freehold.planner.types import Fleet, Replicas, Slo, Speed
 Way = Literal["apart", "adapters", "together"]
 ADAPTER_SECONDS = 0.002
 """A step takes this longer where it gathers the adapters of its sequences: Punica (Chen et al., MLSys 2024)."""
-Progress = Callable[[float, str], None]
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -76,31 +75,24 @@ class Slice:
         return self._speed.step_seconds(prefill_tokens, decoding, context_tokens) / self._share
 
 
-def pack(
+def packed(
+    way: Way,
     tenants: Sequence[Tenant],
+    alone: Mapping[str, Fleet],
     slo: Slo,
-    kind: Kind = "static",
-    progress: Progress | None = None,
-    rule: Replicas = DEFAULT,
-) -> tuple[Packed, ...]:
-    """All ways, in the order of `Way`: compare `gpu_hours` of those that meet the SLO.
+    how: tuple[Kind, Replicas] = ("static", DEFAULT),
+) -> Packed:
+    """One way: compare `gpu_hours` of those that meet the SLO. `alone` is the fleet of each tenant by itself.
 
     Raises PlanError where there is no tenant, or two have one name.
     """
     if not tenants or len({one.name for one in tenants}) < len(tenants):
         raise PlanError("packing needs workflows with names of their own", param="workflows")
-    tell = progress or (lambda _share, _words: None)
-    fleets = {}
-    for index, one in enumerate(tenants):
-        tell(index / (2 * len(tenants)), one.name)
-        fleets[one.name] = smallest(one.trace, one.speed, slo, kind, rule=rule)
-    apart = _packed("apart", fleets)
-    tell(0.5, "adapters")
-    adapters = _adapters(tenants, fleets, slo, (kind, rule))
-    tell(0.75, "together")
-    together = _together(tenants, fleets, slo, (kind, rule))
-    tell(1.0, "packed")
-    return apart, adapters, together
+    if way == "adapters":
+        return _adapters(tenants, alone, slo, how)
+    if way == "together":
+        return _together(tenants, alone, slo, how)
+    return _packed("apart", {one.name: alone[one.name] for one in tenants})
 
 
 def merged(traces: Sequence[Trace], names: Sequence[str]) -> Arrivals:

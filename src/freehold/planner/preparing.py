@@ -8,25 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import partial
 
 import msgspec
 import numpy as np
 
+from freehold.jobs.pool import InProcess, Pool
 from freehold.planner import book
 from freehold.planner.assumptions import assumptions
 from freehold.planner.contract import Committed, Contract, Discount, OwnPrice
 from freehold.planner.errors import PlanError, Unpriced
-from freehold.planner.machines import Rate, owning, sharing_machines, slo_of
+from freehold.planner.machines import Rate, owning, packing_of, sharing_machines, slo_of
 from freehold.planner.observed import Observed
+from freehold.planner.packing import Tenant
 from freehold.planner.plan import Inputs, Tell
 from freehold.planner.prices import Quote, market, quote
 from freehold.planner.probing import Probe
 from freehold.planner.settings import OwnPriceSettings, PlanSettings, PlanWorkflowSettings
+from freehold.planner.simulating import Site, fleets
 from freehold.planner.terms import vendors
 from freehold.planner.traffic import Arrivals, Trace
-from freehold.planner.types import OPTIONS, Range
-from freehold.planner.work import MONTH_SECONDS, Demand, Evidence, Facts, Packing, Staircase, Work
+from freehold.planner.types import OPTIONS, Range, Speed
+from freehold.planner.work import MONTH_SECONDS, Demand, Evidence, Facts, Work
 from freehold.policy.vendors import Fact
 
 MARKET = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "gpt-oss-120b")
@@ -46,6 +48,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     evidence: tuple[Evidence, ...] = ()
     papers: tuple[Fact, ...] = ()
     """What is known of vendors: public rows and contracts."""
+
+
+class Traffic(msgspec.Struct, frozen=True, eq=False):
+    """What a plan is about: the workflows, and the traffic of all at once, for fleets that they share."""
+
+    seen: Sequence[Seen]
+    whole: Trace | None = None
 
 
 def split(trace: Trace, papers: tuple[Fact, ...] = ()) -> list[Seen]:
@@ -85,29 +94,29 @@ def with_prices(settings: PlanSettings, prices: Sequence[OwnPrice]) -> PlanSetti
 
 def prepare(
     settings: PlanSettings,
-    seen: Sequence[Seen],
+    traffic: Traffic,
     when: date,
     tell: Tell = lambda _done, _words: None,
     probe: Probe | None = None,
-    whole: Trace | None = None,
+    pool: Pool | None = None,
 ) -> Inputs:
-    """The inputs of a plan; `probe` is what was measured on the machine, `whole` the traffic of all workflows at once,
-    for fleets that they share. Raises PlanError for what nobody can stand in for.
+    """The inputs of a plan; `probe` is what was measured on the machine, `pool` simulates the fleets.
+
+    Raises PlanError for what nobody can stand in for, before anything is simulated.
     """
-    contract = contract_of(settings)
+    contract, seen, whole = contract_of(settings), traffic.seen, traffic.whole
     known = assumptions(settings.assumptions, when.isoformat())
     rate = Rate(known["speed"], probe)
-    sharing = whole is not None and len(seen) > 1 and not any(one.model for one in settings.workflows.values())
-    parts = len(seen) + sharing
-    works = []
-    for at, one in enumerate(seen):
-        part = partial(_part, tell, at / parts, 1.0 / parts)
-        works.append(_work(settings, one, when, rate, part))
-    shared: tuple[Staircase, ...] = ()
-    packings: tuple[Packing, ...] = ()
-    if sharing and whole is not None:
-        part = partial(_part, tell, len(seen) / parts, 1.0 / parts)
-        shared, packings = sharing_machines(settings, [(one.name, one.trace) for one in seen], whole, rate, part)
+    works, sites = [], []
+    for one in seen:
+        work, speed = _work(settings, one, when, rate)
+        works.append(work)
+        sites.append(Site(one.name, one.trace, speed))
+    tenants: list[Tenant] = []
+    if whole is not None and len(seen) > 1 and not any(one.model for one in settings.workflows.values()):
+        tenants, together = sharing_machines(settings, [(one.name, one.trace) for one in seen], whole, rate)
+        sites.append(together)
+    found = fleets(sites, slo_of(settings), pool or InProcess(), tell, tenants)
     return Inputs(
         made_on=when.isoformat(),
         months=settings.months,
@@ -115,14 +124,13 @@ def prepare(
         draws=settings.draws,
         contract=contract,
         assumptions=tuple(known.values()),
-        works=tuple(works),
-        shared=shared,
-        packings=packings,
+        works=tuple(
+            msgspec.structs.replace(work, staircases=stairs)
+            for work, stairs in zip(works, found.stairs[: len(works)], strict=True)
+        ),
+        shared=found.stairs[-1] if tenants else (),
+        packings=tuple(packing_of(one, together.trace.span_seconds) for one in found.packed),
     )
-
-
-def _part(tell: Tell, begin: float, share: float, done: float, words: str) -> None:
-    tell(begin + share * done, words)
 
 
 def contract_of(settings: PlanSettings) -> Contract:
@@ -159,7 +167,8 @@ def contract_of(settings: PlanSettings) -> Contract:
     )
 
 
-def _work(settings: PlanSettings, seen: Seen, when: date, rate: Rate, tell: Tell) -> Work:
+def _work(settings: PlanSettings, seen: Seen, when: date, rate: Rate) -> tuple[Work, Speed]:
+    """A workflow but for its fleets, and one replica of what would serve it."""
     own = settings.workflows.get(seen.name) or PlanWorkflowSettings()
     contract = contract_of(settings)
     serves = own.now or seen.now or settings.now
@@ -172,25 +181,26 @@ def _work(settings: PlanSettings, seen: Seen, when: date, rate: Rate, tell: Tell
     now = quote(serves, when, contract)
     closed = tuple(_or_market(one, when, contract, CLOSED) for one in own.closed or settings.closed if one != serves)
     model = own.model or settings.model
-    owned, staircases = owning(settings, model, seen.trace, rate, tell)
+    owned, speed = owning(settings, model, rate)
     hosted = _hosted(own.hosted or settings.hosted, model, when, contract)
     facts = _facts(settings, own, seen)
     rented = vendors(facts.label or "", [one.model for one in (now, *closed, *hosted)], seen.papers, when.isoformat())
     if facts.label and facts.rented_allowed is None:
         facts = msgspec.structs.replace(facts, rented_allowed=any(not one.lacks for one in rented))
-    return Work(
+    work = Work(
         name=seen.name,
         demand=demand(seen.trace, now),
         now=now,
         closed=closed or (_market(CLOSED, when, "no other closed model was named"),),
         hosted=hosted,
         owned=owned,
-        staircases=staircases,
+        staircases=(),
         slo=slo_of(settings),
         evidence=_evidence(own, when) or seen.evidence,
         facts=facts,
         vendors=rented,
     )
+    return work, speed
 
 
 def _or_market(model: str, when: date, contract: Contract, others: tuple[str, ...]) -> Quote:

@@ -5,14 +5,14 @@ Between simulated volumes a static fleet is rounded up to whole replicas; beyond
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
 from freehold.planner.draws import Array
 from freehold.planner.traffic import Arrivals, Rates, Trace
-from freehold.planner.types import Fleet, Slo, Speed
+from freehold.planner.types import Fleet
 from freehold.planner.work import MONTH_HOURS, MONTH_SECONDS, FleetKind, Stair, Staircase
 
 VOLUMES: dict[FleetKind, tuple[float, ...]] = {
@@ -21,7 +21,6 @@ VOLUMES: dict[FleetKind, tuple[float, ...]] = {
     "hybrid": (0.1, 0.5, 1.0, 2.5),
 }
 """Multiples of the trace's volume that are simulated; the search for an autoscaler's best aim takes longest."""
-Smallest = Callable[[Trace, Speed, Slo, FleetKind], Fleet]
 
 
 def scaled(trace: Trace, volume: float) -> Trace:
@@ -51,11 +50,9 @@ def _scaled(trace: Arrivals, volume: float) -> Arrivals:
     return msgspec.structs.replace(trace.take(which[order]), t=at[order])
 
 
-def climb(trace: Trace, speed: Speed, slo: Slo, kind: FleetKind, smallest: Smallest) -> Staircase:
-    """Simulate each volume; where no fleet keeps the SLO at the trace's own, that one alone."""
-    now = smallest(trace, speed, slo, kind)
-    others = [one for one in VOLUMES[kind] if one != 1.0] if now.meets else []
-    found = {1.0: now} | {volume: smallest(scaled(trace, volume), speed, slo, kind) for volume in others}
+def staircase(kind: FleetKind, found: Mapping[float, Fleet]) -> Staircase:
+    """The fleets that were simulated, by volume; that of the trace's own is among them."""
+    now = found[1.0]
     return Staircase(
         kind=kind,
         gpus_per_replica=now.gpus_per_replica,

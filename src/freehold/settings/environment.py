@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -52,6 +53,20 @@ def with_path(variables: Mapping[str, str], folder: Path, *, first: bool) -> dic
     """A child's environment in which Python looks for modules in `folder` first, or does not look there at all."""
     kept = [one for one in variables.get(PATH, "").split(os.pathsep) if one and Path(one).absolute() != folder]
     return {**variables, PATH: os.pathsep.join([str(folder), *kept] if first else kept)}
+
+
+def silence_ray() -> None:
+    """Have Ray tell its makers nothing. Before Ray is loaded."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+
+def enclose_ray() -> None:
+    """Have what this process begins of Ray listen on loopback, and take work from this process alone. Before Ray is
+    loaded: it reads the token once, so the first one stays.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its word for: other machines may join
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _value(text: str) -> Any:

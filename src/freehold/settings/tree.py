@@ -15,6 +15,7 @@ from freehold.gateway.settings import (
 )
 from freehold.guard.settings import GuardSettings
 from freehold.identity.settings import IdentitySettings
+from freehold.jobs.settings import JobsSettings
 from freehold.ledger.settings import AuditSettings, CaptureSettings, DockSettings
 from freehold.moves.settings import MoveSettings
 from freehold.planner.settings import PlanSettings
@@ -65,6 +66,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     engines: dict[Name, EngineSettings] = Field(default_factory=dict)
     batches: BatchSettings = BatchSettings()
+    jobs: JobsSettings = JobsSettings()
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
     targets: dict[Name, TargetSettings] = Field(default_factory=dict)
     moves: MoveSettings = MoveSettings()

@@ -26,8 +26,27 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     consent: bool | None = None
 
 
+class Drafted(msgspec.Struct, frozen=True):
+    """A record but for its caller, whom only the sealing key can name."""
+
+    record: Record
+    caller: str
+    """The key that called, where nothing else says who did; never stored."""
+    timed: bool
+
+
 def record_of(draft: Draft, options: Options, sealer: Sealer, import_id: bytes) -> Record:
-    """The record. Equal calls of a source get equal ids, whatever file and import they come in."""
+    """The record of a draft."""
+    return named(drafted(draft, options, import_id), sealer)
+
+
+def named(one: Drafted, sealer: Sealer) -> Record:
+    """The record with its caller under a name of this installation."""
+    return msgspec.structs.replace(one.record, app=caller_of(one.caller, sealer)) if one.caller else one.record
+
+
+def drafted(draft: Draft, options: Options, import_id: bytes) -> Drafted:
+    """What needs no key. Equal calls of a source get equal ids, whatever file and import they come in. Pure."""
     request = _encode(draft.request)
     response = b"" if draft.response is None else _encode(draft.response)
     told = None if draft.at is None else int(draft.at * 1000)
@@ -42,7 +61,7 @@ def record_of(draft: Draft, options: Options, sealer: Sealer, import_id: bytes) 
     said = (draft.external_id, draft.model, options.app or draft.app, draft.workflow, draft.conversation)
     kept_request, kept_response, *short = redacted_all((request, response, *map(_short, said)))
     external, model, app, workflow, conversation = (one.decode()[:_LONGEST] for one in short)
-    return Record(
+    record = Record(
         id=told.to_bytes(6, "big") + digest[:10],
         at=at,
         source=draft.source,
@@ -50,7 +69,7 @@ def record_of(draft: Draft, options: Options, sealer: Sealer, import_id: bytes) 
         external_id=external,
         vendor=options.vendor or draft.vendor,
         model=model,
-        app=app or caller_of(draft.caller, sealer),
+        app=app,
         workflow=workflow,
         conversation=conversation,
         label=options.label,
@@ -62,6 +81,7 @@ def record_of(draft: Draft, options: Options, sealer: Sealer, import_id: bytes) 
         request=kept_request,
         response=kept_response,
     )
+    return Drafted(record, "" if app else draft.caller, draft.at is not None)
 
 
 def caller_of(key: str, sealer: Sealer) -> str:

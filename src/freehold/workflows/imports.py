@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,14 @@ from freehold.core.crypto import Sealer
 from freehold.core.db import writing
 from freehold.core.errors import FileRefused
 from freehold.core.ids import as_text
+from freehold.jobs.pool import InProcess, Pool
 from freehold.ledger.audit.store import append
 from freehold.workflows import store
-from freehold.workflows.drafts import Options, record_of
-from freehold.workflows.errors import NotACall, NotALog, StorageFull, Unreadable
-from freehold.workflows.formats.registry import BY_NAME, recognised
-from freehold.workflows.formats.types import Draft, Format, Half, Json
+from freehold.workflows.chunks import MISSHAPEN, SHAPE, Chunk, Taken, cut, read
+from freehold.workflows.drafts import Drafted, Options, drafted, named
+from freehold.workflows.errors import NotALog, StorageFull, Unreadable
+from freehold.workflows.formats.registry import BY_NAME
+from freehold.workflows.formats.types import Half
 from freehold.workflows.halves import Halves, Waiting
 from freehold.workflows.pieces import Piece, pieces
 from freehold.workflows.reading import Source
@@ -77,13 +78,14 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Into(msgspec.Struct, frozen=True):
-    """The instance that takes the records."""
+    """The instance that takes the records, and where a log is read: only this process writes."""
 
     home: Path
     engine: Engine
     shelf: Shelf
     sealer: Sealer
     retention_seconds: float
+    pool: Pool = InProcess()
 
 
 Progress = Callable[[int, Counts], None]
@@ -136,7 +138,7 @@ class _Run:
         folder = into.home / FOLDER
         self._rejects = Rejects(folder / f"{as_text('imp', new_id)}.rejects.jsonl")
         self._halves = Halves(folder, into.sealer)
-        self._form: Format | None = None
+        self._form = ""
 
     def begin(self) -> None:
         """Write down that it goes on."""
@@ -150,14 +152,17 @@ class _Run:
         self._files.append(report)
         formats: Counter[str] = Counter()
         before = self._read
-        try:
-            for at, piece in enumerate(pieces(source)):
-                self._read = before + source.read
-                self._piece(piece, report.name, formats)
-                if at % _BATCH == _BATCH - 1:
-                    self._tell()
-        except NotALog as error:
-            report.trouble = error.message
+        under_way: deque[Chunk] = deque()
+        for done in self._into.pool.map(read, self._chunks(source, report, under_way)):
+            chunk = under_way.popleft()
+            if not done.holds(self._form):
+                done = read(msgspec.structs.replace(chunk, likely=self._form))
+            if done.elements:
+                self._form = done.last
+            for one in done.taken:
+                self._element(one, report.name, formats)
+            self._read = before + source.read
+            self._tell()
         report.trouble = report.trouble or source.trouble
         if report.trouble:
             self._reject(Piece(0, ""), report.name, report.trouble)
@@ -207,40 +212,44 @@ class _Run:
             **msgspec.structs.asdict(self._counts),
         )
 
-    def _piece(self, piece: Piece, file: str, formats: Counter[str]) -> None:
-        if piece.reason:
-            self._reject(piece, file, piece.reason)
-            return
-        for one, context in piece.inside:
-            form = self._form = recognised(one, self._form)
-            if form is None:
-                self._reject(piece, file, f"it is of no known form{_members(one)}")
-                continue
-            formats[form.name] += 1
-            try:
-                for draft in form.read(one, context):
-                    self._take(draft, piece, file)
-            except NotACall:
-                self._counts.skipped += 1
-            except Unreadable as error:
-                self._reject(piece, file, error.message, form.name)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError):
-                # A reader relies on the common shape of its form; what is shaped otherwise is a bad line like others.
-                self._reject(piece, file, "its shape is not that of its form", form.name)
+    def _chunks(self, source: Source, report: FileReport, under_way: deque[Chunk]) -> Iterator[Chunk]:
+        """The file in chunks, each remembered until it is read; what ends it early is told in the report."""
+        try:
+            for raws in cut(pieces(source)):
+                under_way.append(Chunk(raws, self._options, self._id, self._form))
+                yield under_way[-1]
+        except NotALog as error:
+            report.trouble = error.message
 
-    def _take(self, draft: Draft | Half, piece: Piece, file: str) -> None:
-        if isinstance(draft, Half):
-            other = self._halves.match(draft)
+    def _element(self, one: Taken, file: str, formats: Counter[str]) -> None:
+        if one.form:
+            formats[one.form] += 1
+        try:
+            for call in one.calls:
+                self._take(call, one.place, file)
+        except Unreadable as error:
+            self._reject(Piece(one.place, one.kind), file, error.message, one.form)
+            return
+        except MISSHAPEN:
+            self._reject(Piece(one.place, one.kind), file, SHAPE, one.form)
+            return
+        self._counts.skipped += one.skipped
+        if one.reason:
+            self._reject(Piece(one.place, one.kind), file, one.reason, one.form)
+
+    def _take(self, call: Drafted | Half, place: int, file: str) -> None:
+        if isinstance(call, Half):
+            other = self._halves.match(call)
             if other is None:
-                if not self._halves.wait(Waiting(draft, file, piece.place)):
+                if not self._halves.wait(Waiting(call, file, place)):
                     raise Unreadable("its id occurs twice")
                 return
-            join = BY_NAME[draft.source].join
+            join = BY_NAME[call.source].join
             assert join is not None
-            draft = join(other.half, draft) if draft.answer else join(draft, other.half)
-        if draft.at is None:
-            self._untimed += 1
-        record = record_of(draft, self._options, self._into.sealer, self._id)
+            draft = join(other.half, call) if call.answer else join(call, other.half)
+            call = drafted(draft, self._options, self._id)
+        self._untimed += not call.timed
+        record = named(call, self._into.sealer)
         self._batch.append(record)
         self._batch_bytes += len(record.request) + len(record.response)
         if len(self._batch) >= _BATCH or self._batch_bytes >= _BATCH_BYTES:
@@ -273,12 +282,6 @@ class _Run:
             error=error,
             **msgspec.structs.asdict(self._counts),
         )
-
-
-def _members(one: Json) -> str:
-    """The first names an object has, where they look like names."""
-    names = [name for name in itertools.islice(one, 8) if name.isascii() and name.isidentifier() and len(name) <= 32]
-    return f"; its members are {', '.join(names)}" if names else ""
 
 
 def _must_be_readable(path: Path) -> None:

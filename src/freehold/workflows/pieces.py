@@ -25,17 +25,26 @@ _decode = msgspec.json.Decoder().decode
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
+class Raw(msgspec.Struct, frozen=True):
+    """What stands at one place before it is looked at; no element where it was too long."""
+
+    place: int
+    kind: str
+    """`line` or `element`, counted from 1; empty where the file as a whole is meant."""
+    element: Element | None = None
+    reason: str = ""
+
+
 class Piece(msgspec.Struct, frozen=True):
     """What stood at one place: objects with what is said around them, or the reason why there are none."""
 
     place: int
     kind: str
-    """`line` or `element`, counted from 1; empty where the file as a whole is meant."""
     inside: tuple[tuple[Json, Json], ...] = ()
     reason: str = ""
 
 
-def pieces(source: Source, longest: int = LONGEST) -> Iterator[Piece]:
+def pieces(source: Source, longest: int = LONGEST) -> Iterator[Raw]:
     """Everything in a file, in its order. Raises NotALog; what is cut or broken ends with `source.trouble`."""
     chunks = source.chunks()
     head = b""
@@ -50,18 +59,18 @@ def pieces(source: Source, longest: int = LONGEST) -> Iterator[Piece]:
     if is_lines(head, source):
         for number, line in lines(whole, longest):
             if line is None:
-                yield Piece(number, "line", (), f"the line is longer than {longest >> 20} MiB")
+                yield Raw(number, "line", None, f"the line is longer than {longest >> 20} MiB")
             elif line := line.strip(_SPACE):
-                yield _piece(number, "line", Element(line))
+                yield Raw(number, "line", Element(line))
         return
     number = 0
     try:
         for element in Documents(whole, longest).elements():
             number += 1
             if element.raw is None:
-                yield Piece(number, "element", (), f"the element is longer than {longest >> 20} MiB")
+                yield Raw(number, "element", None, f"the element is longer than {longest >> 20} MiB")
             else:
-                yield _piece(number, "element", element)
+                yield Raw(number, "element", element)
     except Broken as error:
         source.trouble = f"{error} after element {number}: what stands before was read"
         for _ in chunks:
@@ -91,8 +100,11 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _piece(place: int, kind: str, element: Element) -> Piece:
-    assert element.raw is not None
+def opened(raw: Raw) -> Piece:
+    """What stands at a place, decoded and unwrapped. Pure."""
+    place, kind, element = raw.place, raw.kind, raw.element
+    if element is None or element.raw is None:
+        return Piece(place, kind, (), raw.reason)
     try:
         value = _decode(element.raw)
     except msgspec.DecodeError as error:

@@ -1,0 +1,40 @@
+"""The table [jobs]: on how many processes heavy work is done, and on which machines."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from freehold.core.section import Section
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}\Z")
+
+
+class JobsSettings(Section):
+    """Where imports are read and plans are simulated: results are the same everywhere."""
+
+    backend: Literal["local", "ray"] = Field(
+        "local", description="`local`: processes of this machine; `ray`: nodes of a Ray cluster (extra `ray`)."
+    )
+    address: str = Field(
+        "", description="`HOST:PORT` of the cluster's head, this machine being a node of it; empty for one of its own."
+    )
+    processes: Annotated[int, Field(strict=True, ge=0, le=4096)] = Field(
+        0, description="Chunks worked on at once; 0 for one for each processor, 1 for no process of its own."
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _plain(cls, address: str) -> str:
+        if address and not _ADDRESS.match(address):
+            raise PydanticCustomError("address", "must read HOST:PORT, as `ray start --head` says it")
+        return address
+
+    @model_validator(mode="after")
+    def _for_ray(self) -> Self:
+        if self.address and self.backend != "ray":
+            raise PydanticCustomError("address", 'address is of a Ray cluster: backend must be "ray"')
+        return self

@@ -1,0 +1,58 @@
+"""Which pool heavy work goes to, by the settings. What a log says before its secrets are out stays on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from freehold.jobs.local_pool import LocalPool
+from freehold.settings.environment import enclose_ray, silence_ray
+
+if TYPE_CHECKING:
+    from freehold.jobs.pool import Pool
+    from freehold.jobs.ray_pool import RayPool
+    from freehold.jobs.settings import JobsSettings
+
+BEHIND = 10
+"""Niceness of what a running instance does in the background: its gateway goes first."""
+
+
+@contextmanager
+def pool_here(settings: JobsSettings, niceness: int = 0) -> Iterator[Pool]:
+    """Processes of this machine, whatever the backend: for logs as they come, which may hold keys."""
+    pool = LocalPool(settings.processes or cores(), niceness=niceness)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+@contextmanager
+def pool_anywhere(settings: JobsSettings, niceness: int = 0) -> Iterator[Pool]:
+    """What the settings name, for work that is numbers alone: no content of calls goes to a cluster."""
+    if settings.backend == "local":
+        with pool_here(settings, niceness) as here:
+            yield here
+        return
+    pool = ray_pool(settings)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def ray_pool(settings: JobsSettings) -> RayPool:
+    """The cluster of the settings, not joined yet; one of this machine's own takes nobody else's work."""
+    from freehold.jobs.ray_pool import RayPool
+
+    silence_ray()
+    if not settings.address:
+        enclose_ray()
+    return RayPool(settings.address, settings.processes)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
