@@ -24,17 +24,18 @@ async def index(view: View) -> Drawn:
     if wanted:
         return await one_call(view, wanted)
     which = chosen(view)
+    end = await view.ask.look("/api/calls/tail", **which)  # before the list, so that no call is in neither
     found = await view.ask.look("/api/calls", **which, cursor=view.query.get("cursor", ""), limit=PAGE_SIZE)
     found.allowed()
     routes = await view.ask.look("/api/routes")
-    live = not view.query.get("cursor")
+    live = not view.query.get("cursor") and end.trouble is None and found.trouble is None
     data = {
         "found": found,
         "routes": [one["name"] for one in routes.data or ()],
         "outcomes": OUTCOMES,
         "wanted": {name: view.query.get(name, "") for name in FIELDS},
         "filtered": bool(which),
-        "live": f"{BASE}/calls/live?{urlencode(which)}" if live and found.trouble is None else "",
+        "live": f"{BASE}/calls/live?{urlencode({**which, 'leaf': end.data['leaf']})}" if live else "",
         "next": older(view, found),
     }
     options = " ".join(f"--{name} {value!r}" for name, value in which.items())
@@ -68,9 +69,8 @@ async def erase(view: View) -> Done:
 
 
 async def live(view: View, part: Part) -> AsyncIterator[Event]:
-    """Each call as it ends, and how many there were."""
-    which = chosen(view)
-    leaf, waited = (await view.ask.get("/api/calls/tail", **which))["leaf"], 0.0
+    """Each call that ended after those the page was drawn with, as it ends."""
+    which, leaf, waited = chosen(view), view.query.get("leaf", ""), 0.0
     async for _ in ticking(LOOK_SECONDS):
         told = await view.ask.get("/api/calls/tail", leaf=leaf, **which)
         view.ask.asked.clear()

@@ -77,8 +77,10 @@
     if (window.uPlot) document.querySelectorAll("[data-plot]").forEach(plot);
     document.body.addEventListener("htmx:load", (event) => ready(event.target));
     const trim = (event) => {
-      // A live list does not grow without end.
+      // A live list shows nothing twice, also where a stream begins anew, and does not grow without end.
       const rows = event.target.closest ? event.target.closest("[data-most]") : null;
+      const newest = rows && rows.firstElementChild;
+      if (newest && newest.id) [...rows.children].slice(1).forEach((row) => row.id === newest.id && row.remove());
       if (rows) while (rows.children.length > Number(rows.dataset.most)) rows.lastElementChild.remove();
     };
     document.body.addEventListener("htmx:sseMessage", trim);
