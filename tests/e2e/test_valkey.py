@@ -1,10 +1,8 @@
-"""Two gateways of one instance in processes of their own, sharing limits and answers through Valkey, whatever is killed."""
+"""A primary and a replica that share limits and answers through Valkey, whatever is killed."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from freehold.core.ports import free_port
-from tests.e2e.instance import START_SECONDS, http, running, until, vendors
+from tests.e2e.instance import http, running, until, vendors
+from tests.e2e.replica import replicas
 
 CONFIG = """\
 [routes.gpt]
@@ -24,52 +22,20 @@ targets = ["gpt"]
 [routes.kept]
 targets = ["gpt"]
 cache = { seconds = 600 }
+[dock]
+enabled = true
+port = 0
+"""
+VALKEY = """\
 [valkey]
 url = "@url"
 password = "${env:E2E_VALKEY_PASSWORD}"
 answer_seconds = @answer
 lookup_seconds = 30
-replicas = 2
 when_away = "@when"
 """
 PATIENT = 60
 """So that a slow machine is not taken for a server that is away."""
-
-
-class Other:
-    """A second gateway with a home of its own: the keys and snapshots of the first."""
-
-    def __init__(self, folder: Path, instance, fakes) -> None:
-        self.home = folder / "other"
-        self.home.mkdir()
-        (self.home / "run").mkdir()
-        for one in ("identity.key", "data.key"):
-            shutil.copy(instance.home / one, self.home / one)
-        shutil.copytree(instance.home / "snapshots", self.home / "snapshots")
-        port = free_port()
-        config = folder / "other.toml"
-        config.write_text(instance.config.read_text().replace("[gateway]\nport = 0", f"[gateway]\nport = {port}"))
-        self.base = f"http://127.0.0.1:{port}"
-        where = ("--home", str(self.home), "--config", str(config))
-        env = {**os.environ, "E2E_OPENAI_KEY": fakes.openai.key, "E2E_ANTHROPIC_KEY": fakes.anthropic.key}
-        with (folder / "other.log").open("wb") as out:
-            command = [sys.executable, "-m", "freehold.app", "gateway", *where]
-            self.process = subprocess.Popen(command, stdout=out, stderr=out, env=env)
-
-    def ready(self) -> bool:
-        try:
-            return http(f"{self.base}/readyz", None, {}).status == 200
-        except OSError:
-            assert self.process.poll() is None, (self.home.parent / "other.log").read_text()
-            return False
-
-    def end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def ask(base: str, key: str, text: str = "hello", model: str = "gpt"):
@@ -81,16 +47,13 @@ def ask(base: str, key: str, text: str = "hello", model: str = "gpt"):
 
 @contextmanager
 def pair(folder: Path, valkey, when: str, answer: float, **limits):
-    """Both gateways' addresses, and a key with limits."""
-    text = CONFIG.replace("@url", valkey.url).replace("@when", when).replace("@answer", str(answer))
-    with vendors() as fakes, running(folder, text, fakes) as instance:
+    """A primary and its replica: both addresses, and a key with limits."""
+    table = VALKEY.replace("@url", valkey.url).replace("@when", when).replace("@answer", str(answer))
+    with vendors() as fakes, running(folder, CONFIG + table, fakes) as instance:
         key = instance.make_key("limited", **limits)
-        other = Other(folder, instance, fakes)
-        try:
-            until(other.ready, "the second gateway serves", START_SECONDS)
+        with replicas(folder, instance, fakes, "other", more=table) as (other,):
+            other.answers(instance.key, "gpt")
             yield instance, (instance.base, other.base), key, fakes
-        finally:
-            other.end()
 
 
 @pytest.fixture
