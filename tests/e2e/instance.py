@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import IncompleteRead
 from pathlib import Path
@@ -247,8 +247,10 @@ def filled(text: str, fakes: Vendors, *, owned: bool, gateway: str = "") -> str:
 
 
 @contextlib.contextmanager
-def running(folder: Path, text: str, fakes: Vendors, *, owned: bool = False, gateway: str = "") -> Iterator[Instance]:
-    """A new instance in `folder`. Skips where it would need weights that are not there."""
+def running(
+    folder: Path, text: str, fakes: Vendors, *, owned: bool = False, gateway: str = "", env: Mapping[str, str] = {}
+) -> Iterator[Instance]:
+    """An instance in `folder`, `env` beside our own. Skips where it would need weights that are not there."""
     if owned and not ready(CACHE):
         pytest.skip(f"no weights in {CACHE}: run `make setup`")
     config, home, log = folder / "freehold.toml", folder / "home", folder / "up.log"
@@ -256,7 +258,7 @@ def running(folder: Path, text: str, fakes: Vendors, *, owned: bool = False, gat
     keys = {"E2E_OPENAI_KEY": fakes.openai.key, "E2E_ANTHROPIC_KEY": fakes.anthropic.key}
     command = [*FREEHOLD, "--home", str(home), "--config", str(config), "up", "--json"]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **keys})
+        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **keys, **env})
     try:
         told = json.loads(until(lambda: _banner(process, log), "the instance is up", START_SECONDS))
         ends = told["endpoints"]

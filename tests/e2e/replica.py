@@ -28,7 +28,7 @@ class Replica:
         primary.freehold("replicas", "add", name, "--out", str(self.file))
         (self.folder / "freehold.toml").write_text(f"[gateway]\nport = 0\n{more}")
         keys = {"E2E_OPENAI_KEY": fakes.openai.key, "E2E_ANTHROPIC_KEY": fakes.anthropic.key}
-        self._env = {**os.environ, **keys}
+        self.env = {**os.environ, **keys}
         self.base = ""
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class Replica:
         place = ["--home", str(self.home), "--config", str(self.folder / "freehold.toml")]
         with self.log.open("wb") as out:
             command = [*FREEHOLD, *place, "up", "--json", *given]
-            self.process = subprocess.Popen(command, stdout=out, stderr=out, env=self._env)
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, env=self.env)
         self.base = json.loads(until(self._banner, "the replica is up", START_SECONDS))["gateway"]
 
     def _banner(self) -> str:
