@@ -22,6 +22,7 @@ COMMANDS = (
     ("chat", "talk to a route through the gateway"),
     ("config", "freehold.toml: init, import, check, show, schema"),
     ("console", "a link into the console in a browser; sessions, revoke"),
+    ("database", "where state is kept: show, and import from the home's file into PostgreSQL"),
     ("deploy", "owned models on engines: model, list, engines, stop"),
     ("doctor", "what is well and what is not, each with its fix"),
     ("errata", "advisories about what is here: check, list, show, import, publish"),
