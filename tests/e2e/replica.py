@@ -30,13 +30,15 @@ class Replica:
         keys = {"E2E_OPENAI_KEY": fakes.openai.key, "E2E_ANTHROPIC_KEY": fakes.anthropic.key}
         self.env = {**os.environ, **keys}
         self.base = ""
+        self.within: tuple[str, ...] = ()
+        """What its command begins with."""
 
     def start(self) -> None:
         """Begin; once joined, the home alone is enough."""
         given = [] if self.base else ["--join", str(self.file)]
         place = ["--home", str(self.home), "--config", str(self.folder / "freehold.toml")]
         with self.log.open("wb") as out:
-            command = [*FREEHOLD, *place, "up", "--json", *given]
+            command = [*self.within, *FREEHOLD, *place, "up", "--json", *given]
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=self.env)
         self.base = json.loads(until(self._banner, "the replica is up", START_SECONDS))["gateway"]
 

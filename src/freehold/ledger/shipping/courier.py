@@ -43,6 +43,8 @@ from freehold.ledger.shipping.messages import (
 
 LOOK_SECONDS = 0.02
 FIRST_PAUSE, LAST_PAUSE = 0.05, 2.0
+CONNECT_SECONDS = 10.0
+"""The system tries for minutes, ever more seldom, where packets vanish: it would not see that they pass again."""
 FIRST_WORD_SECONDS = 5.0
 """How long gateways wait at the start for a primary that says nothing: it may have a refusal to say."""
 MAX_ASK = 64 << 10
@@ -113,9 +115,10 @@ class Courier:
         while True:
             try:
                 to = self._primary
-                reader, writer = await asyncio.open_connection(to.host, to.port, ssl=to.tls)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    reader, writer = await asyncio.open_connection(to.host, to.port, ssl=to.tls)
             except OSError as error:
-                self._log.warning("primary away", why=str(error))
+                self._log.warning("primary away", why=str(error) or type(error).__name__)
             else:
                 if await self._connected(reader, writer):
                     pause = FIRST_PAUSE
