@@ -103,6 +103,10 @@ def test_keys_and_limits_are_the_primarys(primary, tmp_path):
             assert one.headers["x-ratelimit-limit-requests"] == "30", "each of two machines has its part"
         assert instance.api("/api/keys/app/revoke", {}).status == 200
         until(lambda: (got := replica.ask(secret)) is not None and got.status == 401, "the replica refuses the key")
+        assert replica.stop() == 0
+        replica.base = ""
+        replica.start()  # by the same command: with the file to join with, as a container's is
+        replica.answers(instance.key)
 
 
 def test_one_that_is_removed_serves_no_more(primary, tmp_path):

@@ -42,6 +42,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*\Z")
 @click.option("--engine-image", default="", help="Image of vLLM; KServe has one of its own.")
 @click.option("--weights", multiple=True, metavar="ENGINE=URI", help="Where an engine's weights are: pvc://CLAIM/PATH.")
 @click.option("--cidr", multiple=True, metavar="HOST=BLOCK", help="An address block of a host, for the NetworkPolicy.")
+@click.option("--replicas", type=click.IntRange(0, 100), default=0, help="Pods that join the primary and serve too.")
 @click.option("--cilium", is_flag=True, help="Also write policies by name, for clusters with Cilium.")
 @json_option
 @click.pass_obj
@@ -87,8 +88,8 @@ def _wanted(kind: Kind, weights: tuple[str, ...], cidr: tuple[str, ...], **given
     for name in ("image", "engine_image"):
         if given[name] and not _IMAGE.match(given[name]):
             raise BadRequest(f"{given[name]!r} is no name of an image", param=name)
-    if not cluster and (given["engines_as"] != "none" or cidr or given["cilium"]):
-        raise click.UsageError("--engines, --cidr and --cilium are for kubernetes and helm")
+    if not cluster and (given["engines_as"] != "none" or cidr or given["cilium"] or given["replicas"]):
+        raise click.UsageError("--engines, --cidr, --cilium and --replicas are for kubernetes and helm")
     blocks: dict[str, tuple[str, ...]] = {}
     for host, block in _pairs(cidr):
         blocks[host] = tuple(sorted({*blocks.get(host, ()), _block(block)}))
@@ -102,6 +103,7 @@ def _wanted(kind: Kind, weights: tuple[str, ...], cidr: tuple[str, ...], **given
         weights=dict(_pairs(weights)),
         blocks=blocks,
         cilium=given["cilium"],
+        replicas=given["replicas"],
         contained=kind != "systemd",
     )
 

@@ -14,7 +14,9 @@ import msgspec
 from freehold.assurance.deploying.engines import PVC, address_of
 from freehold.assurance.deploying.manifests import authority_of, key_of, variable_of
 from freehold.assurance.deploying.network import address
+from freehold.assurance.deploying.replicas import dock_of
 from freehold.assurance.deploying.types import (
+    DOCK_PORT,
     FOLDER,
     HOME,
     TLS_FOLDER,
@@ -41,6 +43,10 @@ from freehold.settings.valkey import place_of
 _REFERENCE = re.compile(r"\$\{(env|file):(.+)\}\Z", re.DOTALL)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z")
 """A name of Kubernetes' that has room for what is put around it."""
+_PRIMARY_ALONE = frozenset(("database", "bodies", "identity"))
+"""Tables that a replica has no use for."""
+_NOTICE_SECONDS = 5.0
+"""So long a balancer may take to see that a pod drains."""
 _PARALLEL = ("--tensor-parallel-size", "-tp", "--pipeline-parallel-size", "-pp")
 
 
@@ -58,6 +64,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     blocks: Mapping[str, tuple[str, ...]]
     """Host to its address blocks."""
     cilium: bool
+    replicas: int = 0
     contained: bool
     """Whether it will run in a container, where the file's own folder is not."""
 
@@ -67,10 +74,13 @@ def site(loaded: Loaded, wanted: Wanted) -> Site:
     settings = loaded.settings
     if not _LABEL.match(wanted.namespace):
         raise BadRequest(f"{wanted.namespace!r} is no name of a namespace", param="namespace")
+    if wanted.replicas and not settings.dock.enabled:
+        raise BadRequest("replicas have nowhere to join", hint="set enabled = true in [dock]", param="replicas")
     engines = _engines(loaded, wanted)
     files, remarks = _files(loaded)
     hosts = _hosts(settings.gateway.hosts, wanted.namespace)
     variables, held = _secrets(loaded, wanted)
+    own_variables, own_files = _secrets(loaded, wanted, _PRIMARY_ALONE)
     taken = {one.name for one in engines}
     for name, one in sorted(settings.engines.items()):
         if one.command and name not in taken and wanted.contained:
@@ -96,6 +106,9 @@ def site(loaded: Loaded, wanted: Wanted) -> Site:
         engines_as=wanted.engines_as,
         engines=engines,
         cilium=wanted.cilium,
+        replicas=wanted.replicas,
+        replica_variables=own_variables,
+        replica_files=own_files,
         remarks=tuple(remarks),
     )
 
@@ -129,6 +142,12 @@ def _environment(
         found[override_name("gateway", "tls_key")] = f"{TLS_FOLDER}/tls.key"
     if settings.serving.enabled:
         found[override_name("serving", "weights")] = WEIGHTS
+    if wanted.replicas:
+        found[override_name("dock", "host")] = "0.0.0.0"  # noqa: S104  the container's own network
+        found[override_name("dock", "port")] = str(DOCK_PORT)
+        found[override_name("dock", "address")] = dock_of(wanted.namespace)
+        notice = settings.gateway.drain_notice_seconds or _NOTICE_SECONDS
+        found[override_name("gateway", "drain_notice_seconds")] = str(notice)
     given = {override_name(*pair.split(".", 1)): value for pair, value in _given(loaded)}
     found = {**given, **found}
     for one in engines:
@@ -231,10 +250,16 @@ def _files(loaded: Loaded) -> tuple[tuple[tuple[str, str], ...], list[str]]:
     return ((FILE, loaded.file.read_text(encoding="utf-8")), *found), remarks
 
 
-def _secrets(loaded: Loaded, wanted: Wanted) -> tuple[tuple[str, ...], tuple[SecretFile, ...]]:
-    """Every reference in the settings: names of variables, and files."""
+def _secrets(
+    loaded: Loaded, wanted: Wanted, without: frozenset[str] = frozenset()
+) -> tuple[tuple[str, ...], tuple[SecretFile, ...]]:
+    """Every reference in the settings but in those tables: names of variables, and files."""
     folder = loaded.file.parent if loaded.file else Path.cwd()
-    found = {(one[1], one[2]) for text in _texts(loaded.settings.model_dump()) if (one := _REFERENCE.match(text))}
+    found = {
+        (one[1], one[2])
+        for text in _texts(loaded.settings.model_dump(exclude=set(without)))
+        if (one := _REFERENCE.match(text))
+    }
     held = []
     for _, name in sorted(one for one in found if one[0] == "file"):
         path = Path(name)

@@ -14,6 +14,7 @@ from freehold.core.errors import BadConfig, Conflict
 
 FILE = "replica.json"
 _FORMAT = 1
+_OF_PRIMARIES = ("freehold.db", "identity.key")
 
 
 class Joining(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,12 +70,14 @@ def join(home: Path, file: Path) -> Joining:
     Raises BadConfig; Conflict where the home is a primary's, or a replica's of another primary.
     """
     found, before = read_joining(file), replica_of(home)
-    if before is None and any((home / one).exists() for one in ("freehold.db", "identity.key", "data.key")):
+    data_key = home / "data.key"
+    begun = data_key.exists() and data_key.read_bytes() == found.data_key  # and ended before it was whole
+    if before is None and (any((home / one).exists() for one in _OF_PRIMARIES) or (data_key.exists() and not begun)):
         hint = "give the replica a folder of its own: --home FOLDER"
         raise Conflict(f"{home} holds an instance of its own", hint=hint)
     if before is not None and (before.identity, before.data_key) != (found.identity, found.data_key):
         hint = "give the replica a folder of its own: --home FOLDER"
         raise Conflict(f"{home} is a replica of another instance", hint=hint)
-    write_private(home / "data.key", found.data_key)
+    write_private(data_key, found.data_key)
     write_joining(home / FILE, found)
     return found

@@ -32,6 +32,11 @@ PLACES: tuple[tuple[str, str, Path, str], ...] = (
         ("spec", "volumeClaimTemplates", 0, "spec", "resources", "requests", "storage"),
         "storage",
     ),
+    ("StatefulSet", "freehold-replica", ("spec", "replicas"), "replicas.count"),
+    ("StatefulSet", "freehold-replica", (*_CONTAINER, "env"), "replicas.environment"),
+    ("StatefulSet", "freehold-replica", (*_CONTAINER, "image"), "image"),
+    ("StatefulSet", "freehold-replica", (*_CONTAINER, "resources"), "replicas.resources"),
+    ("NetworkPolicy", "freehold-replica", ("spec", "egress"), "replicas.egress"),
 )
 """Kind and name of a document, where in it, and the value's path."""
 _MARK = re.compile(r"'?@@([A-Za-z.]+)@@'?")
@@ -54,7 +59,7 @@ def chart(site: Site, parts: dict[str, tuple[str, Sequence[Document]]]) -> dict[
         "appVersion": site.version,
         "kubeVersion": ">=1.29.0-0",
     }
-    heading = "What the templates take; everything else in them is fixed. One instance is one pod: there is no count."
+    heading = "What the templates take; all else in them is fixed. The primary is one pod: only replicas have a count."
     return {
         "Chart.yaml": dumped(about),
         "values.yaml": documents([dict(sorted(values.items()))], heading),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.assurance.deploying.network import INSTANCE, PART
-from freehold.assurance.deploying.types import DRAIN_SECONDS, FOLDER, HOME, TLS_FOLDER, USER, Site
+from freehold.assurance.deploying.network import GATEWAYS, INSTANCE, PART
+from freehold.assurance.deploying.types import DOCK_PORT, DRAIN_SECONDS, FOLDER, HOME, TLS_FOLDER, USER, Site
 from freehold.assurance.deploying.writing import Document
 
 NAME = "freehold"
@@ -52,7 +52,7 @@ def instance(site: Site) -> list[Document]:
         "replicas": 1,
         "serviceName": f"{NAME}-pods",
         "selector": {"matchLabels": dict(INSTANCE)},
-        "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod(site)},
+        "template": {"metadata": {"labels": dict(_LABELS)}, "spec": pod(site)},
         "volumeClaimTemplates": [
             {
                 "metadata": {"name": "home"},
@@ -64,11 +64,12 @@ def instance(site: Site) -> list[Document]:
         ],
     }
     ports = [{"name": "calls", "port": site.port, "targetPort": "calls", "protocol": "TCP"}]
+    chosen = dict(GATEWAYS if site.replicas else INSTANCE)
     return [
-        _made("apps/v1", "StatefulSet", NAME, spec),
-        _made("v1", "Service", NAME, {"type": "ClusterIP", "selector": dict(INSTANCE), "ports": ports}),
-        _made("v1", "Service", f"{NAME}-pods", {"clusterIP": "None", "selector": dict(INSTANCE), "ports": ports}),
-        _made(
+        made("apps/v1", "StatefulSet", NAME, spec),
+        made("v1", "Service", NAME, {"type": "ClusterIP", "selector": chosen, "ports": ports}),
+        made("v1", "Service", f"{NAME}-pods", {"clusterIP": "None", "selector": dict(INSTANCE), "ports": ports}),
+        made(
             "policy/v1",
             "PodDisruptionBudget",
             NAME,
@@ -104,14 +105,18 @@ def nobody(user: int) -> Document:
     }
 
 
-def _pod(site: Site) -> Document:
+def pod(site: Site) -> Document:
+    """A pod of `freehold up`."""
+    ports = [{"name": "calls", "containerPort": site.port, "protocol": "TCP"}]
+    if site.replicas:
+        ports.append({"name": "dock", "containerPort": DOCK_PORT, "protocol": "TCP"})
     container: Document = {
         "name": NAME,
         "image": site.image,
         "imagePullPolicy": "IfNotPresent",
         "args": ["up"],
         "env": environment(site),
-        "ports": [{"name": "calls", "containerPort": site.port, "protocol": "TCP"}],
+        "ports": ports,
         "startupProbe": {**_probe(site, "/healthz"), "periodSeconds": 5, "failureThreshold": 60},
         "livenessProbe": {**_probe(site, "/healthz"), "periodSeconds": 10, "failureThreshold": 6},
         "readinessProbe": {**_probe(site, "/readyz"), "periodSeconds": 5, "failureThreshold": 2},
@@ -211,5 +216,6 @@ def _below(path: str) -> bool:
     return path.startswith(f"{FOLDER}/")
 
 
-def _made(version: str, kind: str, name: str, spec: Document) -> Document:
+def made(version: str, kind: str, name: str, spec: Document) -> Document:
+    """A document that is part of Freehold."""
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": dict(PART)}, "spec": spec}

@@ -10,10 +10,13 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from freehold.assurance.deploying.types import ENGINE_PORT, Site, Way
+from freehold.assurance.deploying.types import DOCK_PORT, ENGINE_PORT, Site, Way
 from freehold.assurance.deploying.writing import Document
 
 INSTANCE = {"app.kubernetes.io/name": "freehold", "app.kubernetes.io/component": "instance"}
+REPLICA = {**INSTANCE, "app.kubernetes.io/component": "replica"}
+GATEWAYS = {"app.kubernetes.io/name": "freehold"}
+"""What the pods of instance and replicas have in common: callers may be led to any."""
 PART = {"app.kubernetes.io/part-of": "freehold"}
 _DNS = {"k8s-app": "kube-dns"}
 _DNS_NAMESPACE = "kube-system"
@@ -46,15 +49,18 @@ def policies(site: Site) -> list[Document]:
             INSTANCE,
             {
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"ports": [{"protocol": "TCP", "port": site.port}]}],
-                "egress": _egress(site),
+                "ingress": [_callers(site), *([_only(REPLICA, DOCK_PORT)] if site.replicas else [])],
+                "egress": _egress(site, site.ways),
             },
         ),
     ]
+    if site.replicas:
+        ways = [one for one in site.ways if one.purpose in ("models", "limits")]
+        out = [*_egress(site, ways, by_name=True), _let({"podSelector": {"matchLabels": INSTANCE}}, DOCK_PORT)]
+        spec = {"policyTypes": ["Ingress", "Egress"], "ingress": [_callers(site)], "egress": out}
+        found.append(_policy("freehold-replica", REPLICA, spec))
     if site.engines_as == "vllm":
-        let = [
-            {"from": [{"podSelector": {"matchLabels": INSTANCE}}], "ports": [{"protocol": "TCP", "port": ENGINE_PORT}]}
-        ]
+        let = [_only(_gateways(site), ENGINE_PORT)]
         found += [
             _policy(
                 f"freehold-engine-{one.name}", engine_labels(one.name), {"policyTypes": ["Ingress"], "ingress": let}
@@ -94,15 +100,27 @@ def cilium(site: Site) -> list[Document]:
             "apiVersion": "cilium.io/v2",
             "kind": "CiliumNetworkPolicy",
             "metadata": {"name": "freehold-names", "labels": dict(PART)},
-            "spec": {"endpointSelector": {"matchLabels": INSTANCE}, "egress": [asked, *let]},
+            "spec": {"endpointSelector": {"matchLabels": _gateways(site)}, "egress": [asked, *let]},
         }
     ]
 
 
-def _egress(site: Site) -> list[Document]:
-    """Rules for the instance's pod: name servers where there is a name, blocks, services of the cluster."""
+def _callers(site: Site) -> Document:
+    return {"ports": [{"protocol": "TCP", "port": site.port}]}
+
+
+def _only(labels: dict[str, str], port: int) -> Document:
+    return {"from": [{"podSelector": {"matchLabels": labels}}], "ports": [{"protocol": "TCP", "port": port}]}
+
+
+def _gateways(site: Site) -> dict[str, str]:
+    return GATEWAYS if site.replicas else INSTANCE
+
+
+def _egress(site: Site, ways: Sequence[Way], *, by_name: bool = False) -> list[Document]:
+    """Rules for a pod: name servers where there is a name (`by_name`: there is), blocks, services of the cluster."""
     found: list[Document] = []
-    if site.engines or any(address(one.host) is None for one in site.ways):
+    if by_name or site.engines or any(address(one.host) is None for one in ways):
         found.append(
             {
                 "to": [
@@ -114,9 +132,9 @@ def _egress(site: Site) -> list[Document]:
                 "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
             }
         )
-    blocks = sorted({(block, one.port) for one in site.ways for block in one.blocks})
+    blocks = sorted({(block, one.port) for one in ways for block in one.blocks})
     found += [_let({"ipBlock": {"cidr": block}}, port) for block, port in blocks]
-    services = sorted({(name, one.port) for one in site.ways if not one.blocks and (name := _service(one.host))})
+    services = sorted({(name, one.port) for one in ways if not one.blocks and (name := _service(one.host))})
     found += [
         # The port is the service's. Where its pods listen on another one, that one must be written here by hand.
         _let({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}, port)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 
-from freehold.assurance.deploying import engines, helm, manifests, network, systemd
+from freehold.assurance.deploying import engines, helm, manifests, network, replicas, systemd
 from freehold.assurance.deploying.compose import compose
 from freehold.assurance.deploying.manifests import FILES, TLS, VARIABLES
 from freehold.assurance.deploying.types import Kind, Site
@@ -13,8 +13,11 @@ from freehold.assurance.deploying.writing import Document, documents
 
 _ONE = """\
 One instance is one pod on one volume: its state is a SQLite database and files, which one machine alone may write.
-Do not raise `replicas`. An update stops the old pod, which drains, before the new one starts: callers wait or retry.
+Do not raise `replicas` here: `--replicas` writes gateways beside it. An update stops the old pod, which drains, before
+the new one starts: without replicas callers wait or retry.
 Nobody evicts the only pod by the way (PodDisruptionBudget); to empty its node, delete the pod when callers can wait."""
+_MORE = """\
+Gateways that serve by the primary's keys, routes and policy, as many as you like; see NOTES.md for how they join it."""
 _NET = """\
 Everything closed, then the instance to its configured origins. A NetworkPolicy knows addresses and pods, no names;
 it holds only where the cluster's network enforces it. See NOTES.md for what is closed for want of an address."""
@@ -48,6 +51,7 @@ def _parts(site: Site) -> dict[str, tuple[str, Sequence[Document]]]:
     found: dict[str, tuple[str, Sequence[Document]]] = {
         "configuration.yaml": (_TOLD, manifests.configuration(site)),
         "instance.yaml": (_ONE, manifests.instance(site)),
+        "replicas.yaml": (_MORE, replicas.replicas(site)),
         "network.yaml": (_NET, network.policies(site)),
         "engines.yaml": (_ENGINES, engines.served(site)),
         "network-names.yaml": ("For clusters whose network is Cilium's.", network.cilium(site) if site.cilium else []),
@@ -77,6 +81,7 @@ def _notes(site: Site, kind: Kind) -> str:
     elif site.ways:
         lines += ["", "The machine's own firewall for these origins: `freehold policy firewall`.", ""]
         lines += [f"- {one.host}:{one.port} ({one.purpose})" for one in site.ways]
+    lines += replicas.notes(site)
     lines += ["", "The first start prints a first key, which its log then holds: revoke it once you made your own."]
     if site.remarks:
         lines += ["", "To be seen to:", "", *(f"- {one}" for one in site.remarks)]

@@ -22,6 +22,8 @@ USER = 10001
 DRAIN_SECONDS = 150
 """Four stages of `freehold up` that may take 35 seconds each, and some more."""
 ENGINE_PORT = 8000
+DOCK_PORT = 8702
+"""Where the primary's dock listens inside its pod, whatever the file says."""
 
 
 class Way(msgspec.Struct, frozen=True, order=True):
@@ -89,5 +91,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     engines_as: EnginesAs
     engines: tuple[Engine, ...]
     cilium: bool
+    replicas: int = 0
+    """Pods that join the primary and serve beside it."""
+    replica_variables: tuple[str, ...] = ()
+    """Of `variables`, those that a replica has a use for."""
+    replica_files: tuple[SecretFile, ...] = ()
+    """Of `secret_files`, the same."""
     remarks: tuple[str, ...]
     """What the files cannot do, or somebody has to see to, in words."""
