@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import yaml
+
 from freehold.assurance.deploying.types import Size
 from freehold.settings.deployment import Wanted, site
 from freehold.settings.load import load
@@ -46,6 +48,24 @@ clearance = "restricted"
 """
 
 
+DOCKED = (
+    CONFIGURATION
+    + """
+[dock]
+enabled = true
+[valkey]
+url = "valkeys://192.0.2.9/0"
+password = "${env:VALKEY_PASSWORD}"
+[database]
+url = "postgresql://f@192.0.2.10/f"
+password = "${env:DB_PASSWORD}"
+"""
+)
+
+VERSION = "1.29"
+"""Of Kubernetes: the oldest that has what the manifests use."""
+
+
 def configured(folder, text=CONFIGURATION):
     (folder / "ca").mkdir(exist_ok=True)
     (folder / "ca" / "house.pem").write_text("-----BEGIN {{ CERTIFICATE }}-----\n")
@@ -69,3 +89,16 @@ def sample(folder, text=CONFIGURATION, **asked):
         "contained": True,
     }
     return site(load(str(configured(folder, text))), Wanted(**{**defaults, **asked}))
+
+
+def documents(texts):
+    streams = [text for name, text in texts.items() if name.endswith(".yaml")]
+    return [one for text in streams for one in yaml.safe_load_all(text)]
+
+
+def of(texts, kind, name="freehold"):
+    return next(one for one in documents(texts) if (one["kind"], one["metadata"]["name"]) == (kind, name))
+
+
+def pod(texts):
+    return of(texts, "StatefulSet")["spec"]["template"]["spec"]
