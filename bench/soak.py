@@ -202,6 +202,8 @@ def _growth(readings: list[Reading]) -> dict[str, object]:
         mine = mine[int(len(mine) * WARM) :]
         grown = slope([one.at for one in mine], [one.rss_mb for one in mine])
         told: dict[str, object] = {"rss_mb": [mine[0].rss_mb, mine[-1].rss_mb], "samples": len(mine)}
+        parts = np.array_split(np.array([one.rss_mb for one in mine]), BLOCKS) if len(mine) >= BLOCKS else []
+        told["rss_mb_most_by_block"] = [round(float(one.max()), 1) for one in parts]  # does it end, or go on?
         for figure in ("threads", "sockets", "files"):
             values = [getattr(one, figure) for one in mine]
             told[figure] = {"first": values[0], "last": values[-1], "most": max(values)}
