@@ -4,7 +4,7 @@ A primary on PostgreSQL, two replicas that share limits through Valkey, all as `
 that streams for a second. Every `--every` seconds all processes of one replica are killed at once, in turn, and it is
 started again; at half time PostgreSQL is killed too. Then the books: every whole answer stands in the ledger once,
 money adds up, limits held, and no stream was cut but by the death of its own replica. Exit 1 where that is not so.
-Results: `bench/results/machines.{json,md}` for three minutes or more, else in `bench/out`.
+Ends with one JSON line; `bench/results/machines.json` for three minutes or more, else in `bench/out`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import httpx2
 import msgspec
 
+from bench.kept import OUT, RESULTS, keep
 from bench.paced import INPUT, OUTPUT, PacedVendor
-from bench.pinning import machine
 from freehold.core.db import connect
 from freehold.policy.authority import standing
 from freehold.policy.types import Budget
@@ -36,7 +36,8 @@ from tests.fakes.fake_anthropic import FakeAnthropic
 from tests.postgres import Postgres
 from tests.valkey import Valkey, binary
 
-ROOT = Path(__file__).resolve().parent
+WHOLE_MINUTES = 3.0
+"""A shorter run is not kept."""
 CALLERS = 24
 """Streams at once at each replica, and as many plain calls in turn."""
 PER_MINUTE = 300
@@ -248,14 +249,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=3.0, help="how long")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between a kill and the end of the last")
     options = parser.parse_args()
-    result = {"machine": machine(), **measured(options.minutes, options.every)}
-    result["date"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    folder = ROOT / "results" if options.minutes >= 3 else ROOT / "out"
-    folder.mkdir(parents=True, exist_ok=True)
-    data = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
-    (folder / "machines.json").write_text(data + "\n")
-    (folder / "machines.md").write_text(f"# Two replicas, killed in turn, {result['date']}\n\n```json\n{data}\n```\n")
-    print(data)
+    result = measured(options.minutes, options.every)
+    keep("machines", result, RESULTS if options.minutes >= WHOLE_MINUTES else OUT)
+    print(json.dumps({"bench": "machines", **result}))
     wrong = result["must be none"]
     assert isinstance(wrong, dict)
     return int(any(wrong.values()) or not result["the log verifies"])

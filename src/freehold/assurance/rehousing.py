@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from sqlalchemy import Connection, Engine, MetaData, Table
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.schema import sort_tables
 
 from freehold.assurance import store
 from freehold.core.db import check, insert_many, reading, upgrade, writing
@@ -52,7 +53,7 @@ def rehouse(source: Engine, target: Engine, tell: Tell) -> Carried:
             raise Conflict(f"the database of [database] holds rows in {filled[0]} already", hint=hint)
         here, done = _tables(old), 0
         found: dict[str, int] = {}
-        for one in _in_order(new):
+        for one in sort_tables(there.values()):  # those that others refer to come first
             before = done
             for rows in store.chunks(old, here[one.name]):
                 insert_many(new, one, rows)
@@ -67,10 +68,3 @@ def _tables(connection: Connection) -> dict[str, Table]:
     found = store.tables(connection)
     del found[_REVISION]
     return found
-
-
-def _in_order(connection: Connection) -> list[Table]:
-    """Those that others refer to come first."""
-    metadata = MetaData()
-    metadata.reflect(connection)
-    return [one for one in metadata.sorted_tables if one.name != _REVISION]

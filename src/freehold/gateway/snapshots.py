@@ -102,7 +102,6 @@ class Snapshots:
                 lender = None if plane.lending is None else plane.lending.lender
                 if lender is not None:
                     lender.known = share
-                    lender.share = max(lender.share, share)
                 plane.callers = compile_keys(keys, plane.callers, now, share, lender)
                 plane.gate = Gate(plane.callers)
                 plane.keys_version = version

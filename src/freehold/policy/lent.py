@@ -35,25 +35,32 @@ def _nobody() -> None:
 class Lender:
     """What the shared limits of one process have in common."""
 
-    __slots__ = ("away", "known", "named", "refuses", "share", "short", "steady", "wake")
+    __slots__ = ("away", "known", "least", "named", "refuses", "seen", "short", "steady", "wake")
 
     def __init__(
         self, steady: Callable[[], float], named: Callable[[bytes], bytes], share: int, *, refuses: bool
     ) -> None:
         """`steady` is a clock nobody sets; `named` makes a limit's name at the server. `refuses` says what happens
-        while it is away: refuse, or let each process spend its part, one of `share`.
+        while it is away: refuse, or let each process spend its part, one of `share` or more.
         """
         self.steady = steady
         self.named = named
-        self.share = share
-        self.known = share
-        """How many share it by the keys; more may have said that they do."""
+        self.least = share
+        self.known = 1
+        """How many share by the keys."""
+        self.seen = 1
+        """How many said so to the server, when it was asked last."""
         self.refuses = refuses
         self.away = True
         """Until the server has answered."""
         self.short: list[LentBucket] = []
         """Those that have something to say to the server."""
         self.wake: Callable[[], None] = _nobody
+
+    @property
+    def share(self) -> int:
+        """How many share, whoever knows of more."""
+        return max(self.least, self.known, self.seen)
 
 
 class LentBucket(Bucket):

@@ -42,6 +42,12 @@ def address_of(url: str, model: str) -> tuple[Origin, str, str]:
     return *split_url(place.replace("{model}", quote(model, safe=""))), mark + query
 
 
+def server_of(url: str, port: int) -> tuple[str, int] | None:
+    """Host and port of a valid URL, `port` where it names none; None where it names no host, or is empty."""
+    parts = urlsplit(url)
+    return (parts.hostname, parts.port or port) if parts.hostname else None
+
+
 def is_loopback(host: str) -> bool:
     """True for this machine's own addresses and for `localhost`."""
     try:

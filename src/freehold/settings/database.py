@@ -47,14 +47,6 @@ class DatabaseSettings(Section):
         return url
 
 
-def server_of(url: str) -> tuple[str, int] | None:
-    """Host and port of a valid `url`; None where it leads to a local socket, or is empty."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return (parts.hostname, parts.port or PORT) if parts.hostname else None
-
-
 def database_of(settings: Settings, home: Path) -> URL:
     """The database of the instance in `home`. Raises MissingSecret where the password cannot be found."""
     from sqlalchemy.engine import make_url

@@ -31,14 +31,13 @@ from freehold.assurance.deploying.types import (
 from freehold.core.errors import BadRequest
 from freehold.serving.settings import EngineSettings
 from freehold.settings import compile as compiled
-from freehold.settings.addresses import is_loopback, split_url
+from freehold.settings import database, valkey
+from freehold.settings.addresses import is_loopback, server_of, split_url
 from freehold.settings.bodies import origin_of
-from freehold.settings.database import server_of
 from freehold.settings.environment import CONFIG, override_name
 from freehold.settings.environment import HOME as HOME_VARIABLE
 from freehold.settings.load import Loaded
 from freehold.settings.location import FILE
-from freehold.settings.valkey import place_of
 
 _REFERENCE = re.compile(r"\$\{(env|file):(.+)\}\Z", re.DOTALL)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z")
@@ -296,10 +295,10 @@ def _ways(loaded: Loaded, blocks: Mapping[str, tuple[str, ...]]) -> tuple[Way, .
     for url, purpose in asked.items():
         origin, _ = split_url(url)
         found.setdefault((origin.host, origin.port), purpose)
-    if settings.valkey.url:
-        found.setdefault(place_of(settings.valkey.url), "limits")
-    if (server := server_of(settings.database.url)) is not None:
-        found.setdefault(server, "database")
+    servers = ((settings.valkey.url, valkey.PORT, "limits"), (settings.database.url, database.PORT, "database"))
+    for url, port, purpose in servers:
+        if (server := server_of(url, port)) is not None:
+            found.setdefault(server, purpose)
     unknown = sorted(set(blocks) - {host for host, _ in found})
     if unknown:
         raise BadRequest(f"the configuration does not connect to {unknown[0]}", param="cidr")

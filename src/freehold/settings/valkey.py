@@ -63,14 +63,6 @@ class ValkeySettings(Section):
         return url
 
 
-def place_of(url: str) -> tuple[str, int]:
-    """Host and port of a valid `url`."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or PORT
-
-
 def shared_of(settings: Settings) -> Shared | None:
     """What the data plane is told; None where nothing is shared. Raises MissingSecret where there is no password."""
     found = settings.valkey

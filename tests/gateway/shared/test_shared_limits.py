@@ -7,6 +7,7 @@ import json
 import signal
 import time
 
+import msgspec
 import pytest
 
 from tests.gateway import pieces as p
@@ -125,6 +126,16 @@ def test_it_need_not_be_there_at_the_start(tmp_path, valkey, fake_openai) -> Non
         valkey.start()
         until(lambda: not any(one.plane.lending.lender.away for one in both))
         assert ask(both[1])[0] == 200
+
+
+def test_machines_that_the_keys_name_have_their_part_though_nobody_saw_them(tmp_path, valkey, fake_openai) -> None:
+    keys = msgspec.structs.replace(p.keys(p.principal(requests_per_minute=30)), machines=3)
+    valkey.kill()
+    with replicas(tmp_path, valkey.url, fake_openai, keys, count=1) as (one,):
+        assert [ask(one)[0] for _ in range(15)].count(200) in (10, 11)
+        valkey.start()
+        until(lambda: not one.plane.lending.lender.away)
+        assert one.plane.lending.lender.share == 3, "also after the server has counted one"
 
 
 def test_a_limit_that_is_changed_holds_at_once_for_both(tmp_path, valkey, fake_openai) -> None:

@@ -53,15 +53,7 @@ def instance(site: Site) -> list[Document]:
         "serviceName": f"{NAME}-pods",
         "selector": {"matchLabels": dict(INSTANCE)},
         "template": {"metadata": {"labels": dict(_LABELS)}, "spec": pod(site)},
-        "volumeClaimTemplates": [
-            {
-                "metadata": {"name": "home"},
-                "spec": {
-                    "accessModes": ["ReadWriteOncePod"],
-                    "resources": {"requests": {"storage": site.size.disk}},
-                },
-            }
-        ],
+        "volumeClaimTemplates": [home(site.size.disk)],
     }
     ports = [{"name": "calls", "port": site.port, "targetPort": "calls", "protocol": "TCP"}]
     chosen = dict(GATEWAYS if site.replicas else INSTANCE)
@@ -69,13 +61,21 @@ def instance(site: Site) -> list[Document]:
         made("apps/v1", "StatefulSet", NAME, spec),
         made("v1", "Service", NAME, {"type": "ClusterIP", "selector": chosen, "ports": ports}),
         made("v1", "Service", f"{NAME}-pods", {"clusterIP": "None", "selector": dict(INSTANCE), "ports": ports}),
-        made(
-            "policy/v1",
-            "PodDisruptionBudget",
-            NAME,
-            {"maxUnavailable": 0, "selector": {"matchLabels": dict(INSTANCE)}},
-        ),
+        eviction(NAME, INSTANCE, 0),
     ]
+
+
+def home(disk: str) -> Document:
+    """The claim of a volume that one pod alone may mount."""
+    spec = {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": disk}}}
+    return {"metadata": {"name": "home"}, "spec": spec}
+
+
+def eviction(name: str, labels: dict[str, str], most: int) -> Document:
+    """How many of those pods may be evicted at once."""
+    return made(
+        "policy/v1", "PodDisruptionBudget", name, {"maxUnavailable": most, "selector": {"matchLabels": dict(labels)}}
+    )
 
 
 def key_of(path: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from freehold.assurance.deploying.manifests import NAME, made, pod
+from freehold.assurance.deploying.manifests import NAME, eviction, home, made, pod
 from freehold.assurance.deploying.network import INSTANCE, PART, REPLICA
 from freehold.assurance.deploying.types import DOCK_PORT, Site
 from freehold.assurance.deploying.writing import Document
@@ -45,23 +45,13 @@ def replicas(site: Site) -> list[Document]:
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         "selector": {"matchLabels": dict(REPLICA)},
         "template": {"metadata": {"labels": {**PART, **REPLICA}}, "spec": _pod(site)},
-        "volumeClaimTemplates": [
-            {
-                "metadata": {"name": "home"},
-                "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": _DISK}}},
-            }
-        ],
+        "volumeClaimTemplates": [home(_DISK)],
     }
     return [
         made("v1", "Service", DOCK, dock),
         made("apps/v1", "StatefulSet", REPLICAS, spec),
         made("v1", "Service", f"{REPLICAS}-pods", {"clusterIP": "None", "selector": dict(REPLICA), "ports": calls}),
-        made(
-            "policy/v1",
-            "PodDisruptionBudget",
-            REPLICAS,
-            {"maxUnavailable": 1, "selector": {"matchLabels": dict(REPLICA)}},
-        ),
+        eviction(REPLICAS, REPLICA, 1),
     ]
 
 

@@ -171,7 +171,7 @@ class Lending:
                 self._lost([], Away(f"a defect: {type(error).__name__}"))
                 return
             self._counted = steady
-            lender.share = max(count, lender.known)
+            lender.seen = count
             self._there()
         for one in list(self._active):
             if one.restless(steady):
