@@ -31,6 +31,20 @@ def test_an_address_without_ray_is_a_mistake():
     assert 'backend must be "ray"' in error.value.problems[0].message
 
 
+@pytest.mark.parametrize("url", ["gw:8080", "https://gw/v1", "https://user:word@gw", "ftp://gw", "https://gw?x=1"])
+def test_where_nodes_ask_is_a_base_and_nothing_else(url):
+    with pytest.raises(InvalidConfig) as error:
+        parse(f'[jobs]\nbackend = "ray"\ngateway = "{url}"'.encode(), None, {})
+    assert "https://HOST:PORT" in error.value.problems[0].message
+
+
+def test_contents_stay_here_unless_said_otherwise_and_only_ray_takes_them():
+    assert not parse(b'[jobs]\nbackend = "ray"', None, {}).settings.jobs.content
+    with pytest.raises(InvalidConfig) as error:
+        parse(b"[jobs]\ncontent = true", None, {})
+    assert 'backend must be "ray"' in error.value.problems[0].message
+
+
 def told(tmp_path, text):
     (tmp_path / "freehold.toml").write_text(f'[instance]\nhome = "{tmp_path}/home"\n{text}')
     return list(servers(Place(str(tmp_path / "freehold.toml"), None), str(tmp_path / "freehold.toml")))

@@ -43,6 +43,13 @@ def pool_anywhere(settings: JobsSettings, niceness: int = 0) -> Iterator[Pool]:
         pool.close()
 
 
+@contextmanager
+def pool_for_content(settings: JobsSettings, niceness: int = 0) -> Iterator[Pool]:
+    """The cluster where the settings let contents of calls go there; else processes of this machine."""
+    with (pool_anywhere if settings.content else pool_here)(settings, niceness) as pool:
+        yield pool
+
+
 def ray_pool(settings: JobsSettings) -> RayPool:
     """The cluster of the settings, not joined yet; one of this machine's own takes nobody else's work."""
     from freehold.jobs.ray_pool import RayPool
