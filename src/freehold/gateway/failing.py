@@ -88,7 +88,7 @@ class Failing(Cascading):
         assert lane is not None
         if not isinstance(error, UpstreamFailed):
             return False
-        self.last_error = error
+        self.last_error = error.with_traceback(None)  # which holds this call
         if self.lenient():
             return self.pass_on()
         if not error.retryable:

@@ -74,7 +74,9 @@ class Guarded:
         vital = self.armed.vital.difference(self.failed)
         request = self.said.request
         held_to = follows(None if request is None else request.format, self.armed.profile.schema)
-        manner = Manner(vault=self.vault, vital=vital, withhold=self._withhold, inner=inner, hold=hold, follows=held_to)
+        manner = Manner(
+            vault=self.vault, vital=vital, withhold=self._withheld(), inner=inner, hold=hold, follows=held_to
+        )
         self.screen = Screen(self.armed.answers, manner, merges=merges)
         return self.screen
 
@@ -128,13 +130,19 @@ class Guarded:
             return 0
         return self.out_scanned + (self.screen.scanned if self.screen is not None else 0)
 
+    def over(self) -> None:
+        """The call is over, and what is written down of it was asked for."""
+        if self.screen is not None:
+            self.screen.over()
+
     def _keep(self) -> None:
         if self.screen is not None:
             self.out += self.screen.findings
             self.out_scanned += self.screen.scanned
+            self.screen.over()
             self.screen = None
 
-    def _withhold(self, tool: str) -> str:
+    def _withheld(self) -> str:
         if not self.seen.ask or self.approved:
             return ""
         return f"the tool's results were found to carry instructions; approve with {self.approval}"

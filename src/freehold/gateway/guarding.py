@@ -233,7 +233,7 @@ class Guarding(Failing):
             return super()._again(error, now)
         if not self._owned_ahead():
             return False
-        self.last_error = error
+        self.last_error = error.with_traceback(None)  # which holds this call
         self.rerouted = True
         owned = [stop for stop in self.plan[self.position + 1 :] if stop.owned]
         self.plan = (*self.plan[: self.position + 1], *owned)

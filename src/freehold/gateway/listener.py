@@ -55,6 +55,10 @@ SPELLED: dict[bytes, bytes] = {
 """Names as clients spell them, with what they are kept as: most need not be put in lower case each time."""
 
 
+_SPENT = httptools.HttpRequestParser(object())
+"""In place of a parser that holds its connection, and so would keep both until a collector comes round."""
+
+
 class Handler(Protocol):
     """What serves a request on a connection."""
 
@@ -170,6 +174,7 @@ class Connection(asyncio.Protocol):
         self.closing = True
         self.house.connections.discard(self)
         self.queue.clear()
+        self.parser = _SPENT
         handler = self.handler
         if handler is not None:
             self.handler = None

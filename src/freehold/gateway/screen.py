@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -63,14 +62,14 @@ class Manner:
         *,
         vault: Vault | None,
         vital: frozenset[str],
-        withhold: Callable[[str], str],
+        withhold: str = "",
         inner: Restore | None = None,
         hold: Hold | None = None,
         follows: Follows | None = None,
     ) -> None:
         """`vital` are detectors whose failure cuts the answer: they would take something from it.
 
-        `withhold` says how a call of a tool by that name may be approved; empty where it needs no approval.
+        `withhold` says how a call of a tool may be approved; empty where it needs no approval.
         """
         self.vault = vault if vault is not None and len(vault) else None
         self.vital = vital
@@ -178,6 +177,11 @@ class Screen:
                 found.setdefault(choice, []).append(text)
         return tuple("\n".join(texts) for texts in found.values())
 
+    def over(self) -> None:
+        """Nothing more comes: let go of the texts, which hold on to this."""
+        for one in (self._flows, self._open, self._every):
+            one.clear()
+
     # One text
 
     def sieve(self) -> Sieve:
@@ -239,7 +243,7 @@ class Screen:
     def _begin(self, event: Opened, out: list[Event]) -> None:
         part, key = event.part, (event.choice, event.block)
         if isinstance(part, ToolCall):
-            how = self._manner.withhold(part.name)
+            how = self._manner.withhold
             if how:
                 raise ApprovalNeeded(f"the call of the tool {part.name[:80]!r} waits for a person's approval: {how}")
         kind = _kind(part)

@@ -209,4 +209,5 @@ class Settling:
         )  # fmt: skip
         if self.guarded is not None:
             close = self._with_scan(close, self.guarded)
+            self.guarded.over()
         plane.journal.add(close, then, exact=bool(account.reservation.slices))

@@ -44,6 +44,10 @@ MAX_WHOLE_BYTES = 256 << 20
 WHOLE, CONTENT, RAW = range(3)
 
 
+_SPENT = httptools.HttpResponseParser(object())
+"""In place of a parser that holds its connection, and so would keep both until a collector comes round."""
+
+
 class Receiver(Protocol):
     """Who the answer is for."""
 
@@ -176,6 +180,7 @@ class Upstream(asyncio.Protocol):
         whole only where nothing streams: its dialect decides.
         """
         self.closed = True
+        self.parser = _SPENT
         receiver = self.receiver
         if receiver is None:
             return

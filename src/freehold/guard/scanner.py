@@ -68,8 +68,8 @@ class Scanner:
         wide = [one for one in watching if one not in self._places]
         alters = [one for one in wide if guard.alters(one.name, direction, source)]
         endless = direction == "in"
-        self._holding = Windows(alters, self.find, source, endless=endless)
-        self._telling = Windows([one for one in wide if one not in alters], self.find, source, endless=endless)
+        self._holding = Windows(alters, source, endless=endless)
+        self._telling = Windows([one for one in wide if one not in alters], source, endless=endless)
         self._context = max([one.context for one in self._places], default=0)
         self._text = ""
         self._base = 0  # position of the kept text's first character
@@ -120,11 +120,11 @@ class Scanner:
         self._text += text
         self.scanned += len(text)
         seen = readable(self._text)
-        for one in self._telling.judge(self._base, seen, ended=ended):
+        for one in self._telling.judge(self.find, self._base, seen, ended=ended):
             rule = self.guard.rule(one, self._direction, self._source)
             if rule is not None:
                 self.note(one, rule)
-        self._waiting += self._holding.judge(self._base, seen, ended=ended)
+        self._waiting += self._holding.judge(self.find, self._base, seen, ended=ended)
         out = self._advance(Piece(seen, self._source), ended=ended)
         self._forget()
         return out
