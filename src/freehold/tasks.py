@@ -72,14 +72,22 @@ class Instance:
         """The gateway, by the service key. Raises NotRunning."""
         from freehold.evals.door import Door, Manner
         from freehold.identity.service import service_key
+        from freehold.settings.last_good import in_force
         from freehold.settings.location import read_endpoints
 
         endpoints = read_endpoints(self.home)
         if endpoints is None:
             raise NotRunning(f"no instance runs in {self.home}")
         with contextlib.suppress(NotFound):
-            manner = Manner(purpose=purpose)
-            return Door(endpoints.gateway, service_key(self.home), certificate=endpoints.certificate, manner=manner)
+            jobs = in_force(self.config, self.home).settings.jobs
+            key, manner = service_key(self.home), Manner(workers=jobs.asking, purpose=purpose)
+            if jobs.content:
+                from freehold.evals.far_door import Cluster, FarDoor
+                from freehold.settings.pools import BEHIND, pool_for_content
+
+                cluster = Cluster(jobs.gateway or endpoints.gateway, lambda: pool_for_content(jobs, BEHIND))
+                return FarDoor(endpoints.gateway, key, cluster, certificate=endpoints.certificate, manner=manner)
+            return Door(endpoints.gateway, key, certificate=endpoints.certificate, manner=manner)
         raise NotRunning("the gateway's service key is not there yet")
 
     def publish(self) -> None:

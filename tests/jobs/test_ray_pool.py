@@ -32,8 +32,9 @@ def short():
 
 
 def apart(body, folder):
-    """Runs a part in a process of its own, since Ray is one a process; its last lines."""
-    script = f"from tests.jobs.test_ray_pool import *\nif __name__ == '__main__':\n    {body}()\n"
+    """Runs a part, of this module or MODULE:PART, in a process of its own, since Ray is one a process; its last lines."""
+    module, _, part = body.rpartition(":")
+    script = f"from {module or __name__} import {part}\nif __name__ == '__main__':\n    {part}()\n"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "RAY_TEST_FOLDER": folder}
     child = subprocess.Popen(
         [sys.executable, "-c", script], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

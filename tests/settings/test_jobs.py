@@ -45,6 +45,14 @@ def test_contents_stay_here_unless_said_otherwise_and_only_ray_takes_them():
     assert 'backend must be "ray"' in error.value.problems[0].message
 
 
+def test_a_cluster_that_takes_contents_must_be_told_where_to_ask():
+    text = b'[jobs]\nbackend = "ray"\naddress = "head:6379"\ncontent = true'
+    with pytest.raises(InvalidConfig) as error:
+        parse(text, None, {})
+    assert "gateway must say where" in error.value.problems[0].message
+    assert parse(text + b'\ngateway = "https://models.internal"', None, {}).settings.jobs.content
+
+
 def told(tmp_path, text):
     (tmp_path / "freehold.toml").write_text(f'[instance]\nhome = "{tmp_path}/home"\n{text}')
     return list(servers(Place(str(tmp_path / "freehold.toml"), None), str(tmp_path / "freehold.toml")))

@@ -27,6 +27,9 @@ class JobsSettings(Section):
         0, description="Chunks worked on at once; 0 for one for each processor, 1 for no process of its own."
     )
 
+    asking: Annotated[int, Field(strict=True, ge=1, le=256)] = Field(
+        8, description="Calls that an evaluation has under way at once: here, or on each processor of the cluster."
+    )
     content: bool = Field(
         False,
         description="Contents of calls may go to the nodes of the cluster: evaluations ask from there, with a key, and "
@@ -56,4 +59,6 @@ class JobsSettings(Section):
             raise PydanticCustomError("address", 'address is of a Ray cluster: backend must be "ray"')
         if (self.content or self.gateway) and self.backend != "ray":
             raise PydanticCustomError("content", 'content and gateway are of a Ray cluster: backend must be "ray"')
+        if self.content and self.address and not self.gateway:
+            raise PydanticCustomError("gateway", "gateway must say where the cluster's nodes ask: the models' door")
         return self
