@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -23,7 +24,7 @@ from freehold.jobs.pool import InProcess
 from freehold.jobs.settings import JobsSettings
 from freehold.settings.pools import pool_for_content
 from tests.evals.conftest import START, WORKFLOW, Gateway, completion, record
-from tests.jobs.test_ray_pool import apart, needs_ray, short  # noqa: F401  # a fixture
+from tests.jobs.test_ray_pool import SECONDS, apart, needs_ray, short  # noqa: F401  # a fixture
 
 MANY = NEAR + 3 * CHUNK + 5
 RUN = as_text("ev", b"f" * 16)
@@ -172,7 +173,16 @@ def asks_from_two_nodes():
     from ray.cluster_utils import Cluster as Nodes
 
     gateway = Gateway()
-    gateway.play = echo
+    both, busy = threading.Event(), []
+
+    def play(target, request):
+        busy.append(1)
+        if len(busy) > Manner().workers:  # more than one node asks at a time
+            both.set()
+        both.wait(SECONDS / 2)
+        return echo(target, request)
+
+    gateway.play = play
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         other = nodes.add_node(num_cpus=1)
@@ -186,7 +196,7 @@ def asks_from_two_nodes():
                 if len(heard) == CHUNK + 1:
                     nodes.remove_node(other, allow_graceful=False)
         assert heard == [str(n) for n in range(40 * CHUNK)]
-        assert len(gateway.asked) >= 40 * CHUNK
+        assert both.is_set() and len(gateway.asked) >= 40 * CHUNK
     finally:
         nodes.shutdown()
         gateway.close()

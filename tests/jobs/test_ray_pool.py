@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def two_nodes():
         cluster.wait_for_nodes()
         settings = JobsSettings(backend="ray", address=cluster.address)
         with pool_anywhere(settings) as pool:
-            found = pool.map(on_node, range(60))
+            found = pool.map(on_node, [(number, os.environ["RAY_TEST_FOLDER"]) for number in range(60)])
             nodes, numbers = set(), []
             for place, (number, node) in enumerate(found):
                 numbers.append(number)
@@ -129,13 +130,18 @@ def two_nodes():
         cluster.shutdown()
 
 
-def on_node(number):
-    """Takes a little: the node that goes away is to be at work then."""
+def on_node(chunk):
+    """Takes a little, and waits for another node at first: the one that goes away is to be at work then."""
     import ray
 
-    total = sum(one * one for one in range(200_000))
-    assert total
-    return number, ray.get_runtime_context().get_node_id()
+    number, folder = chunk
+    node = ray.get_runtime_context().get_node_id()
+    (Path(folder) / f"{node}.node").touch()
+    end = time.monotonic() + SECONDS / 2
+    while len(list(Path(folder).glob("*.node"))) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert sum(one * one for one in range(200_000))
+    return number, node
 
 
 @needs_ray
