@@ -1,8 +1,9 @@
 """`python -m bench.jobs [--calls N] [--requests N]`: heavy work on one process, on two, and on Ray, side by side.
 
-Two works: a log is imported (records are read by the pool, one process writes), and a plan of six workflows simulates
-its fleets. Each way in an interpreter of its own, in turns; the results must be the same. Ends with one JSON line.
-Imports never go to Ray in an instance: here they do, to see what that would give.
+Three works: a log is imported (records are read by the pool, one process writes), its workflows are discovered (texts
+are read by the pool, one process unseals and counts), and a plan of six workflows simulates its fleets. Each way in an
+interpreter of its own, in turns; the results must be the same. Ends with one JSON line. Imports never go to Ray in an
+instance: here they do, to see what that would give.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from typing import TYPE_CHECKING, Any
 from bench.kept import OUT, RESULTS, keep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from freehold.jobs.pool import Pool
+    from freehold.workflows.imports import Into
 
 Figures = dict[str, Any]
 CALLS = 20_000
@@ -56,29 +60,58 @@ def pool_of(way: str) -> Pool:
     return ray_pool(JobsSettings(backend="ray", processes=2)) if way == "ray" else LocalPool(1 if way == "one" else 2)
 
 
-def imported(pool: Pool, home: Path, log: Path) -> str:
-    """Import a log into a new home; a digest of what is kept."""
+def _put(pool: Pool, home: Path, log: Path) -> Into:
     import msgspec
-    from sqlalchemy import select
 
     from freehold.cli.importing import into
     from freehold.cli.place import Place
-    from freehold.core.db import reading
     from freehold.workflows.drafts import Options
     from freehold.workflows.imports import import_files
-    from freehold.workflows.tables import records
 
     place = msgspec.structs.replace(into(Place(None, str(home))), pool=pool)
     import_files([log], place, Options(label="public"), bytes(16), lambda: 1_790_000_000.0)
-    found = hashlib.sha256()
+    return place
+
+
+def imported(pool: Pool, home: Path, log: Path) -> Callable[[], str]:
+    """Import a log into a new home; gives a digest of what is kept."""
+
+    def run() -> str:
+        return _records(_put(pool, home, log))
+
+    return run
+
+
+def discovered(pool: Pool, home: Path, log: Path) -> Callable[[], str]:
+    """Find the workflows of a log that is imported before; gives a digest of which record is whose."""
+    from freehold.jobs.pool import InProcess
+    from freehold.workflows.discovery import discover
+
+    place = _put(InProcess(), home, log)
+
+    def run() -> str:
+        discover(place.engine, place.shelf, lambda: 1_790_000_000.0, pool=pool)
+        return _records(place)
+
+    return run
+
+
+def _records(place: Into) -> str:
+    from sqlalchemy import select
+
+    from freehold.core.db import reading
+    from freehold.workflows.tables import records
+
+    found, owners = hashlib.sha256(), dict[str, int]()
+    wanted = select(records.c.assigned, records.c.id, records.c.model, records.c.app).order_by(records.c.id)
     with reading(place.engine) as connection:
-        for row in connection.execute(select(records.c.id, records.c.model, records.c.app).order_by(records.c.id)):
-            found.update(repr(tuple(row)).encode())
+        for owner, *row in connection.execute(wanted):
+            found.update(repr((owners.setdefault(owner, len(owners)), *row)).encode())  # ids of workflows are drawn
     return found.hexdigest()
 
 
-def simulated(pool: Pool, requests: int) -> str:
-    """Simulate the fleets of a plan; a digest of it."""
+def simulated(pool: Pool, requests: int) -> Callable[[], str]:
+    """Simulate the fleets of a plan; gives a digest of it."""
     from datetime import date
 
     import msgspec
@@ -98,21 +131,28 @@ def simulated(pool: Pool, requests: int) -> str:
         rows.workflow.append(f"w{kind}")
     whole = arrivals(rows, "bench")
     settings = PlanSettings(now="openai/gpt-4o", draws=100)
-    inputs = prepare(settings, Traffic(split(whole), whole), date(2026, 11, 1), pool=pool)
-    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
+
+    def run() -> str:
+        inputs = prepare(settings, Traffic(split(whole), whole), date(2026, 11, 1), pool=pool)
+        return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
+
+    return run
+
+
+WORKS = {"import": imported, "discovery": discovered}
 
 
 def run_once(options: argparse.Namespace) -> Figures:
     """One work in one way, in this interpreter. Starting the pool counts; loading modules does not."""
-    with closing(pool_of(options.way)) as pool:
-        began, load = time.monotonic(), os.getloadavg()[0]
-        if options.work == "import":
-            with tempfile.TemporaryDirectory(dir=options.data.parent) as home:
-                digest = imported(pool, Path(home), options.data)
+    with closing(pool_of(options.way)) as pool, tempfile.TemporaryDirectory(dir=options.data.parent) as home:
+        if options.work == "simulation":
+            run = simulated(pool, options.requests)
         else:
-            digest = simulated(pool, options.requests)
+            run = WORKS[options.work](pool, Path(home), options.data)
+        began, own, load = time.monotonic(), time.process_time(), os.getloadavg()[0]
+        digest = run()
         took = time.monotonic() - began
-        own = time.process_time()
+        own = time.process_time() - own
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "seconds": round(took, 2),
@@ -161,7 +201,7 @@ def main() -> int:
         if options.calls:
             write(log, options.calls)
             found["log_bytes"] = log.stat().st_size
-            found["import"] = measured(options, "import", log)
+            found |= {work: measured(options, work, log) for work in WORKS}
         if options.requests:
             found["simulation"] = measured(options, "simulation", log)
     whole = (options.calls, options.requests, len(options.ways)) == (CALLS, REQUESTS, len(WAYS))

@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from freehold.evals import runs
     from freehold.evals.door import Door
     from freehold.evals.optimising import Bench
+    from freehold.jobs.pool import Pool
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base, Recipe
     from freehold.planner.jobs import Parts as Planning
@@ -134,6 +136,13 @@ class Instance:
             clock=time.time,
             pool=lambda: pool_anywhere(settings.jobs, BEHIND),
         )
+
+    def readers(self) -> AbstractContextManager[Pool]:
+        """Who reads texts of calls, by the settings in force."""
+        from freehold.settings.last_good import in_force
+        from freehold.settings.pools import BEHIND, pool_for_content
+
+        return pool_for_content(in_force(self.config, self.home).settings.jobs, BEHIND)
 
     def licence_of(self, target: str) -> str:
         """The licence of the model that an owned target serves, or served; empty where the store has none of it."""
@@ -270,7 +279,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
     return (
         *evals.kinds(instance.runs),
         *optimising.kinds(lambda: bench_of(instance)),
-        *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish, moving),
+        *discovery.kinds(instance.engine, instance.shelf, time.time, instance.publish, moving, instance.readers),
         *plans.kinds(instance.planning),
         Kind("moves.prepare", preparation, lease_seconds=LEASE_SECONDS, tries=PREPARE_TRIES, gave_up=unprepared),
     )

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -13,10 +15,12 @@ from msgspec.structs import replace
 from bench.discovery import FOLDER, Log, ari
 from bench.discovery import Held as Calls
 from bench.messy_logs import calls
+from freehold.jobs.local_pool import LocalPool
 from freehold.workflows.drift import MOST_WEEKS, weeks
 from freehold.workflows.grouping import group
 from freehold.workflows.maturity import measure
 from freehold.workflows.records import UNTIMED
+from freehold.workflows.templates import mine
 from freehold.workflows.trees import Index
 from freehold.workflows.types import Shape
 from tests.workflows.traffic import START, Held, record, traffic
@@ -147,3 +151,27 @@ def test_only_support_replies_of_the_shared_log_drift(log):
         if likes and likes[len(likes) // 2] < 0.5:
             low.add(name)
     assert low == {"support_reply"}
+
+
+def test_texts_are_read_alike_here_and_by_processes_one_of_which_dies():
+    source = Held(traffic(600)[0])
+    alone = mine(source)
+    pool = LocalPool(2, patience=0)
+    killed = []
+
+    def kill(_what, _done):
+        if pool.workers and not killed:
+            killed.append(pool.workers[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    try:
+        apart = mine(source, kill, pool)
+    finally:
+        pool.close()
+    assert killed
+    for name in alone.__struct_fields__:
+        here, there = getattr(alone, name), getattr(apart, name)
+        if name == "signatures":
+            assert [one.tolist() for one in here] == [one.tolist() for one in there]
+        else:
+            assert np.array_equal(here, there) if isinstance(here, np.ndarray) else here == there, name

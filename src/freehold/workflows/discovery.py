@@ -6,6 +6,7 @@ What is found is written in one transaction, so a run that is killed leaves the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from sqlalchemy import Connection, Engine
@@ -14,6 +15,7 @@ from freehold.core.clock import Clock
 from freehold.core.db import reading, writing
 from freehold.gateway.assign import Assigner
 from freehold.gateway.prompt import prompt_of
+from freehold.jobs.pool import InProcess, Pool
 from freehold.jobs.types import Beat, Kind, Payload
 from freehold.workflows import store as records
 from freehold.workflows.described import described
@@ -62,13 +64,15 @@ def discover(
     clock: Clock,
     beat: Beat = lambda _progress: None,
     moving: Moving = nothing_moves,
+    pool: Pool | None = None,
 ) -> Payload:
     """Find the workflows in all records. The result counts workflows, records, and those newly assigned.
 
-    Workflows that are `moving` keep their templates, as if a person had pinned them, and are absorbed by none.
+    Workflows that are `moving` keep their templates, as if a person had pinned them, and are absorbed by none. `pool`
+    reads texts; without one that is done here.
     """
     now = clock()
-    found = group(ShelfSource(shelf), beat=lambda what, done: beat({"step": what, "done": done}))
+    found = group(ShelfSource(shelf), beat=lambda what, done: beat({"step": what, "done": done}), pool=pool)
     beat({"step": "identities", "done": len(found.groups)})
     outline, parts = outlines(found), part_outlines(found)
     with writing(engine) as connection:
@@ -132,6 +136,7 @@ def kinds(
     clock: Clock,
     publish: Callable[[], None] = lambda: None,
     moving: Moving = nothing_moves,
+    pool: Callable[[], AbstractContextManager[Pool]] = lambda: nullcontext(InProcess()),
 ) -> tuple[Kind, ...]:
     """The worker's jobs: `workflows.assign` for what came in lately, `workflows.discover` for everything.
 
@@ -142,7 +147,8 @@ def kinds(
         return {"assigned": assign_new(engine, shelf, beat)}
 
     def find(_payload: Payload, beat: Beat) -> Payload:
-        result = discover(engine, shelf, clock, beat, moving)
+        with pool() as readers:
+            result = discover(engine, shelf, clock, beat, moving, readers)
         publish()
         return result
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freehold.gateway.prompt import prompt_of
+from freehold.jobs.pool import Pool
 from freehold.workflows import merging, trees
 from freehold.workflows.clusters import (
     LEAST_GROUP,
@@ -49,10 +50,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Of each group: chat without a task."""
 
 
-def group(source: Source, bounds: Bounds | None = None, beat: Beat = lambda _what, _done: None) -> Found:
-    """Find the workflows in a source."""
+def group(
+    source: Source,
+    bounds: Bounds | None = None,
+    beat: Beat = lambda _what, _done: None,
+    pool: Pool | None = None,
+) -> Found:
+    """Find the workflows in a source; texts are read by `pool`."""
     bounds = bounds or Bounds()
-    mined = mine(source, beat)
+    mined = mine(source, beat, pool)
     cells, cell = cells_of(mined)
     raw = _raw(mined, cells)
     beat("groups", len(raw))

@@ -9,16 +9,16 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from freehold.gateway.prompt import Prompt, prompt_of
-from freehold.gateway.shingles import Hashes, Shingler
-from freehold.workflows.shapes import NONE, SHORT, TOOL, Said, said_of
+from freehold.gateway.shingles import Hashes, Shingles
+from freehold.jobs.pool import InProcess, Pool
+from freehold.workflows.fingerprints import Fingerprint, fingerprinted
+from freehold.workflows.shapes import SHORT, TOOL
 
 Beat = Callable[[str, int], None]
 """Told what is being done and how many records of it are done."""
@@ -129,10 +129,10 @@ class Sketch:
         return (grams >> np.uint64(40)) & np.uint64(_SLOTS - 1)
 
 
-def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
-    """Both passes."""
-    shingler = Shingler()
-    sketch, counted, count = _count(source, shingler, beat)
+def mine(source: Source, beat: Beat = lambda _what, _done: None, pool: Pool | None = None) -> Mined:
+    """Both passes; the texts are read by `pool`, here where there is none."""
+    pool = pool or InProcess()
+    sketch, counted, count = _count(source, pool, beat)
     needed = int(min(max(LEAST_REQUESTS, LEAST_SHARE * count), MOST_NEEDED))
     common = {name for name, times in counted.items() if times >= needed}
     signatures: dict[bytes, int] = {}
@@ -140,11 +140,9 @@ def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
     names: dict[str, int] = {}
     columns = (array("d"), array("i"), array("i"), array("i"), array("i"), array("Q"), array("Q"), array("b"))
     ids = bytearray()
-    for done, record in enumerate(source.records()):
-        prompt = prompt_of(record.request)
-        signature = signature_of(prompt, shingler, sketch, needed)
-        said = said_of(record.response)
-        look = look_of(prompt, said, common)
+    for done, (record, one) in enumerate(fingerprinted(source.records(), pool)):
+        signature = signature_of(one.grams, sketch, needed)
+        look = look_of(one, common)
         if len(looks) >= _MOST_LOOKS and look not in looks:
             look = Look(look.tools[:1], look.keys[:1], look.kind, ())
         ids += record.id
@@ -153,8 +151,8 @@ def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
         columns[2].append(looks.setdefault(look, len(looks)))
         columns[3].append(names.setdefault(record.workflow, len(names)))
         columns[4].append(names.setdefault(record.assigned, len(names)))
-        columns[5].append(_mark(prompt.system, prompt.first, prompt.last))
-        columns[6].append(_mark(*said.names, " ".join(said.text.lower().split())) if said.kind != NONE else 0)
+        columns[5].append(one.asked)
+        columns[6].append(one.answered)
         columns[7].append(record.status >= 400)
         if done % _EVERY == 0:
             beat("templates", done)
@@ -175,58 +173,42 @@ def mine(source: Source, beat: Beat = lambda _what, _done: None) -> Mined:
     )
 
 
-def _count(source: Source, shingler: Shingler, beat: Beat) -> tuple[Sketch, Counter[str], int]:
+def _count(source: Source, pool: Pool, beat: Beat) -> tuple[Sketch, Counter[str], int]:
     """How many requests hold each gram, offer each tool and get each short answer.
 
     Of a conversation only the first turn counts.
     """
     sketch, said, count = Sketch(), Counter[str](), 0
     begun: set[int] = set()
-    for count, record in enumerate(source.records(), 1):
-        prompt = prompt_of(record.request)
-        if prompt.turns:
-            begin = hash((prompt.system, prompt.first))
-            if begin in begun:
-                continue
-            if len(begun) < _MOST_CONVERSATIONS:
-                begun.add(begin)
-        found = shingler.of(prompt.system, prompt.first, prompt.last)
-        sketch.add(found.system)
-        sketch.add(found.user)
-        answer = said_of(record.response)
-        for name in (*prompt.tools, label_of(answer)):
-            if name and (name in said or len(said) < _MOST_NAMES):
-                said[name] += 1
+    for count, (_, one) in enumerate(fingerprinted(source.records(), pool), 1):
         if count % _EVERY == 0:
             beat("grams", count)
+        if one.opening:
+            if one.opening in begun:
+                continue
+            if len(begun) < _MOST_CONVERSATIONS:
+                begun.add(one.opening)
+        sketch.add(one.grams.system)
+        sketch.add(one.grams.user)
+        for name in (*one.tools, one.label):
+            if name and (name in said or len(said) < _MOST_NAMES):
+                said[name] += 1
     return sketch, said, count
 
 
-def signature_of(prompt: Prompt, shingler: Shingler, sketch: Sketch, needed: int) -> Hashes:
+def signature_of(grams: Shingles, sketch: Sketch, needed: int) -> Hashes:
     """The frequent grams of a prompt, at most `MOST_GRAMS` a role, sorted within the role, the system's first."""
-    found = shingler.of(prompt.system, prompt.first, prompt.last)
-    system = sketch.frequent(found.system, needed)[:MOST_GRAMS]
-    user = sketch.frequent(found.user, needed)[:MOST_GRAMS]
+    system = sketch.frequent(grams.system, needed)[:MOST_GRAMS]
+    user = sketch.frequent(grams.user, needed)[:MOST_GRAMS]
     return np.concatenate([system, user])
 
 
-def _mark(*texts: str) -> int:
-    content = "\0".join(texts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
-
-
-def label_of(said: Said) -> str:
-    """A short answer as a name that can be counted; no tool's name looks like it."""
-    return f"= {said.text.lower().rstrip('.')}" if said.kind == SHORT else ""
-
-
-def look_of(prompt: Prompt, said: Said, common: set[str]) -> Look:
+def look_of(one: Fingerprint, common: set[str]) -> Look:
     """The shape of one call."""
-    tools = tuple(one for one in prompt.tools if one in common) or (("*",) if prompt.tools else ())
-    names = said.names
-    if said.kind == TOOL:
-        names = tuple(one for one in said.names if one in common)
-    elif said.kind == SHORT:
-        label = label_of(said)
-        names = (label,) if label in common else ()
-    return Look(tools, prompt.keys, said.kind, names)
+    tools = tuple(name for name in one.tools if name in common) or (("*",) if one.tools else ())
+    names = one.names
+    if one.kind == TOOL:
+        names = tuple(name for name in names if name in common)
+    elif one.kind == SHORT:
+        names = (one.label,) if one.label in common else ()
+    return Look(tools, one.keys, one.kind, names)
