@@ -12,6 +12,9 @@ from freehold.ledger.errors import Held
 from freehold.ledger.keeping import store as keeping
 from freehold.ledger.keeping.holds import Hold, Scope
 from tests.batches.conftest import FORM, START, Office, form, line
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 
 def hold(office, **scope):

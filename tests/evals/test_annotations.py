@@ -8,6 +8,9 @@ from freehold.core.ids import as_text
 from freehold.grading.types import Answer, ToolCall
 from freehold.ledger.capture import erase_call
 from tests.evals.conftest import WORKFLOW, number_of, record
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 
 def lines(*found):

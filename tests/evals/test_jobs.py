@@ -12,6 +12,9 @@ from freehold.evals.jobs import JUDGE, RUN, kinds
 from freehold.evals.types import Plan, Run
 from freehold.grading.types import Spec
 from tests.evals.conftest import START, WORKFLOW, completion, record
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 
 @pytest.fixture

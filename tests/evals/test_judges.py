@@ -15,6 +15,9 @@ from freehold.evals.runs import evaluate
 from freehold.evals.types import Plan, Run
 from freehold.grading.types import Answer, Spec, ToolCall
 from tests.evals.conftest import START, WORKFLOW, completion, record
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 REQUEST = b'{"messages": [{"role": "user", "content": "2+2?"}]}'
 

@@ -14,6 +14,9 @@ from freehold.ledger.findings import store
 from freehold.ledger.frames import Scan
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import START, Home, call_id, closed, opened, refused
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 HOUR = int(START // 3600)
 DIGEST = "ab" * 32

@@ -19,6 +19,9 @@ from freehold.moves.types import Event, Move
 from freehold.workflows.records import Record
 from freehold.workflows.store import Which
 from tests.moves.sample import PLAN, RULE, WINDOW, Door, move, record
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 
 class Shelf:

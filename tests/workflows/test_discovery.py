@@ -12,7 +12,10 @@ from freehold.workflows.discovery import assign_new, discover
 from freehold.workflows.known import store
 from freehold.workflows.publish import content
 from freehold.workflows.store import Which
+from tests.postgres import EACH_DATABASE
 from tests.workflows.traffic import START, body, record, rows, traffic, words
+
+pytestmark = EACH_DATABASE
 
 NOW = START + 10_000_000.0
 

@@ -16,6 +16,9 @@ from freehold.workflows import store
 from freehold.workflows.exchange import answer_of, exchange
 from freehold.workflows.records import Record
 from freehold.workflows.store import Which
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 START = 1_760_000_000.0
 

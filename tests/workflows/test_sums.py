@@ -15,6 +15,9 @@ from freehold.workflows.known import store as known
 from freehold.workflows.records import Record
 from freehold.workflows.sums import store as sums
 from freehold.workflows.tables import record_sums, records
+from tests.postgres import EACH_DATABASE
+
+pytestmark = EACH_DATABASE
 
 NAMES = st.sampled_from(["", "wf_a", "wf_b"])
 MADE = st.builds(
