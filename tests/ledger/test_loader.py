@@ -25,9 +25,9 @@ from freehold.ledger.journal import Journal, pack
 from freehold.ledger.tables import attempts, audit_intents, calls, leases, pending, positions, spent, usage_hours
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import RENTED, ROUTES, START, Home, attempt, call_id, closed, opened, refused, tried
-from tests.postgres import EACH_DATABASE
+from tests.postgres import EVERY_DATABASE
 
-pytestmark = EACH_DATABASE
+pytestmark = EVERY_DATABASE
 
 PACE = Pace(batch_bytes=2000)
 

@@ -19,9 +19,9 @@ from freehold.ledger.tables import calls
 from freehold.ledger.usage import store as usage
 from freehold.ledger.writer import load_once
 from tests.ledger.sample import START, Home, attempt, call_id, closed, opened, refused, tried
-from tests.postgres import EACH_DATABASE
+from tests.postgres import EVERY_DATABASE
 
-pytestmark = EACH_DATABASE
+pytestmark = EVERY_DATABASE
 
 COUNT = 60
 

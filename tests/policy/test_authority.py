@@ -27,9 +27,9 @@ from freehold.policy.leases import Grant, Hello, Lease, Return
 from freehold.policy.periods import NEVER
 from freehold.policy.types import Budget, Policy
 from tests.ledger.sample import START, Home, closed, opened
-from tests.postgres import EACH_DATABASE
+from tests.postgres import EVERY_DATABASE
 
-pytestmark = EACH_DATABASE
+pytestmark = EVERY_DATABASE
 
 BUDGET = Budget(id="team/red", limit=Decimal(10), period="total")
 DAILY = Budget(id="key/app", limit=Decimal(4), period="day")
