@@ -11,6 +11,7 @@ import freehold.batches.tables
 import freehold.evals.tables
 import freehold.identity.console.tables
 import freehold.identity.people.tables
+import freehold.identity.replicas.tables
 import freehold.identity.tables
 import freehold.jobs.tables
 import freehold.ledger.tables
