@@ -10,6 +10,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from sqlalchemy import URL, make_url
 
 import freehold.core.db as module
 from freehold.core.db import connect, upgrade
+from freehold.core.ports import free_port
 
 
 def _on(*databases: str) -> list[pytest.MarkDecorator]:
@@ -41,27 +43,32 @@ PACKAGED = Path("/usr/lib/postgresql")
 
 
 class Packaged:
-    """The server that Debian packages, in a folder of its own; what the wheel's handle is to the wheel's."""
+    """A server begun by its own programs, in a folder of its own; what the wheel's handle is to the wheel's.
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.pgdata = folder
-        self._programs = programs
-        # It refuses to run as root; its package brings a user.
-        self._as = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-        if self._as:
+    At a socket in the folder, and at `host` too where that is said; `within` is what its commands begin with.
+    """
+
+    def __init__(self, folder: Path, programs: Path, within: tuple[str, ...] = (), host: str = "") -> None:
+        self.pgdata, self.host, self.port = folder, host, free_port() if host else 5432
+        self._programs, self._as = programs, within
+        if os.geteuid() == 0:  # it refuses to run as root
+            user = "postgres" if _known("postgres") else "nobody"
+            self._as = (*within, "runuser", "-u", user, "--")
             folder.parent.chmod(0o755)
             folder.mkdir()
-            shutil.chown(folder, "postgres", "postgres")
+            shutil.chown(folder, user)
         self._run("initdb", "--pgdata", str(folder), "--username", "postgres", "--auth", "trust", "--no-sync")
+        with (folder / "pg_hba.conf").open("a") as file:
+            file.write("host all all 0.0.0.0/0 trust\n")
         self.ensure_postgres_running()
 
     def ensure_postgres_running(self) -> None:
-        options = f"-k {self.pgdata} -c listen_addresses=''"
+        options = f"-k {self.pgdata} -c listen_addresses='{self.host}' -p {self.port}"
         log = str(self.pgdata / "log")
         self._run("pg_ctl", "start", "--wait", "--pgdata", str(self.pgdata), "--log", log, "--options", options)
 
     def get_uri(self) -> str:
-        return f"postgresql://postgres:@/postgres?host={self.pgdata}"
+        return f"postgresql://postgres:@:{self.port}/postgres?host={self.pgdata}"
 
     def get_pid(self) -> int:
         return int((self.pgdata / "postmaster.pid").read_text().split()[0])
@@ -73,6 +80,20 @@ class Packaged:
     def _run(self, program: str, *words: str) -> None:
         command = [*self._as, str(self._programs / program), *words]
         subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _known(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def programs() -> Path | None:
+    """Where Debian's server lies, the newest; None where it is not installed, or cannot be run."""
+    found = sorted(PACKAGED.glob("*/bin/initdb"))
+    return found[-1].parent if found and (os.geteuid() or shutil.which("runuser")) else None
 
 
 class Postgres:
@@ -162,13 +183,13 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def debian() -> Iterator[Postgres]:
     """Debian's server; skips where it is not installed."""
-    found = sorted(PACKAGED.glob("*/bin/initdb"))
-    if not found or (os.geteuid() == 0 and shutil.which("runuser") is None):
+    found = programs()
+    if found is None:
         pytest.skip("Debian's PostgreSQL is not installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="fh-pg-"))
     server = None
     try:
-        server = Packaged(folder / "data", found[-1].parent)
+        server = Packaged(folder / "data", found)
         yield Postgres(server)
     finally:
         if server is not None:

@@ -82,9 +82,50 @@ class Network:
         for one in self._relays:
             one.kill()
             one.wait(60)
+            for pipe in (one.stdin, one.stdout):
+                if pipe is not None:
+                    pipe.close()
         for name in (self.router, self.far):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True, timeout=60)
         subprocess.run(["ip", "link", "del", self._links[0]], check=False, capture_output=True, timeout=60)
+
+
+class Line(Network):
+    """The two machines with a line between them that is slow, and loses packets."""
+
+    def begin(self) -> None:
+        """Raises OSError or CalledProcessError where that is not allowed here."""
+        near, far = self._links[0], self._links[3]
+        command = [sys.executable, "-m", "tests.faults.link", near, far]
+        self._carrier = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._relays.append(self._carrier)
+        if self._said() != b"ready":
+            raise OSError("no tunnel can be made")
+        run("ip", "netns", "add", self.far)
+        run("ip", "-n", self.far, "link", "set", "lo", "up")
+        run("ip", "link", "set", far, "netns", self.far)
+        self.there = f"{self.here.rsplit('.', 1)[0]}.2"
+        run("ip", "addr", "add", f"{self.here}/24", "dev", near)
+        run("ip", "link", "set", near, "up")
+        run("ip", "-n", self.far, "addr", "add", f"{self.there}/24", "dev", far)
+        run("ip", "-n", self.far, "link", "set", far, "up")
+
+    def be(self, *, delay: float = 0.0, lost: float = 0.0) -> None:
+        """From now on packets take so many seconds, and this share never comes."""
+        assert self._carrier.stdin is not None
+        self._carrier.stdin.write(f"{delay} {lost}\n".encode())
+        self._carrier.stdin.flush()
+        assert self._said() == b"so"
+
+    def cut(self) -> None:
+        self.be(lost=1.0)
+
+    def heal(self) -> None:
+        self.be()
+
+    def _said(self) -> bytes:
+        assert self._carrier.stdout is not None
+        return self._carrier.stdout.readline().strip()
 
 
 class FarReplica(Replica):

@@ -18,6 +18,7 @@ OPENS_SOCKETS = {
     "cli/policy.py": "looks names up for the rules of a firewall",
     "core/egress.py": "the one way out of the data path",
     "core/ports.py": "finds free ports",
+    "core/postgres.py": "has the database's connection notice when the other side is gone",
     "evals/wire.py": "how evaluations ask models: through the gateway, like anyone",
     "app.py": "binds the management API's listener",
     "identity/oidc/fetch.py": "asks the issuer who signed in, from the admin process alone",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
 from typing import Any
 
@@ -23,6 +24,10 @@ _WRITER = 0x6672656568
 """Key of the advisory lock of every writing transaction ("freeh"): any number that nothing else here uses."""
 _ALONE = _WRITER + 1
 """Key of the lock that the one writer process of a database holds for its life."""
+_CONNECT_SECONDS = 10.0
+_IDLE_SECONDS, _PROBE_SECONDS, _PROBES = 10, 5, 4
+"""Either side asks after so long without a word whether the other is there, and gives it up half a minute later. The
+system's own two hours would keep a writer waiting, and a lost one's locks held, after a network that died silently."""
 _LOCK_MILLISECONDS = 15_000
 """As long as SQLite's busy_timeout."""
 _PASSING = ("08", "40", "53", "55", "57", "58")
@@ -45,9 +50,12 @@ def engine_for(url: URL) -> Engine:
         raise BadConfig("the database's URL asks for what is not known here", hint=hint)
     if not arguments and mode != "disable" and (mode or authority or not _near(url.host or "")):
         arguments["ssl_context"] = _trusting(authority)
+    arguments["timeout"] = _CONNECT_SECONDS
     engine = create_engine(
         url.set(drivername=DRIVER, query={}), pool_pre_ping=True, hide_parameters=True, connect_args=arguments
     )
+    event.listen(engine, "connect", _reached)
+    event.listen(engine, "connect", _watched)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _by_kind)
     event.listen(engine, "before_cursor_execute", _without_nul, retval=True)
@@ -67,6 +75,37 @@ def _trusting(authority: str) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         hint = "name a PEM file with sslrootcert=FILE"
         raise BadConfig(f"the database's authority cannot be read: {error}", hint=hint) from None
+
+
+def _reached(connection: Any, _record: Any) -> None:
+    """It took no longer than that to connect; from here on the system tells when the other side is gone."""
+    made = connection._usock  # noqa: SLF001  # the driver has no name for it
+    made.settimeout(None)
+    if made.family == socket.AF_UNIX:
+        return
+    for name, value in (
+        ("TCP_KEEPIDLE", _IDLE_SECONDS),
+        ("TCP_KEEPINTVL", _PROBE_SECONDS),
+        ("TCP_KEEPCNT", _PROBES),
+        ("TCP_USER_TIMEOUT", 1000 * (_IDLE_SECONDS + _PROBE_SECONDS * _PROBES)),
+    ):
+        if hasattr(socket, name):  # Linux has them all
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _watched(connection: Any, _record: Any) -> None:
+    """The same on the server's side, for this connection: a writer that is lost lets go of what it holds."""
+    wanted = {
+        "tcp_keepalives_idle": _IDLE_SECONDS,
+        "tcp_keepalives_interval": _PROBE_SECONDS,
+        "tcp_keepalives_count": _PROBES,
+        "tcp_user_timeout": 1000 * (_IDLE_SECONDS + _PROBE_SECONDS * _PROBES),
+    }
+    cursor = connection.cursor()
+    cursor.execute("SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in wanted.items()))
+    cursor.fetchall()
+    cursor.close()
+    connection.commit()
 
 
 def _begin(connection: Connection) -> None:

@@ -67,8 +67,8 @@ class LentBucket(Bucket):
     """One shared limit in one process. As a `Bucket` it is this process's own part, for while the server is away."""
 
     __slots__ = (
-        "ahead", "asking", "drawn", "drawn_at", "dry", "dry_until", "dry_wait", "held", "largest", "lender", "lent",
-        "level_seen", "name", "owed", "sent_at", "sent_keep", "sent_owed", "until", "used_at",
+        "ahead", "asking", "drawn", "drawn_at", "dry", "dry_until", "dry_wait", "heard_at", "held", "largest", "lender",
+        "lent", "level_seen", "name", "owed", "sent_at", "sent_keep", "sent_owed", "until", "used_at",
     )  # fmt: skip
 
     def __init__(self, name: bytes, per_minute: int, lender: Lender, now: float) -> None:
@@ -93,7 +93,8 @@ class LentBucket(Bucket):
         self.asking = False
         self.used_at = 0.0
         self.level_seen = per_minute
-        """Units the server had left when it last answered."""
+        """Units the server had left when it last answered, and when that was; 0 once the own part knows."""
+        self.heard_at = 0.0
         self.dry = 0
         """What the server refused, and until when that is repeated, and until when it said to wait."""
         self.dry_until = 0.0
@@ -128,6 +129,10 @@ class LentBucket(Bucket):
         mine = max(self.limit // self.lender.share, 1)
         if mine != self.per_minute:  # more or fewer share it than when this was made
             self.per_minute, self.rate, self.level = mine, mine / 60.0, min(self.level, float(mine))
+        if self.heard_at:  # the own part begins with its share of what was left
+            left = self.level_seen + max(self.lender.steady() - self.heard_at, 0.0) * self.limit / 60.0
+            self.level = min(self.level, left / self.lender.share)
+            self.heard_at = 0.0
         wait = super().take(units, now)
         self.drawn_at = self.lender.steady()
         if not wait:
@@ -204,7 +209,7 @@ class LentBucket(Bucket):
         self.held = max(self.held - (self.sent_keep - kept), 0) + granted
         self.lent = kept + granted
         self.until = self.sent_at + OURS_SECONDS
-        self.level_seen = level
+        self.level_seen, self.heard_at = level, self.lender.steady()
         owed = min(self.owed, self.held)
         if owed > 0:
             self.owed -= owed
