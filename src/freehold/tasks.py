@@ -16,6 +16,8 @@ from freehold.core.errors import NotFound, NotRunning
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from sqlalchemy import URL, Connection, Engine
 
     from freehold.core.crypto import Identity
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from freehold.evals.optimising import Bench
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base, Recipe
+    from freehold.moves.tuning import Place
     from freehold.planner.jobs import Parts as Planning
     from freehold.policy.rights import Rules
     from freehold.server.publish import Publisher
@@ -126,6 +129,13 @@ class Instance:
             clock=time.time,
             pool=lambda: pool_anywhere(settings.jobs, BEHIND),
         )
+
+    def training(self) -> AbstractContextManager[Place]:
+        """Where recipes train, by the settings in force."""
+        from freehold.settings.last_good import in_force
+        from freehold.settings.pools import BEHIND, pool_for_training
+
+        return pool_for_training(in_force(self.config, self.home).settings.jobs, BEHIND)
 
     def licence_of(self, target: str) -> str:
         """The licence of the model that an owned target serves, or served; empty where the store has none of it."""
@@ -253,6 +263,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
             publish=instance.publish,
             clock=time.time,
             licence_of=instance.licence_of,
+            places=instance.training,
         )
         return Preparation(parts, payload["move"], beat).run()
 
