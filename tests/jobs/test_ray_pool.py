@@ -31,9 +31,9 @@ def short():
         yield folder
 
 
-def apart(body, folder):
+def apart(body, folder, module="tests.jobs.test_ray_pool"):
     """Runs a part in a process of its own, since Ray is one a process; its last lines."""
-    script = f"from tests.jobs.test_ray_pool import *\nif __name__ == '__main__':\n    {body}()\n"
+    script = f"from {module} import *\nif __name__ == '__main__':\n    {body}()\n"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "RAY_TEST_FOLDER": folder}
     child = subprocess.Popen(
         [sys.executable, "-c", script], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from freehold.core.crypto import sha256
 from freehold.core.errors import BadArtefact, Unavailable
 from freehold.moves.training.errors import NoBase
 from freehold.moves.training.job import (
@@ -93,13 +94,13 @@ def take(folder: Path, came: Came) -> None:
             replace_file(folder / "error.json", came.said)
         if came.result:
             made = msgspec.json.decode(came.result, type=Trained)
-            if made.job != read_job(folder) or [one.name for one in made.files] != [name for name, _ in came.files]:
-                raise BadArtefact("a node gave back the result of another job", param=str(folder))
+            brought = [(name, sha256(data).hex()) for name, data in came.files]
+            if made.job != read_job(folder) or brought != [(one.name, one.sha256) for one in made.files]:
+                raise BadArtefact("a node gave back something else than this job's result", param=str(folder))
             (folder / "out").mkdir(exist_ok=True, mode=0o700)
             for name, data in came.files:
                 replace_file(folder / "out" / Path(name).name, data)
             replace_file(folder / "result.json", came.result)
-            read_result(folder)  # raises where a file is not what was written there
 
 
 def ended(folder: Path, recipe: Recipe) -> Trained:
