@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from freehold.core.errors import LeaseLost
 from freehold.jobs.settings import JobsSettings
 from freehold.moves.training.job import Base, read_job, read_result
 from freehold.moves.tuning import VARIANTS, train
@@ -80,10 +81,25 @@ def two_nodes_train():
         settings = JobsSettings(backend="ray", address=cluster.address, content=True)
         found = train(folder, "lora", beat, SWEEP, lambda: pool_for_training(settings))
         assert removed and {one["of"] for one in beats} == {2}
+        stopped(there, before, settings)
     finally:
         cluster.shutdown()
     wanted = read_result(before)
     assert found.files == wanted.files and found.job == wanted.job
     digests = [[one["sha256"] for one in made.metrics["sweep"]] for made in (found, wanted)]
     assert digests[0] == digests[1]
+
+
+def stopped(there, before, settings):
+    """Who stops a move ends what the nodes do for it, and nothing of it stays there."""
+    gone_within(there, 60)
+    long = {**OPTIONS, "steps": 100_000}
+    folder = folder_of(there / "long", made(LESSONS), "lora", base=read_job(before).base, options=long)
+
+    def beat(_progress):
+        if list(there.glob("freehold-train-*/lock")):
+            raise LeaseLost("stopped")
+
+    with pytest.raises(LeaseLost):
+        train(folder, "lora", beat, {}, lambda: pool_for_training(settings))
     gone_within(there, 60)
