@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -114,16 +115,22 @@ def two_nodes():
         other = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         settings = JobsSettings(backend="ray", address=cluster.address)
+        nodes, numbers, removed = set(), [], []
+
+        def chunks():
+            for number in itertools.count():
+                if removed and number > removed[0] + 50:
+                    return
+                yield number
+
         with pool_anywhere(settings) as pool:
-            found = pool.map(on_node, range(60))
-            nodes, numbers = set(), []
-            for place, (number, node) in enumerate(found):
+            for number, node in pool.map(on_node, chunks()):
                 numbers.append(number)
                 nodes.add(node)
-                if place == 10:
+                if len(nodes) == 2 and not removed:  # both are at work
+                    removed.append(number)
                     cluster.remove_node(other, allow_graceful=False)
-            assert numbers == list(range(60))
-            assert len(nodes) == 2
+            assert removed and numbers == list(range(removed[0] + 51))
     finally:
         cluster.shutdown()
 
