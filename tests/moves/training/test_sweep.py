@@ -166,6 +166,21 @@ def test_a_node_without_the_base_says_which_file_it_wants(tmp_path, there):
         train(folder, "lora", lambda _progress: None, SWEEP, lambda: nullcontext((InProcess(), True)))
 
 
+def test_what_a_node_said_before_is_forgotten_once_the_job_is_sent_again(tmp_path):
+    folder = folder_of(tmp_path / "job", made(80))
+    keep_error(folder, NoBase("the node lacks the base"))
+
+    class Mute(InProcess):
+        def map(self, _function, chunks, _tick):
+            for _ in chunks:
+                yield Came(log=b"killed")
+
+    with pytest.raises(Unavailable, match="ended without a result: killed"):
+        train(folder, "classifier", lambda _progress: None, places=lambda: nullcontext((Mute(), True)))
+    places = lambda: nullcontext((InProcess(), True))  # noqa: E731
+    assert train(folder, "classifier", lambda _progress: None, places=places).files
+
+
 def test_results_of_another_job_or_with_other_bytes_are_not_taken(tmp_path):
     folder, other = (folder_of(tmp_path / name, made(80, seed=seed)) for seed, name in enumerate(("one", "two")))
     made_here = train(other, "classifier", lambda _progress: None)

@@ -80,7 +80,8 @@ def work(chunk: Here | Sent) -> Came:
 
 
 def sent(folder: Path, recipe: Recipe) -> Sent:
-    """A prepared job, to be sent away. Raises FileRefused."""
+    """A prepared job, to be sent away; what was said of it before is forgotten. Raises FileRefused."""
+    keep_error(folder, None)
     with refusing():
         return Sent(recipe, (folder / "job.json").read_bytes(), (folder / "train.jsonl").read_bytes())
 
