@@ -17,6 +17,8 @@ from freehold.core.errors import NotFound, NotRunning
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from sqlalchemy import URL, Connection, Engine
 
     from freehold.core.crypto import Identity
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from freehold.jobs.pool import Pool
     from freehold.moves.rollout import Rollout
     from freehold.moves.training.job import Base, Recipe
+    from freehold.moves.tuning import Place
     from freehold.planner.jobs import Parts as Planning
     from freehold.policy.rights import Rules
     from freehold.server.publish import Publisher
@@ -143,6 +146,13 @@ class Instance:
         from freehold.settings.pools import BEHIND, pool_for_content
 
         return pool_for_content(in_force(self.config, self.home).settings.jobs, BEHIND)
+
+    def training(self) -> AbstractContextManager[Place]:
+        """Where recipes train, by the settings in force."""
+        from freehold.settings.last_good import in_force
+        from freehold.settings.pools import BEHIND, pool_for_training
+
+        return pool_for_training(in_force(self.config, self.home).settings.jobs, BEHIND)
 
     def licence_of(self, target: str) -> str:
         """The licence of the model that an owned target serves, or served; empty where the store has none of it."""
@@ -270,6 +280,7 @@ def long(instance: Instance) -> tuple[Kind, ...]:
             publish=instance.publish,
             clock=time.time,
             licence_of=instance.licence_of,
+            places=instance.training,
         )
         return Preparation(parts, payload["move"], beat).run()
 

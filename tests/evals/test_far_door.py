@@ -162,7 +162,7 @@ def test_an_evaluation_whose_gateway_is_gone_keeps_what_it_has(fill, engine, gat
 
 @needs_ray
 def test_a_node_that_goes_away_takes_no_answer_with_it(short):  # noqa: F811
-    apart("tests.evals.test_far_door:asks_from_two_nodes", short)
+    apart("asks_from_two_nodes", short, __name__)
 
 
 def asks_from_two_nodes():

@@ -67,6 +67,15 @@ def test_one_process_is_this_one():
     assert set(LocalPool(1, patience=0.0).map(where, range(5))) == {os.getpid()}
 
 
+def test_without_any_patience_nothing_is_done_here_not_even_by_one_process():
+    pool = LocalPool(1, patience=None)
+    try:
+        found = set(pool.map(where, range(3)))
+    finally:
+        pool.close()
+    assert len(found) == 1 and os.getpid() not in found
+
+
 def test_several_processes_are_others(pool):
     assert os.getpid() not in set(pool.map(where, range(20)))
 

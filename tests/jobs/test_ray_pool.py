@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,10 +32,9 @@ def short():
         yield folder
 
 
-def apart(body, folder):
-    """Runs a part, of this module or MODULE:PART, in a process of its own, since Ray is one a process; its last lines."""
-    module, _, part = body.rpartition(":")
-    script = f"from {module or __name__} import {part}\nif __name__ == '__main__':\n    {part}()\n"
+def apart(body, folder, module="tests.jobs.test_ray_pool"):
+    """Runs a part in a process of its own, since Ray is one a process; its last lines."""
+    script = f"from {module} import *\nif __name__ == '__main__':\n    {body}()\n"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "RAY_TEST_FOLDER": folder}
     child = subprocess.Popen(
         [sys.executable, "-c", script], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -116,32 +115,33 @@ def two_nodes():
         other = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         settings = JobsSettings(backend="ray", address=cluster.address)
+        nodes, numbers, removed = set(), [], []
+
+        def chunks():
+            for number in itertools.count():
+                if removed and number > removed[0] + 50:
+                    return
+                yield number
+
         with pool_anywhere(settings) as pool:
-            found = pool.map(on_node, [(number, os.environ["RAY_TEST_FOLDER"]) for number in range(60)])
-            nodes, numbers = set(), []
-            for place, (number, node) in enumerate(found):
+            for number, node in pool.map(on_node, chunks()):
                 numbers.append(number)
                 nodes.add(node)
-                if place == 10:
+                if len(nodes) == 2 and not removed:  # both are at work
+                    removed.append(number)
                     cluster.remove_node(other, allow_graceful=False)
-            assert numbers == list(range(60))
-            assert len(nodes) == 2
+            assert removed and numbers == list(range(removed[0] + 51))
     finally:
         cluster.shutdown()
 
 
-def on_node(chunk):
-    """Takes a little, and waits for another node at first: the one that goes away is to be at work then."""
+def on_node(number):
+    """Takes a little: the node that goes away is to be at work then."""
     import ray
 
-    number, folder = chunk
-    node = ray.get_runtime_context().get_node_id()
-    (Path(folder) / f"{node}.node").touch()
-    end = time.monotonic() + SECONDS / 2
-    while len(list(Path(folder).glob("*.node"))) < 2 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert sum(one * one for one in range(200_000))
-    return number, node
+    total = sum(one * one for one in range(200_000))
+    assert total
+    return number, ray.get_runtime_context().get_node_id()
 
 
 @needs_ray

@@ -310,3 +310,21 @@ def test_a_killed_workers_job_is_done_by_the_next(engine: Engine, tmp_path: Path
     assert file.read_text() == "xx"
     second.send_signal(signal.SIGTERM)
     assert second.wait(DEADLINE) == 0
+
+
+def test_signals_that_come_on_each_others_heels_end_it(engine: Engine, tmp_path: Path, database: str) -> None:
+    if database != "sqlite":
+        pytest.skip("its worker is told of a file")
+    file = tmp_path / "touched"
+    with db.writing(engine) as connection:
+        store.add(connection, IdMaker()(), "touch", {"file": str(file), "hang": False}, time.time())
+    child = subprocess.Popen([sys.executable, "-c", WORKER, str(engine.url), str(tmp_path / "worker.lock")])
+    try:
+        until(file.exists)  # it listens
+        for number in range(400):
+            child.send_signal((signal.SIGTERM, signal.SIGINT)[number % 2])
+        child.wait(DEADLINE)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode in (0, -signal.SIGTERM, -signal.SIGINT), "none waits for another"

@@ -177,3 +177,21 @@ def test_a_dossier_nested_too_deep_is_refused_wherever_it_is_noticed(data: bytes
 def test_a_member_beside_what_is_signed_is_refused(data: bytes) -> None:
     with pytest.raises(BadArtefact, match="alone"):
         verify(exact({**json.loads(data), "note": "approved by the board"}))
+
+
+def test_what_a_sweep_tried_stands_in_the_dossier_and_on_its_page(identity: Identity) -> None:
+    had = {"loss_before": 2.0, "loss_after": 0.5, "seconds": 3.0, "sha256": "ab" * 32}
+    swept = [
+        {"options": {"rank": 4, "rate": 0.001}, **had},
+        {"options": {"rank": 8, "rate": 0.001}, **had, "loss_after": 0.25, "chosen": True},
+        {"options": {"rank": 8, "rate": 9.0}, "error": "FH-REQ-010 the loss is <no> number"},
+    ]
+    metrics = {"held_out": 12, "loss_after": 0.25, "sweep": swept}
+    tuned = {"recipe": "lora", "seconds": 3.0, "bytes": 10, "target": "owned-a", "metrics": metrics}
+    now, events = onward(replace(move("evaluated"), events=0), [], "tuned", tuned)
+    evidence = Evidence(move=now, workflow_name="intents", events=events, pairs=[], artefact={}, savings=None)
+    content = json.loads(make(evidence, identity, WINDOW + 5000))["content"]
+    assert content["events"][0]["content"]["metrics"]["sweep"] == swept
+    drawn = page(content, identity.public.hex())
+    assert "best of 3 variants: rank=8 rate=0.001, loss 0.25 on 12 lessons held out" in drawn
+    assert "loss 2 before, 0.5 after, in 3 s" in drawn and "left out: FH-REQ-010 the loss is &lt;no&gt; number" in drawn

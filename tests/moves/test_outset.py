@@ -157,3 +157,18 @@ def test_answers_are_read_as_json() -> None:
     plan, rule = begun([record(number, said) for number in range(LEAST)])
     assert rule.grader.kind == "json_fields"
     assert plan.recipe == "classifier"
+
+
+@pytest.mark.parametrize("recipe", ["auto", "classifier", "prompt"])
+def test_a_sweep_is_of_a_recipe_with_one_figure_to_compare(recipe: str) -> None:
+    with pytest.raises(BadRequest, match="no variants") as told:
+        begun(sample(), recipe=recipe, sweep={"rank": [4, 8]})
+    assert told.value.param == "sweep"
+
+
+def test_a_sweep_is_written_down_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())  # as where training is installed
+    swept = {"rank": [4, 8], "rate": [0.001, 0.0003]}
+    assert begun(sample(), recipe="lora", sweep=swept)[0].sweep == swept
+    with pytest.raises(BadRequest, match="positive"):
+        begun(sample(), recipe="lora", options={"batch": 0}, sweep=swept)

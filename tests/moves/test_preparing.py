@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,12 +18,14 @@ from freehold.core.errors import FileRefused, LeaseLost
 from freehold.evals import runs
 from freehold.evals.contents import Contents
 from freehold.evals.errors import DoorClosed
+from freehold.jobs.pool import InProcess
 from freehold.ledger.capture import Bodies
 from freehold.moves import desk, store
 from freehold.moves.desk import Act
 from freehold.moves.preparing import Parts, Preparation, give_up
 from freehold.moves.training.errors import NothingToLearn
-from freehold.moves.training.job import Base
+from freehold.moves.training.job import Base, read_job
+from freehold.moves.tuning import Places, here
 from freehold.moves.types import Event, Move
 from freehold.policy.rights import Rules
 from freehold.workflows.formats.vendors import vendor_of
@@ -71,6 +74,7 @@ class Bench:
         self.door = Asked(self.says)
         self.published = 0
         self.licences: dict[str, str] = {}
+        self.places: Places = here
         self.on_beat: Callable[[dict[str, Any]], object] = lambda _progress: None
 
     def says(self, _target: str, question: str) -> str:
@@ -100,14 +104,15 @@ class Bench:
             publish=self.publish,
             clock=lambda: AFTER,
             licence_of=lambda target: self.licences.get(target, ""),
+            places=self.places,
         )
 
     def publish(self) -> None:
         self.published += 1
 
-    def begin(self, recipe: str = "none", **rule: Any) -> None:
+    def begin(self, recipe: str = "none", sweep: dict[str, list[Any]] | None = None, **rule: Any) -> None:
         candidate = "owned-a" if recipe == "none" else ""
-        plan = replace(PLAN, recipe=recipe, candidate=candidate)
+        plan = replace(PLAN, recipe=recipe, candidate=candidate, sweep=sweep or {})
         with db.writing(self.engine) as connection:
             desk.start(connection, b"1" * 16, replace(RULE, **rule), plan, Act("ann", WINDOW))
 
@@ -249,6 +254,21 @@ def test_a_recipe_that_cannot_learn_refuses_the_move_in_its_own_words(bench: Ben
     last = bench.events()[-1].content
     assert last["why"].startswith(NothingToLearn.code)
     assert last["hint"] == NothingToLearn.hint_text
+
+
+def test_a_sweep_is_trained_where_the_installation_says_and_a_node_without_the_base_holds_the_move(
+    bench: Bench,
+) -> None:
+    bench.shelf.all = [replace(one, owned=True, vendor="", target="owned-chat") for one in bench.shelf.all]
+    bench.licences = {"owned-chat": "Apache-2.0"}
+    bench.places = lambda: nullcontext((InProcess(), True))
+    bench.begin("lora", {"rank": [4, 8]})
+    assert bench.work()["stage"] == "evaluated"
+    assert "lacks the base" in bench.now().held, "it waits until somebody has brought the file"
+    (work,) = (bench.home / "work").iterdir()
+    jobs = [read_job(work / "variants" / number) for number in "12"]
+    assert [one.options for one in jobs] == [{"rank": 4}, {"rank": 8}]
+    assert len({one.dataset for one in jobs} | {read_job(work).dataset}) == 1
 
 
 def test_a_disk_that_is_full_is_told_and_nothing_is_refused_for_it(bench: Bench) -> None:

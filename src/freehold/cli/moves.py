@@ -61,6 +61,13 @@ def moves() -> None:
 @click.option(
     "--first-look", type=click.IntRange(1), help="Calls of the window a candidate is asked before later ones decide."
 )
+@click.option(
+    "--sweep",
+    "swept",
+    multiple=True,
+    metavar="OPTION=VALUE,...",
+    help="With --recipe lora: train with each value and take the best; repeat for more options.",
+)
 @click.option("--margin", type=float, help="Quality by which it may be worse, such as 0.03.")
 @click.option("--alpha", type=float, help="Greatest probability of a false cut-over.")
 @click.option("--harm", type=float, help="Quality loss that is rolled back.")
@@ -76,7 +83,13 @@ def start(place: Place, /, workflow: str, *, as_json: bool, **given: Any) -> Non
     names = ("margin", "alpha", "harm", "reference", "approvals", "budget")
     rule = {name: given.pop(name) for name in names}
     rule = {name: value for name, value in rule.items() if value not in (None, ())}
-    body = {"workflow": workflow, "rule": rule, **{name: one for name, one in given.items() if one is not None}}
+    sweep = _sweep(given.pop("swept"))
+    body = {
+        "workflow": workflow,
+        "rule": rule,
+        "sweep": sweep,
+        **{name: one for name, one in given.items() if one is not None},
+    }
     made = place.client().post("/api/moves", body)
     if as_json:
         emit_json(made)
@@ -245,6 +258,23 @@ def verify(ctx: click.Context, file: Path, public_key: str, *, as_json: bool) ->
             click.echo(f"{sign} {one.what}{': ' + one.detail if one.detail else ''}")
     if not all(one.ok for one in found):
         ctx.exit(GATE_NOT_PASSED)
+
+
+def _sweep(swept: tuple[str, ...]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for one in swept:
+        name, _, values = one.partition("=")
+        if not name or not values or name in found:
+            raise click.BadParameter(f"{one!r} must read OPTION=VALUE,VALUE, each option once", param_hint="--sweep")
+        found[name] = [_value(value.strip()) for value in values.split(",")]
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _act(place: Place, workflow: str, verb: str, body: dict[str, Any], *, as_json: bool) -> None:

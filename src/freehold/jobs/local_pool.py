@@ -32,10 +32,16 @@ _AHEAD = 2
 class LocalPool:
     """Up to `processes` workers, started when they are worth it. For one thread at a time."""
 
-    def __init__(self, processes: int, *, patience: float = PATIENCE, tries: int = TRIES, niceness: int = 0) -> None:
-        """`patience` in seconds; `niceness` is added to the workers', for work behind everybody else's."""
+    def __init__(
+        self, processes: int, *, patience: float | None = PATIENCE, tries: int = TRIES, niceness: int = 0
+    ) -> None:
+        """`patience` in seconds; None where no chunk may be worked on here, not even with one process.
+
+        `niceness` is added to the workers', for work behind everybody else's.
+        """
         self._processes = max(processes, 1)
-        self._patience, self._tries, self._niceness = patience, tries, niceness
+        self._patience, self._tries, self._niceness = patience or 0.0, tries, niceness
+        self._never_here = patience is None
         self._context = _Children()
         self._executor: ProcessPoolExecutor | None = None
 
@@ -48,7 +54,7 @@ class LocalPool:
         """See `Pool.map`."""
         rest, spent = iter(chunks), 0.0
         for place, chunk in enumerate(rest):
-            if spent >= self._patience and self._processes > 1:
+            if spent >= self._patience and (self._processes > 1 or self._never_here):
                 yield from self._apart(function, itertools.chain([chunk], rest), place, tick)
                 return
             tick()

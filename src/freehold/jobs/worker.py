@@ -10,11 +10,11 @@ import fcntl
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from sqlalchemy import Engine
 
@@ -125,18 +125,21 @@ def run(engine: Engine, kinds: Sequence[Kind], schedules: Sequence[Schedule], lo
     Who holds the file `lock` is the only one with these kinds, so what is still leased was left by one who died: it is
     due at once. Who does not hold it waits for leases to run out.
     """
-    stop = threading.Event()
+    told: SimpleQueue[int] = (
+        SimpleQueue()
+    )  # a signal may come while another's handler runs: an Event would wait for itself
     for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda _number, _frame: stop.set())
-    worker = Worker(engine, kinds, schedules, time.time, stop.is_set)
+        signal.signal(one, lambda number, _frame: told.put(number))
+    worker = Worker(engine, kinds, schedules, time.time, lambda: not told.empty())
     alone = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with writing(engine) as connection:
             store.take_back(connection, [one.name for one in kinds], time.time())
-    while not stop.is_set():
+    while told.empty():
         if not worker.once():
-            stop.wait(_IDLE_SECONDS)
+            with contextlib.suppress(Empty):
+                told.put(told.get(timeout=_IDLE_SECONDS))
     os.close(alone)
 
 

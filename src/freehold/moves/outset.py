@@ -24,6 +24,7 @@ from freehold.moves.settings import MoveSettings
 from freehold.moves.training.answers import learn
 from freehold.moves.training.errors import NothingToLearn
 from freehold.moves.types import Plan, Recipe, Rule
+from freehold.moves.variants import check as check_sweep
 from freehold.workflows.exchange import exchange
 from freehold.workflows.records import Record
 from freehold.workflows.types import Workflow
@@ -48,6 +49,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     incumbent: str = ""
     escalate: float | None = None
     options: dict[str, Any] = {}
+    sweep: dict[str, list[Any]] = {}
     first_look: int | None = None
     rule: dict[str, Any] = {}
 
@@ -91,6 +93,8 @@ def outset(
     rule = rule_of(settings, grader, now, {"usual": usual(sample), **changes})
     _fits(given)
     recipe = _recipe(given, sample)
+    if given.sweep:
+        check_sweep(recipe, given.options, given.sweep)
     incumbent = given.incumbent or _incumbent(sample, routes)
     _leads(recipe, given.candidate, incumbent, routes)
     plan = Plan(
@@ -101,6 +105,7 @@ def outset(
         escalate=given.escalate,
         auto=given.recipe == "auto" and recipe == "classifier",
         options=given.options,
+        sweep=given.sweep,
         first_look=given.first_look or settings.first_look,
     )
     return plan, rule

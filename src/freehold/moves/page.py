@@ -15,7 +15,7 @@ import msgspec
 
 from freehold.moves.dossier import pair
 from freehold.moves.measure import measure, trajectory
-from freehold.moves.telling import line
+from freehold.moves.telling import line, tried
 from freehold.moves.types import Pair, Plan, Rule
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 220, 60, 30
@@ -58,6 +58,7 @@ def page(content: dict[str, Any], key: str) -> str:
         *_money(content["savings"]),
         "<h2>The model</h2>",
         *_model(content["artefact"], plan),
+        *_variants(content["events"]),
         _foot(content, key),
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(name)}</title>'
@@ -189,6 +190,13 @@ def _model(artefact: dict[str, Any], plan: Plan) -> list[str]:
         *((f"file {one['name']} (SHA-256)", one["sha256"]) for one in artefact["files"]),
     ]
     return [_table(("what", "value"), rows)]
+
+
+def _variants(events: Sequence[dict[str, Any]]) -> list[str]:
+    """What a sweep tried, where there was one."""
+    rows = [row for one in events if one["kind"] == "tuned" for row in tried(one["content"].get("metrics", {}))]
+    note = "The best was chosen by lessons of the window that trained nothing; no call that decided had a part in it."
+    return [_table(("variant", "had"), rows), f'<p class="small">{note}</p>'] if rows else []
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -28,9 +28,9 @@ from freehold.evals.types import Plan, Reference, Run
 from freehold.moves import store
 from freehold.moves.machine import fact, forward
 from freehold.moves.pairing import Gold
-from freehold.moves.training.errors import NoTrainer
+from freehold.moves.training.errors import NoBase, NoTrainer
 from freehold.moves.training.job import USES, Base, Job, Lesson, Recipe, prepare
-from freehold.moves.tuning import READY_SECONDS, Beat, deploy, train, work_folder
+from freehold.moves.tuning import READY_SECONDS, Beat, Places, deploy, here, train, work_folder
 from freehold.moves.types import Event, Move, Stage
 from freehold.policy.rights import Facts, Maker, Rules, gate, told
 from freehold.serving.deployments import CHAT, deployed
@@ -43,7 +43,7 @@ PREPARED: tuple[Stage, ...] = ("observed", "evaluated", "tuned")
 """Stages that preparing takes a move through."""
 _FINAL = (BadRequest, Conflict, Forbidden)
 """Of the data or the wish: trying again would end the same."""
-_FOR_A_PERSON = (EvaluationBudget, NoTrainer, NotFound)
+_FOR_A_PERSON = (EvaluationBudget, NoBase, NoTrainer, NotFound)
 """Of the installation: it goes on once somebody has seen to it."""
 TRAIN_SHARE = 0.7
 """Of the window, by time; the rest evaluates."""
@@ -72,6 +72,8 @@ class Parts(msgspec.Struct, frozen=True):
     clock: Clock
     licence_of: Callable[[str], str] = _unknown
     """The licence of the model behind an owned target; empty where nobody knows."""
+    places: Places = here
+    """Where recipes train."""
 
 
 class Stopped(Exception):
@@ -179,7 +181,7 @@ class Preparation:
         job = Job(recipe=recipe, workflow=self.move.plan.workflow, base=base, options=self.move.plan.options)
         if not (folder / "job.json").exists():
             prepare(folder, job, found.cleared)
-        trained = train(folder, recipe, self._beat)
+        trained = train(folder, recipe, self._beat, self.move.plan.sweep, self._parts.places)
         made = deploy(self._parts.home, self._parts.identity, self._name(recipe), trained, self.move.id)
         content = {
             "artefact": made.artefact,

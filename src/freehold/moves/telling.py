@@ -16,7 +16,8 @@ def line(kind: str, told: dict[str, Any]) -> str:
         return _scorecard(told)
     if kind == "tuned" and "recipe" in told:
         size = f"{told['bytes'] / 1e6:.1f} MB"
-        return f"trained {told['recipe']} in {told['seconds']:.0f} s, {size}: serves as {told['target']}"
+        made = f"trained {told['recipe']} in {told['seconds']:.0f} s, {size}: serves as {told['target']}"
+        return made + _swept(told.get("metrics", {}))
     words = [str(told[name]) for name in ("to", "target", "why", "verdict", "hint") if told.get(name)]
     if kind in ("waiting", "approved"):
         words.insert(0, str(told["step"]))
@@ -25,6 +26,31 @@ def line(kind: str, told: dict[str, Any]) -> str:
     if "metric" in told and (told["value"], told["bound"]) != (1, 1):
         words.append(f"{told['metric']} {told['value']:.4g} against {told['bound']:.4g}")
     return f"{kind}: {', '.join(dict.fromkeys(words))}"
+
+
+def tried(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each variant of a sweep and what it had, in words; the one that was taken is marked."""
+    return [(_options(one), _had(one)) for one in metrics.get("sweep", ())]
+
+
+def _swept(metrics: dict[str, Any]) -> str:
+    rows = metrics.get("sweep", ())
+    best = next((one for one in rows if one.get("chosen")), None)
+    if best is None:
+        return ""
+    held = metrics.get("held_out", 0)
+    return f"; best of {len(rows)} variants: {_options(best)}, loss {best['loss_after']:.4g} on {held} lessons held out"
+
+
+def _options(row: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in row["options"].items())
+
+
+def _had(row: dict[str, Any]) -> str:
+    if row.get("error"):
+        return f"left out: {row['error']}"
+    had = f"loss {row['loss_before']:.4g} before, {row['loss_after']:.4g} after, in {row['seconds']:.0f} s"
+    return f"{had}; taken" if row.get("chosen") else had
 
 
 def _scorecard(told: dict[str, Any]) -> str:

@@ -90,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Model a recipe starts from; empty for its default."""
     options: dict[str, Any] = {}
     """Of the recipe."""
+    sweep: dict[str, list[Any]] = {}
+    """Options of the recipe with several values each: a candidate is made with every combination, the best is taken."""
     first_look: int = 200
     """Most calls of the window that a candidate is asked before later ones decide. One that is hopeless by an interval
     that holds after any number of them ends there; none is accepted there."""

@@ -50,6 +50,20 @@ def pool_for_content(settings: JobsSettings, niceness: int = 0) -> Iterator[Pool
         yield pool
 
 
+@contextmanager
+def pool_for_training(settings: JobsSettings, niceness: int = 0) -> Iterator[tuple[Pool, bool]]:
+    """Where recipes train, and whether jobs are sent there: a chunk takes minutes, so this process does none itself."""
+    if settings.content:
+        with pool_for_content(settings, niceness) as cluster:
+            yield cluster, True
+        return
+    pool = LocalPool(settings.processes or cores(), patience=None, niceness=niceness)
+    try:
+        yield pool, False
+    finally:
+        pool.close()
+
+
 def ray_pool(settings: JobsSettings) -> RayPool:
     """The cluster of the settings, not joined yet; one of this machine's own takes nobody else's work."""
     from freehold.jobs.ray_pool import RayPool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from datetime import date
 
 from freehold.grading.types import Answer, ToolCall
@@ -47,6 +48,14 @@ def made(count: int, form: str = "text", seed: int = 0) -> list[Lesson]:
             Lesson(f"{number:05}", float(number), json.dumps(request), FORMS[form](label, urgent), "synthetic")
         )
     return found
+
+
+def gone_within(there, seconds):
+    """No private folder of a node is left there, or will be left once its keeper has seen the end."""
+    deadline = time.monotonic() + seconds
+    while (left := list(there.glob("freehold-train-*"))) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert left == [], "lessons stay on no node"
 
 
 def folder_of(path, lessons, recipe="classifier", **job):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 from freehold.core.errors import Unavailable
+from freehold.jobs.pool import InProcess
 from freehold.moves.training import classifier
 from freehold.moves.training.child import main
 from freehold.moves.training.errors import TooFewLessons
@@ -45,4 +47,4 @@ def test_one_that_dies_without_a_word_is_told_with_its_log(tmp_path, monkeypatch
     monkeypatch.setattr(sys, "executable", "/bin/false")
     (folder / "error.json").unlink()
     with pytest.raises(Unavailable, match="ended without a result"):
-        train(folder, "classifier", lambda _progress: None)
+        train(folder, "classifier", lambda _progress: None, places=lambda: nullcontext((InProcess(), False)))

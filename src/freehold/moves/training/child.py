@@ -1,4 +1,4 @@
-"""A recipe as a child process: `python -m freehold.moves.training.RECIPE --job FOLDER`.
+"""A recipe as a child process: `python -m freehold.moves.training.RECIPE --job FOLDER [--parent PID]`.
 
 One process at a time works in a folder; whoever was killed is taken up again by the next. Exit 0 when the result is
 written, 1 with the error on stderr and in FOLDER/error.json.
@@ -51,8 +51,12 @@ def main(run: Run, about: str | None, arguments: list[str] | None = None) -> int
     """The command line of a recipe."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--job", type=Path, required=True, help="folder that was prepared")
-    folder = parser.parse_args(arguments).job
+    parser.add_argument("--parent", type=int, help="process without which nobody wants the result")
+    asked = parser.parse_args(arguments)
+    folder = asked.job
     die_with_parent(signal.SIGKILL)
+    if asked.parent not in (None, os.getppid()):  # it ended before the kernel was asked
+        return 1
     try:
         made = run_job(folder, run)
     except FreeholdError as error:

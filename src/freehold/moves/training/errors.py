@@ -26,6 +26,13 @@ class BadOption(BadRequest):
     hint_text = "see the recipe's options in the reference"
 
 
+class NoBase(Unavailable):
+    """A node of the cluster lacks the base model a recipe starts from, or has other bytes under its name."""
+
+    code = "FH-AVA-011"
+    hint_text = "bring the file to every node, under the same path; or content = false in [jobs], to train here"
+
+
 class NoTrainer(Unavailable):
     """This recipe needs libraries that are not installed."""
 

@@ -100,14 +100,14 @@ def prepare(folder: Path, job: Job, lessons: Cleared[Lesson]) -> Job:
     """Make the folder of a job. Raises RightsRefused where the lessons were cleared for another use."""
     if lessons.purpose != USES[job.recipe]:
         raise RightsRefused(f"lessons cleared to {lessons.purpose} are no lessons for the recipe {job.recipe}")
-    with _refusing():
+    with refusing():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / "train.jsonl"
         encoder = msgspec.json.Encoder()
         ordered = sorted(lessons, key=lambda one: (one.at, one.id))
-        _replace(path, b"".join(encoder.encode(one) + b"\n" for one in ordered))
+        replace_file(path, b"".join(encoder.encode(one) + b"\n" for one in ordered))
         full = msgspec.structs.replace(job, dataset=digest_of(path), lessons=len(ordered), cleared_on=lessons.on)
-        _replace(folder / "job.json", msgspec.json.encode(full))
+        replace_file(folder / "job.json", msgspec.json.encode(full))
     return full
 
 
@@ -118,11 +118,8 @@ class Workshop:
         """Raises BadArtefact where the job or its lessons are not what was prepared, FileRefused."""
         self.folder = folder
         self.out = folder / "out"
-        with _refusing():
-            try:
-                self.job = msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
-            except msgspec.DecodeError as error:
-                raise BadArtefact(f"job.json cannot be read: {error}", param=str(folder)) from None
+        with refusing():
+            self.job = read_job(folder)
             if digest_of(folder / "train.jsonl") != self.job.dataset:
                 raise BadArtefact("train.jsonl is not what the job was prepared with", param=str(folder))
             self.out.mkdir(exist_ok=True, mode=0o700)
@@ -132,7 +129,7 @@ class Workshop:
     def lessons(self) -> list[Lesson]:
         """All lessons, oldest first."""
         decoder = msgspec.json.Decoder(Lesson)
-        with _refusing(), (self.folder / "train.jsonl").open("rb") as file:
+        with refusing(), (self.folder / "train.jsonl").open("rb") as file:
             return [decoder.decode(line) for line in file]
 
     def seconds(self) -> float:
@@ -141,20 +138,20 @@ class Workshop:
 
     def tell(self, line: Progress) -> None:
         """Add a line to `progress.jsonl`."""
-        with _refusing(), (self.folder / "progress.jsonl").open("ab") as file:
+        with refusing(), (self.folder / "progress.jsonl").open("ab") as file:
             file.write(msgspec.json.encode(line) + b"\n")
 
     def save(self, state: bytes, step: int) -> None:
         """Keep a checkpoint: it replaces the last one whole or not at all."""
         head = msgspec.json.encode(_Checkpoint(self._asked(), step, self.seconds(), hashlib.sha256(state).hexdigest()))
-        with _refusing():
-            _replace(self.folder / "checkpoint", head + b"\n" + state)
+        with refusing():
+            replace_file(self.folder / "checkpoint", head + b"\n" + state)
 
     def resume(self) -> bytes | None:
         """The last checkpoint's state; None where there is none, it is damaged, or it belongs to another job."""
         state: bytes | None = None
         step = 0
-        with _refusing(), contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+        with refusing(), contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
             first, _, rest = (self.folder / "checkpoint").read_bytes().partition(b"\n")
             head = msgspec.json.decode(first, type=_Checkpoint)
             if head.job == self._asked() and head.sha256 == hashlib.sha256(rest).hexdigest():
@@ -165,7 +162,7 @@ class Workshop:
     def write(self, name: str, make: Callable[[Path], object]) -> None:
         """Let `make` write the file `name` under `out/`: whole or not at all."""
         part = self.out / f".{name}.part"
-        with _refusing():
+        with refusing():
             try:
                 make(part)
                 part.chmod(0o600)
@@ -175,7 +172,7 @@ class Workshop:
 
     def finish(self, form: str, names: Iterable[str], metrics: dict[str, Any], *, uses_base: bool = True) -> Trained:
         """Write `result.json`, the sign that the job is done, and drop the checkpoint."""
-        with _refusing():
+        with refusing():
             files = tuple(File(name, digest_of(self.out / name), (self.out / name).stat().st_size) for name in names)
             made = Trained(
                 format=form,
@@ -186,7 +183,7 @@ class Workshop:
                 job=self.job,
                 uses_base=uses_base,
             )
-            _replace(self.folder / "result.json", msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+            keep_result(self.folder, made)
             (self.folder / "checkpoint").unlink(missing_ok=True)
         return made
 
@@ -196,10 +193,10 @@ class Workshop:
     def _forget_after(self, step: int) -> None:
         """Drop the lines of steps that will be run again, and a line cut short by a kill."""
         path = self.folder / "progress.jsonl"
-        with _refusing():
+        with refusing():
             if path.exists():
                 kept = [line for line in path.read_bytes().splitlines() if _step_of(line) <= step]
-                _replace(path, b"".join(line + b"\n" for line in kept))
+                replace_file(path, b"".join(line + b"\n" for line in kept))
 
 
 class _Checkpoint(msgspec.Struct, frozen=True):
@@ -207,6 +204,51 @@ class _Checkpoint(msgspec.Struct, frozen=True):
     step: int
     seconds: float
     sha256: str
+
+
+def branch(folder: Path, into: Path, options: dict[str, Any]) -> None:
+    """Make another job on the lessons of a prepared one: the same but for these options. Nothing where it is there.
+
+    Raises BadArtefact, FileRefused.
+    """
+    if (into / "job.json").exists():
+        return
+    with refusing():
+        job = read_job(folder)
+        into.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lessons = into / "train.jsonl"
+        lessons.unlink(missing_ok=True)
+        try:
+            os.link(folder / "train.jsonl", lessons)
+        except OSError:  # a file system without links
+            replace_file(lessons, (folder / "train.jsonl").read_bytes())
+        changed = msgspec.structs.replace(job, options={**job.options, **options})
+        replace_file(into / "job.json", msgspec.json.encode(changed))
+
+
+def adopt(folder: Path, best: Path, metrics: dict[str, Any]) -> Trained:
+    """Make the result of a branch the result of the job it is one of, with metrics beside its own.
+
+    Raises BadArtefact, FileRefused.
+    """
+    made = read_result(best)
+    if made is None:
+        raise BadArtefact("the chosen variant has no result", param=str(best))
+    with refusing():
+        (folder / "out").mkdir(exist_ok=True, mode=0o700)
+        for one in made.files:
+            replace_file(folder / "out" / one.name, (best / "out" / one.name).read_bytes())
+        full = msgspec.structs.replace(made, metrics={**made.metrics, **metrics})
+        keep_result(folder, full)
+    return full
+
+
+def read_job(folder: Path) -> Job:
+    """What a folder was prepared for. Raises BadArtefact where it cannot be read."""
+    try:
+        return msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
+    except msgspec.DecodeError as error:
+        raise BadArtefact(f"job.json cannot be read: {error}", param=str(folder)) from None
 
 
 def read_result(folder: Path) -> Trained | None:
@@ -231,7 +273,12 @@ def keep_error(folder: Path, error: FreeholdError | None) -> None:
         if error is None:
             path.unlink(missing_ok=True)
         else:
-            _replace(path, msgspec.json.encode(_Said(error.code, error.message, error.hint, error.param)))
+            replace_file(path, msgspec.json.encode(_Said(error.code, error.message, error.hint, error.param)))
+
+
+def keep_result(folder: Path, made: Trained) -> None:
+    """Write `result.json`. What it names lies under `out/` already."""
+    replace_file(folder / "result.json", msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
 
 
 def read_error(folder: Path) -> FreeholdError | None:
@@ -274,7 +321,8 @@ def _step_of(line: bytes) -> float:
         return float("inf")
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file for this user alone: whole or not at all. Raises OSError."""
     temporary = path.with_name(f".{path.name}.part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -288,7 +336,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """Says a full disk, or a file that may not be used, as an error of ours."""
     try:
         yield

@@ -60,6 +60,11 @@ class NewMove(BaseModel):
     incumbent: str = Field("", description="Target that serves it now; found from its calls where empty.")
     escalate: float | None = Field(None, ge=0, le=1, description="Confidence under which the incumbent is asked.")
     options: dict[str, Any] = Field(default_factory=dict, description="Of the recipe.")
+    sweep: dict[str, list[Any]] = Field(
+        default_factory=dict,
+        description="Options of the recipe `lora` with several values each: every combination is trained, at most 64, "
+        "and the one with the least loss on the lessons held out is taken.",
+    )
     first_look: int | None = Field(
         None, ge=1, description="Most calls of the window a candidate is asked before later ones decide; see [moves]."
     )

@@ -42,6 +42,16 @@ def told(event: dict[str, Any]) -> Told:
     )
 
 
+def _swept(metrics: dict[str, Any]) -> str:
+    """Which variant of a sweep was taken; empty without one."""
+    rows = metrics.get("sweep", ())
+    best = next((one for one in rows if one.get("chosen")), None)
+    if best is None:
+        return ""
+    options = " ".join(f"{name}={value}" for name, value in best["options"].items())
+    return f", best of {len(rows)} variants: {options}, loss {best['loss_after']:.4g}"
+
+
 def _what(kind: str, content: dict[str, Any]) -> tuple[str, str]:
     if kind == "stage":
         to = str(content.get("to", ""))
@@ -58,7 +68,7 @@ def _what(kind: str, content: dict[str, Any]) -> tuple[str, str]:
         far = f"{100 * mean:+.1f} points on {content.get('pairs', 0):,} calls"
         return f"{content.get('target', '')} evaluated: {far}", "plain"
     if kind == "tuned":
-        return f"candidate made: {content.get('target', '')}", "info"
+        return f"candidate made: {content.get('target', '')}{_swept(content.get('metrics', {}))}", "info"
     words = {
         "approved": (f"approved: {content.get('step', '')}", "good"),
         "began": ("begun, its rule written down", "plain"),
