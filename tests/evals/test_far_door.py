@@ -155,8 +155,9 @@ def test_an_evaluation_whose_gateway_is_gone_keeps_what_it_has(fill, engine, gat
         if next(count) < NEAR
         else (503, {"error": {"message": "away"}}, {"x-freehold-error": "FH-AVA-001"})
     )
-    with far(gateway, InProcess()) as door, pytest.raises(DoorClosed):
+    with far(gateway, InProcess()) as door, pytest.raises(DoorClosed, match="asked by nodes at") as error:
         begin(door, limit=MANY)
+    assert "gateway in [jobs]" in error.value.hint
     assert len(rows(engine)) >= NEAR - CHUNK
 
 

@@ -13,12 +13,14 @@ import msgspec
 
 from freehold.core.errors import FreeholdError
 from freehold.evals.door import TIMEOUT_SECONDS, Asked, Door, Manner, Reply
+from freehold.evals.errors import DoorClosed
 from freehold.jobs.pool import Pool
 
 CHUNK = 32
 """Calls that a node asks at a time: what its loss has asked again."""
 NEAR = 128
 """Fewer are asked from here: a cluster takes seconds to join."""
+_REACH = "see that nodes reach it, and trust its certificate: gateway in [jobs] of freehold.toml"
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -96,6 +98,9 @@ class FarDoor(Door):
                     if progress is not None:
                         progress(done)
                     yield reply
+                if isinstance(heard.error, DoorClosed):
+                    where = self._cluster.gateway
+                    raise DoorClosed(f"{heard.error.message}, asked by nodes at {where}", hint=_REACH)
                 if heard.error is not None:
                     raise heard.error
 
