@@ -135,7 +135,7 @@ def by_calls(home: Path, sizes: list[int]) -> list[Figures]:
     keys = Keys(Identity.load(home / "identity.key"), Sealer.load(home / "data.key"))
     found, stored = [], 0
     for size in sizes:
-        _journal(home, stored, size, sizes[-1])
+        write_journal(home, stored, size, sizes[-1])
         journal = sum(one.stat().st_size for one in (home / "journal").rglob("*.journal"))
         began = time.process_time()
         load_once(home, engine, keys)
@@ -171,7 +171,7 @@ def by_days(home: Path, days: list[int]) -> list[Figures]:
     return found
 
 
-def _journal(home: Path, first: int, until: int, last: int) -> None:
+def write_journal(home: Path, first: int, until: int, last: int) -> None:
     """A journal whose gateway is gone, with calls `first` to `until` of `last`, which fill a year in order."""
     epoch = home / "journal" / f"epoch{first}"
     epoch.mkdir(parents=True)
