@@ -5,11 +5,25 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import URL, Column, Integer, LargeBinary, MetaData, String, Table, func, insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from freehold.core import postgres as dialect
-from freehold.core.db import check, connect, insert_many, reading, size, upgrade, writing
+from freehold.core.db import check, connect, insert_many, reading, size, upgrade, upsert, writing
 from freehold.core.errors import BadConfig, Conflict, Unavailable
 from tests.postgres import forget_sockets
 
@@ -201,3 +215,49 @@ def _trust(engine):
         engine.dialect.dbapi.connect = before
     context = seen.get("ssl_context")
     return bool(context and context.check_hostname)
+
+
+KEYED = MetaData()
+sums = Table(
+    "sums",
+    KEYED,
+    Column("name", String(8), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("share", Double),
+    Column("good", Boolean),
+)
+
+
+def rows_of_sums(*names, **more):
+    return [
+        {"name": one, "data": bytes([0, 255, 92, 39]), "count": 2**53 + 1, "share": 0.1, "good": None, **more}
+        for one in names
+    ]
+
+
+def test_many_rows_at_a_time_are_stored_as_they_are(engine):
+    KEYED.create_all(engine)
+    with writing(engine) as connection:
+        insert_many(connection, sums, rows_of_sums("a", "b\\'\"%s", "ü\0x", good=True, share=None))
+    with reading(engine) as connection:
+        found = connection.execute(select(sums).order_by(sums.c.name)).all()
+    assert sorted(one.name for one in found) == sorted(["a", "b\\'\"%s", "ü\ufffdx"])
+    assert {tuple(one)[1:] for one in found} == {(bytes([0, 255, 92, 39]), 2**53 + 1, None, True)}
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        insert_many(connection, sums, rows_of_sums("c", "a"))
+    with pytest.raises(DBAPIError, match="too long"), writing(engine) as connection:
+        insert_many(connection, sums, rows_of_sums("123456789"))
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(sums)) == 3
+
+
+def test_rows_that_are_there_are_added_to_also_where_one_comes_twice(engine):
+    KEYED.create_all(engine)
+    with writing(engine) as connection:
+        upsert(connection, sums, rows_of_sums("a", "b", count=1))
+        upsert(connection, sums, rows_of_sums("a", "c", "a", "a", count=1, share=0.5), ("share",), ("count",))
+        upsert(connection, sums, rows_of_sums("b", "d", "d", count=9))
+    with reading(engine) as connection:
+        found = {one.name: (one.count, one.share) for one in connection.execute(select(sums))}
+    assert found == {"a": (4, 0.5), "b": (1, 0.1), "c": (1, 0.5), "d": (9, 0.1)}

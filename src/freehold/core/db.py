@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from freehold.core import postgres
 from freehold.core.errors import NotFound, Unavailable
-from freehold.core.postgres import MOST_PARAMETERS, engine_for
 
 metadata = MetaData(
     naming_convention={
@@ -53,7 +53,7 @@ def connect(url: str | URL) -> Engine:
     """An engine for `sqlite:///PATH` or `postgresql://...` (see `core.postgres`). Opens nothing yet."""
     made = make_url(url)
     if made.get_backend_name() == "postgresql":
-        return engine_for(made)
+        return postgres.engine_for(made)
     engine = create_engine(made)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -121,7 +121,7 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        _insert_at_once(connection, table, rows)
+        postgres.insert_rows(connection, table, rows)
         return
     statement = insert(table).compile(dialect=connection.dialect)
     if statement.positiontup is None:
@@ -129,19 +129,6 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[dict[str, A
     else:
         pick = itemgetter(*statement.positiontup)
         connection.exec_driver_sql(str(statement), [pick(row) for row in rows])
-
-
-def _insert_at_once(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Many rows a statement: one each would wait for the server's answer each."""
-    names = insert(table).compile(dialect=connection.dialect).positiontup or ()
-    pick, size = itemgetter(*names), MOST_PARAMETERS // len(names)
-    columns = ", ".join(f'"{name}"' for name in names)
-    places = f"({', '.join(['%s'] * len(names))})"
-    for first in range(0, len(rows), size):
-        some = rows[first : first + size]
-        values = tuple(value for row in some for value in pick(row))
-        text = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([places] * len(some))}'  # noqa: S608  names of ours
-        connection.exec_driver_sql(text, values)
 
 
 def upsert(
@@ -156,6 +143,9 @@ def upsert(
     Where neither is given, the old row stays.
     """
     if not rows:
+        return
+    if connection.dialect.name == "postgresql" and len(rows) > 1:
+        postgres.insert_rows(connection, table, rows, (update, add))
         return
     make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = make(table)
