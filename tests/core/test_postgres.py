@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from freehold.core import postgres as dialect
 from freehold.core.db import check, connect, insert_many, reading, size, upgrade, upsert, writing
 from freehold.core.errors import BadConfig, Conflict, Unavailable
+from tests.e2e.instance import until
 from tests.postgres import forget_sockets
 
 SCRATCH = MetaData()
@@ -144,6 +145,15 @@ def test_one_process_writes_to_a_database(url):
     second.dispose()
 
 
+def advisory(engine):
+    """Locks of others in this database."""
+    with reading(engine) as connection:
+        return connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).scalar()
+
+
 def test_who_lost_the_place_commits_nothing(url, postgres):
     engine, other = connect(url), connect(url)
     SCRATCH.create_all(engine)
@@ -155,6 +165,7 @@ def test_who_lost_the_place_commits_nothing(url, postgres):
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
+    until(lambda: not advisory(other), "its connection has ended")
     with pytest.raises((Unavailable, OperationalError)), writing(engine) as connection:
         connection.execute(insert(things).values(id=2, name="b"))
     dialect.Alone(other).close()
