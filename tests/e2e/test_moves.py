@@ -124,7 +124,7 @@ def test_whoever_is_killed_the_move_ends_where_it_should_and_nothing_is_lost_or_
         callers.more(20)
         office.struck()
         callers.more(20)
-        until(lambda: callers.good[-1][1].startswith("owned-"), "the engine that is wanted came back", 60)
+        until(lambda: callers.good[-1][1].startswith("owned-"), "the engine that is wanted came back", 180)
         office.waits("kills", "owned")
         office.act("approve", "kills")
         office.reaches("kills", "owned")

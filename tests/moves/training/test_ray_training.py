@@ -78,7 +78,7 @@ def two_nodes_train():
                 removed.append(other)
                 cluster.remove_node(other, allow_graceful=False)
 
-        settings = JobsSettings(backend="ray", address=cluster.address, content=True)
+        settings = JobsSettings(backend="ray", address=cluster.address, content=True, gateway="http://127.0.0.1:1")
         found = train(folder, "lora", beat, SWEEP, lambda: pool_for_training(settings))
         assert removed and {one["of"] for one in beats} == {2}
         stopped(there, before, settings)
