@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import struct
@@ -24,6 +25,21 @@ def squared(number):
     return number * number
 
 
+def length_of_what_follows(chunk):
+    """Of a deadly number and bytes: dies as the number says."""
+    dies_at_first(chunk[0])
+    return len(chunk[1])
+
+
+def unspeakable(number):
+    """What cannot be sent."""
+    return lambda: number
+
+
+def leaves(number):
+    raise SystemExit(number)
+
+
 def reversed_bytes(chunk):
     return [one[::-1] for one in chunk]
 
@@ -43,6 +59,18 @@ def dies_at_first(chunk):
             continue
         os.kill(os.getpid(), signal.SIGKILL)
     return chunk.number, os.getpid()
+
+
+def who_else_runs(chunk):
+    """The numbers that run meanwhile; what dies tells those of its second attempt."""
+    if not chunk.deaths:
+        mark = chunk.folder / f"{chunk.number}-runs"
+        mark.touch()
+        hashlib.pbkdf2_hmac("sha256", b"takes", b"time", 100_000)
+        mark.unlink()
+        return []
+    dies_at_first(chunk)
+    return sorted(one.name for one in chunk.folder.glob("*-runs"))
 
 
 def dies_while_answering(chunk):

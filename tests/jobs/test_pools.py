@@ -23,10 +23,14 @@ from tests.jobs.chunk_work import (
     Deadly,
     dies_at_first,
     dies_while_answering,
+    leaves,
+    length_of_what_follows,
     refuses_seven,
     reversed_bytes,
     squared,
+    unspeakable,
     where,
+    who_else_runs,
 )
 
 WAIT_SECONDS = 60.0
@@ -90,6 +94,30 @@ def test_a_worker_that_is_killed_in_the_middle_of_its_answer_loses_nothing(pool,
     """The executor of the standard library waits for the rest of such an answer for ever."""
     chunks = [Deadly(one, tmp_path, deaths=one in (1, 2)) for one in range(4)]
     assert [len(one) for one in pool.map(dies_while_answering, chunks)] == [1 << 15] * 4
+
+
+def test_a_worker_that_is_killed_while_much_is_sent_to_others_loses_nothing(pool, tmp_path):
+    """The executor of the standard library, before 3.11.5, writes for ever to a line that nobody reads."""
+    chunks = [(Deadly(one, tmp_path, deaths=one == 0), bytes(4 << 20)) for one in range(6)]
+    assert list(pool.map(length_of_what_follows, chunks)) == [4 << 20] * 6
+
+
+def test_what_ended_its_worker_is_tried_again_while_nothing_else_runs(pool, tmp_path):
+    chunks = [Deadly(one, tmp_path, deaths=one in (1, 2, 7)) for one in range(12)]
+    assert list(pool.map(who_else_runs, chunks)) == [[]] * 12
+
+
+def test_what_cannot_be_sent_is_an_error_and_ends_nobody(pool):
+    with pytest.raises(Exception, match=r"[Pp]ickle"):
+        list(pool.map(unspeakable, range(1)))
+    with pytest.raises(Exception, match=r"[Pp]ickle"):
+        list(pool.map(where, [lambda: 1]))
+    assert list(pool.map(squared, range(3))) == [0, 1, 4]
+
+
+def test_work_that_leaves_ends_its_worker_and_not_who_asked(pool):
+    with pytest.raises(ChunkBroke, match=r"chunk 1 ended its worker 3 times"):
+        list(pool.map(leaves, range(1)))
 
 
 def test_what_kills_its_worker_each_time_is_named_and_nothing_else(pool, tmp_path):

@@ -75,6 +75,19 @@ def attempted(function: Callable[[Any], Any], chunk: Any) -> Ended:
         return Ended(error=_portable(error))
 
 
+def answered(asked: bytes) -> bytes:
+    """How a chunk ended, as bytes for bytes: both ways what `pickle` makes of them, of a function and its chunk."""
+    try:
+        function, chunk = pickle.loads(asked)  # noqa: S301  # made by our own code, which may run anything here
+    except Exception as error:  # noqa: BLE001  # whatever a chunk's own class does when it is made again
+        return pickle.dumps(Ended(error=_portable(error)))
+    ended = attempted(function, chunk)
+    try:
+        return pickle.dumps(ended)
+    except Exception as error:  # noqa: BLE001  # the same of what was found
+        return pickle.dumps(Ended(error=_portable(error)))
+
+
 def _portable(error: Exception) -> Exception:
     """The error with the place it came from; one that cannot be sent is told in words."""
     place = "".join(traceback.format_tb(error.__traceback__))

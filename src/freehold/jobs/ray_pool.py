@@ -22,7 +22,7 @@ from typing import Any
 
 from freehold import __version__
 from freehold.jobs.errors import ChunkBroke, NoCluster, NoRay, OtherNode
-from freehold.jobs.pool import TICK_SECONDS, TRIES, C, Ended, R, Tick, attempted, quiet
+from freehold.jobs.pool import TICK_SECONDS, TRIES, C, Ended, R, Tick, answered, quiet
 
 _AHEAD = 2
 """Chunks under way for each processor, so that none waits for the next."""
@@ -162,5 +162,4 @@ def _packed(asked_by: str, packed: bytes) -> bytes | str:
     """A chunk on a node: how it ended, or the version there where that is another."""
     if asked_by != __version__:
         return __version__
-    function, chunk = pickle.loads(packed)  # noqa: S301  # from who joined this cluster, who may run anything on it
-    return pickle.dumps(attempted(function, chunk))
+    return answered(packed)  # from who joined this cluster, who may run anything on it
