@@ -6,9 +6,14 @@ What the router drops goes without a word: no reset, no unreachable, as where a 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -128,6 +133,9 @@ class Line(Network):
         return self._carrier.stdout.readline().strip()
 
 
+N = TypeVar("N", bound=Network)
+
+
 class FarReplica(Replica):
     """A replica on the far machine. Its callers and its vendor reach it past the network between the two."""
 
@@ -156,7 +164,18 @@ def shipped(instance: Instance, calls: list[str]) -> None:
     until(lambda: set(calls) <= {one["call"]["id"] for one in instance.calls()}, "every call is counted", within=240)
 
 
-def need_network() -> None:
-    """Skips where no network can be made."""
+@contextmanager
+def begun(kind: type[N]) -> Iterator[N]:
+    """A network of that kind. Skips where none can be made."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("a network of one's own needs Linux and root")
+    made = kind(Path(tempfile.mkdtemp(prefix="fh-net-")))
+    try:
+        try:
+            made.begin()
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no {kind.__name__.lower()} can be made here: {error}")
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(made.folder, ignore_errors=True)

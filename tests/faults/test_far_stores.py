@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,7 +17,7 @@ from freehold.core.db import connect
 from freehold.core.errors import Conflict
 from freehold.core.postgres import Alone
 from tests.e2e.instance import running, until, vendors
-from tests.faults.network import Line, need_network, shipped
+from tests.faults.network import Line, begun, shipped
 from tests.postgres import Packaged, Postgres, programs
 from tests.valkey import Valkey, binary
 
@@ -40,17 +38,8 @@ url = "@url"
 
 @pytest.fixture
 def line():
-    need_network()
-    made = Line(Path(tempfile.mkdtemp(prefix="fh-net-")))
-    try:
-        try:
-            made.begin()
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no slow line can be made here: {error}")
+    with begun(Line) as made:
         yield made
-    finally:
-        made.close()
-        shutil.rmtree(made.folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from freehold.core.ports import free_port
 from tests.e2e.instance import running, until, vendors
-from tests.faults.network import FarReplica, Network, need_network, shipped
+from tests.faults.network import FarReplica, Line, Network, begun, shipped
 
 CONFIG = """\
 [dock]
@@ -28,18 +24,10 @@ targets = ["gpt"]
 
 
 @pytest.fixture
-def network():
-    need_network()
-    made = Network(Path(tempfile.mkdtemp(prefix="fh-net-")))
-    try:
-        try:
-            made.begin()
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no network can be made here: {error}")
+def network(request):
+    """A router between the machines, or what the test asks for."""
+    with begun(getattr(request, "param", Network)) as made:
         yield made
-    finally:
-        made.close()
-        shutil.rmtree(made.folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -87,6 +75,17 @@ def test_a_line_that_is_narrow_and_drops_ships_all_in_the_end(both, network):
     replica.start()
     network.narrow("64kbit")
     seen = [replica.answers(primary.key) for _ in range(100)]
+    books(primary, replica, seen)
+
+
+@pytest.mark.parametrize("network", [Line], indirect=True, ids=["slow"])
+def test_a_line_that_is_slow_and_loses_packets_costs_no_call_and_no_money(both, network):
+    primary, replica = both
+    replica.start()
+    network.be(delay=0.1, lost=0.05)
+    key = primary.make_key("app")
+    until(lambda: (got := replica.ask(key)) is not None and got.status == 200, "the key is known there", within=240)
+    seen = [replica.answers(key) for _ in range(100)]
     books(primary, replica, seen)
 
 
