@@ -17,8 +17,6 @@ from freehold.core.errors import NotFound, NotRunning
 from freehold.jobs.types import Beat, Kind, Payload, Schedule
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from sqlalchemy import URL, Connection, Engine
 
     from freehold.core.crypto import Identity
@@ -90,10 +88,16 @@ class Instance:
                 from freehold.evals.far_door import Cluster, FarDoor
                 from freehold.settings.pools import BEHIND, pool_for_content
 
-                cluster = Cluster(jobs.gateway or endpoints.gateway, lambda: pool_for_content(jobs, BEHIND))
+                cluster = Cluster(jobs.gateway or endpoints.gateway, lambda: pool_for_content(jobs, BEHIND), self.let)
                 return FarDoor(endpoints.gateway, key, cluster, certificate=endpoints.certificate, manner=manner)
             return Door(endpoints.gateway, key, certificate=endpoints.certificate, manner=manner)
         raise NotRunning("the gateway's service key is not there yet")
+
+    def let(self, models: tuple[str, ...], seconds: float) -> str:
+        """A pass to some models, from now on."""
+        from freehold.identity.passes import Pass, write_pass
+
+        return write_pass(self.identity, Pass(models, time.time() + seconds))
 
     def publish(self) -> None:
         """Have the data plane go by what is written down."""

@@ -41,6 +41,10 @@ def echo(target, request):
     return 200, completion(request["messages"][0]["content"]), {"x-freehold-cost": "0.01"}
 
 
+def let(models, seconds):
+    return f"pass to {' '.join(models)} for {seconds:.0f}"
+
+
 def far(gateway, pool, opened=None):
     @contextmanager
     def there():
@@ -48,7 +52,7 @@ def far(gateway, pool, opened=None):
             opened.append(1)
         yield pool
 
-    return FarDoor("http://127.0.0.1:1", "fh-key", Cluster(gateway.url, there), manner=Manner(workers=4))
+    return FarDoor("http://127.0.0.1:1", "fh-key", Cluster(gateway.url, there, let), manner=Manner(workers=4))
 
 
 @pytest.fixture(params=["in process", "processes"])
@@ -72,13 +76,23 @@ def test_replies_are_those_of_a_door_here_in_their_order(gateway, pool):
     assert len(gateway.asked) == MANY
     _, body, headers = gateway.asked[0]
     assert body["model"] == "target:m"
-    assert (headers["authorization"], headers["x-freehold-workflow"]) == ("Bearer fh-key", "wf_1")
+    assert headers["x-freehold-workflow"] == "wf_1"
+
+
+def test_each_chunk_goes_with_a_pass_to_its_models_and_never_with_the_key(gateway, pool):
+    gateway.play = echo
+    models = ["m", "target:n"] * (NEAR // 2) + ["route:r"] * CHUNK
+    calls = [(model, *one[1:]) for model, one in zip(models, asked(len(models)), strict=True)]
+    with far(gateway, pool) as door:
+        assert len(list(door.ask_all(calls))) == len(models)
+    told = {headers["authorization"] for _, _, headers in gateway.asked}
+    assert told == {"Bearer pass to target:m target:n for 8100", "Bearer pass to r for 8100"}
 
 
 def test_few_calls_are_asked_from_here_and_no_cluster_is_joined(gateway):
     opened = []
     gateway.play = echo
-    cluster = Cluster("http://127.0.0.1:1", lambda: opened.append(1))
+    cluster = Cluster("http://127.0.0.1:1", lambda: opened.append(1), let)
     with FarDoor(gateway.url, "fh-key", cluster) as door:
         assert len(list(door.ask_all(asked(NEAR - 1)))) == NEAR - 1
         assert door.ask("m", asked(1)[0][1], "internal").answer
@@ -189,7 +203,7 @@ def asks_from_two_nodes():
         other = nodes.add_node(num_cpus=1)
         nodes.wait_for_nodes()
         jobs = JobsSettings(backend="ray", address=nodes.address, content=True, gateway=gateway.url)
-        cluster = Cluster(jobs.gateway, lambda: pool_for_content(jobs))
+        cluster = Cluster(jobs.gateway, lambda: pool_for_content(jobs), let)
         heard = []
         with FarDoor("http://127.0.0.1:1", "fh-key", cluster) as door:
             for one in door.ask_all(asked(40 * CHUNK)):

@@ -190,7 +190,7 @@ class Door:
 
     def embed(self, model: str, text: str, label: str) -> Sequence[float]:
         """The embedding of a text, for the grader `embedding`. Raises DoorClosed where there is none."""
-        body = msgspec.json.encode({"model": _name(model), "input": text})
+        body = msgspec.json.encode({"model": name_of(model), "input": text})
         try:
             heard = self._line.post("/v1/embeddings", body, self._headers(label), TIMEOUT_SECONDS)
             found = msgspec.json.decode(heard.body)["data"][0]["embedding"]
@@ -201,7 +201,8 @@ class Door:
         return [float(one) for one in found]
 
 
-def _name(model: str) -> str:
+def name_of(model: str) -> str:
+    """What a request calls it: `target:NAME`, or a route's name."""
     if model.startswith("route:"):
         return model.removeprefix("route:")
     return model if model.startswith("target:") else f"target:{model}"
@@ -218,7 +219,7 @@ def _body(model: str, request: bytes, most_output: int = 0) -> bytes | None:
         found.pop(one, None)
     if most_output and not any(found.get(one) for one in ("max_tokens", "max_completion_tokens")):
         found["max_tokens"] = most_output
-    return msgspec.json.encode({**found, "model": _name(model)})
+    return msgspec.json.encode({**found, "model": name_of(model)})
 
 
 def _reply(heard: Heard, took: float) -> Reply:

@@ -1,10 +1,12 @@
 """The door from many machines: where many calls are to be asked, nodes of a cluster ask them, in chunks.
 
-Each chunk goes with its contents and the key, so one is opened only where the settings say that these may go there.
+Each chunk goes with its contents and a pass to the models it asks, so one is opened only where the settings say that
+these may go there. The instance's own key stays here.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import chain, islice
@@ -12,7 +14,7 @@ from itertools import chain, islice
 import msgspec
 
 from freehold.core.errors import FreeholdError
-from freehold.evals.door import TIMEOUT_SECONDS, Asked, Door, Manner, Reply
+from freehold.evals.door import TIMEOUT_SECONDS, Asked, Door, Manner, Reply, name_of
 from freehold.evals.errors import DoorClosed
 from freehold.jobs.pool import Pool
 
@@ -20,6 +22,10 @@ CHUNK = 32
 """Calls that a node asks at a time: what its loss has asked again."""
 NEAR = 128
 """Fewer are asked from here: a cluster takes seconds to join."""
+USED_SECONDS = 900.0
+"""A pass goes with chunks for so long."""
+ASKED_SECONDS = 7200.0
+"""And counts for so much longer: a chunk whose models are all as slow as they may be, tried again, takes an hour."""
 _REACH = "see that nodes reach it, and trust its certificate: gateway in [jobs] of freehold.toml"
 
 
@@ -27,13 +33,13 @@ class Chunk(msgspec.Struct, frozen=True):
     """Calls for one node, and how it asks them."""
 
     base_url: str
-    key: str
+    pass_: str
     manner: Manner
     timeout: float
     asked: tuple[Asked, ...]
 
     def __repr__(self) -> str:
-        """Without the key and the contents."""
+        """Without the pass and the contents."""
         return f"Chunk({len(self.asked)} calls)"
 
 
@@ -47,7 +53,7 @@ class Heard(msgspec.Struct, frozen=True):
 def ask_there(chunk: Chunk) -> Heard:
     """Ask a chunk's calls, several under way at a time. What was answered before an error is not lost."""
     replies: list[Reply] = []
-    with Door(chunk.base_url, chunk.key, manner=chunk.manner) as door:
+    with Door(chunk.base_url, chunk.pass_, manner=chunk.manner) as door:
         try:
             replies.extend(door.ask_all(chunk.asked, timeout=chunk.timeout))
         except FreeholdError as error:
@@ -62,6 +68,8 @@ class Cluster(msgspec.Struct, frozen=True):
     """Base URL at which nodes ask."""
     pool: Callable[[], AbstractContextManager[Pool]]
     """Opens it, for one thread at a time."""
+    let: Callable[[tuple[str, ...], float], str]
+    """Writes a pass to some models, for so many seconds."""
 
 
 class FarDoor(Door):
@@ -72,6 +80,7 @@ class FarDoor(Door):
     ) -> None:
         super().__init__(base_url, key, certificate=certificate, manner=manner)
         self._cluster = cluster
+        self._passes: dict[tuple[str, ...], tuple[str, float]] = {}
 
     def ask_all(
         self,
@@ -105,4 +114,13 @@ class FarDoor(Door):
                     raise heard.error
 
     def _chunk(self, asked: tuple[Asked, ...], timeout: float) -> Chunk:
-        return Chunk(self._cluster.gateway, self._key, self._manner, timeout, asked)
+        models = tuple(sorted({name_of(one[0]) for one in asked}))
+        return Chunk(self._cluster.gateway, self._pass_to(models), self._manner, timeout, asked)
+
+    def _pass_to(self, models: tuple[str, ...]) -> str:
+        """Used for a while, since the gateway checks each once."""
+        found, until = self._passes.get(models, ("", 0.0))
+        if time.monotonic() >= until:
+            found = self._cluster.let(models, USED_SECONDS + ASKED_SECONDS)
+            self._passes[models] = found, time.monotonic() + USED_SECONDS
+        return found

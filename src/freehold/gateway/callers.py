@@ -6,8 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from freehold.core.clock import at
 from freehold.core.errors import (
+    BadSignature,
     ExpiredKey,
     LimitsUnavailable,
     RequestLimit,
@@ -16,17 +19,20 @@ from freehold.core.errors import (
     Unauthenticated,
     UnknownKey,
 )
+from freehold.identity.passes import MARK, read_pass
 from freehold.identity.types import SERVICE, Keys, Principal
 from freehold.policy.labelling import DECLASSIFY, OVERRIDE
 from freehold.policy.lent import Lender, LentBucket, lent_bucket
 from freehold.policy.limits import Bucket
 
 if TYPE_CHECKING:
+    from freehold.core.crypto import Verifier
     from freehold.gateway.lanes import Lane
 
 FOREVER = float("inf")
 AS = b"~"
 """Stands between the service key's secret and the id of the key it calls for; no secret holds it."""
+_PASS = MARK.encode()
 
 
 class Caller:
@@ -133,10 +139,12 @@ class Gate:
     is remembered of keys that do not exist. Made anew with each `keys` snapshot.
     """
 
-    __slots__ = ("_callers", "_known")
+    __slots__ = ("_callers", "_known", "_verifier")
 
-    def __init__(self, callers: Callers) -> None:
+    def __init__(self, callers: Callers, verifier: Verifier | None = None) -> None:
+        """Passes are those that `verifier` knows; without one there are none."""
         self._callers = callers
+        self._verifier = verifier
         self._known: dict[bytes, Caller] = {}
 
     def admit(self, headers: Mapping[bytes, bytes], now: float) -> Caller:
@@ -160,6 +168,10 @@ class Gate:
             raise Unauthenticated("this request carries no key")
         caller = self._callers.get(hashlib.sha256(token).digest())
         if caller is None:
+            if token.startswith(_PASS):
+                self._known = {key: known for key, known in self._known.items() if known.ends > now}
+                self._known[bearer] = caller = self._passed(token, now)
+                return caller
             behalf = self._on_behalf(token, now) if AS in token else None
             if behalf is None:
                 raise UnknownKey("this key does not exist here")
@@ -167,6 +179,19 @@ class Gate:
         if bearer[:7] == b"Bearer ":  # other spellings are served, not remembered: there are too many of them
             self._known[bearer] = caller
         return caller
+
+    def _passed(self, token: bytes, now: float) -> Caller:
+        """The service key, for what a pass allows alone. Raises UnknownKey where it is none, or the key has ended."""
+        service = next((one for one in self._callers.values() if one.service and one.ends > now), None)
+        try:
+            allowed = None if self._verifier is None else read_pass(token, self._verifier)
+        except BadSignature:
+            allowed = None
+        if allowed is None or service is None:
+            raise UnknownKey("this pass does not count here")
+        ends = min(allowed.until, service.ends)
+        principal = replace(service.principal, routes=allowed.models, expires_at=ends)
+        return Caller(principal, service.requests, service.tokens)
 
     def _on_behalf(self, token: bytes, now: float) -> Caller | None:
         """`SECRET~KEY_ID`: the service key calls as another key, with that one's scope, label, limits and budgets.

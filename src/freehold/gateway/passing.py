@@ -83,7 +83,8 @@ class Passing:
     def serve(self, plane: Plane, connection: Connection, inbound: Inbound) -> Waiting | None:
         """Check that it is our own key, do it, answer."""
         try:
-            if not plane.gate.admit(inbound.headers, plane.now()).service:
+            caller = plane.gate.admit(inbound.headers, plane.now())
+            if not caller.service or caller.routes is not None:  # a pass is for some models
                 raise Forbidden("only Freehold's own key is served here")
         except FreeholdError as error:
             plane.refuse(connection, error, inbound)

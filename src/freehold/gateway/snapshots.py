@@ -103,7 +103,7 @@ class Snapshots:
                 if lender is not None:
                     lender.known = share
                 plane.callers = compile_keys(keys, plane.callers, now, share, lender)
-                plane.gate = Gate(plane.callers)
+                plane.gate = Gate(plane.callers, self._verifier)
                 plane.keys_version = version
         elif kind == "routes":
             version, routes, mark = read_signed(self._folder, kind, Routes, self._verifier)

@@ -32,8 +32,8 @@ class JobsSettings(Section):
     )
     content: bool = Field(
         False,
-        description="Contents of calls may go to the nodes of the cluster: evaluations ask from there, with a key, and "
-        "adapters are trained there. Without it they stay on this machine.",
+        description="Contents of calls may go to the nodes of the cluster: evaluations ask from there, with a pass, "
+        "and adapters are trained there. Without it they stay on this machine.",
     )
     gateway: str = Field(
         "", description="Where nodes ask for models, `https://HOST:PORT`: the gateway, or what stands before replicas."
